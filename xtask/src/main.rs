@@ -1,2 +1,40 @@
-//! .
-fn main() {}
+//! The project's own tasks: `cargo xtask --help`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod check;
+mod generate;
+mod process;
+mod progress;
+mod test;
+mod workspace;
+
+/// The project's own tasks
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check formatting, lints, generated files, licences and banned dependencies
+    Check,
+    /// Write every generated file
+    #[command(name = "gen")]
+    Generate(generate::Args),
+    /// Prepare what the tests need, run all of them, and end with the totals
+    Test(test::Args),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    process::end_children_on_signal()?;
+    match Cli::parse().command {
+        Command::Check => check::run(),
+        Command::Generate(args) => generate::run(&args),
+        Command::Test(args) => test::run(&args),
+    }
+}

@@ -1,0 +1,77 @@
+//! `cargo xtask check`: everything that a reviewer should not have to look at.
+
+use std::env;
+use std::process::{Command, ExitCode};
+
+use crate::progress::{Steps, say};
+use crate::{generate, process, workspace};
+
+/// Runs all checks, also after one has failed, and names the failed ones at the end.
+pub fn run() -> anyhow::Result<ExitCode> {
+    let mut steps = Steps::new(4);
+    let mut failed = Vec::new();
+
+    steps.next("formatting")?;
+    if !process::run(workspace::cargo().args(["fmt", "--all", "--check"]))? {
+        failed.push("formatting (`cargo fmt --all` mends it)");
+    }
+
+    steps.next("lints")?;
+    let everything = process::run(&mut clippy(&["--workspace", "--all-targets"]))?;
+    // `--all-targets` leaves out the targets that `cargo test` does not run by itself, and the compat driver is one.
+    let driver = process::run(&mut clippy(&["-p", "mintage-tests", "--test", "compat"]))?;
+    if !(everything && driver) {
+        failed.push("lints");
+    }
+
+    steps.next("generated files")?;
+    if !generate::check()? {
+        failed.push("generated files (`cargo xtask gen` mends them)");
+    }
+
+    steps.next("licences, sources and bans")?;
+    if !deny()? {
+        failed.push("licences, sources and bans (deny.toml says what is allowed and why)");
+    }
+
+    say("")?;
+    if failed.is_empty() {
+        say("all checks passed")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for check in failed {
+        say(format_args!("FAILED: {check}"))?;
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn clippy(targets: &[&str]) -> Command {
+    let mut command = workspace::cargo();
+    command
+        .arg("clippy")
+        .args(targets)
+        .args(["--", "-D", "warnings"]);
+    command
+}
+
+/// `cargo deny` without its advisories: those change without a change here, and need the network.
+fn deny() -> anyhow::Result<bool> {
+    let installed = workspace::cache()?.join("tools/bin/cargo-deny");
+    let mut command = Command::new(if installed.exists() {
+        installed.as_os_str()
+    } else {
+        "cargo-deny".as_ref()
+    });
+    command.current_dir(workspace::root());
+    // The CI script installs its own; a developer's may be anywhere cargo looks.
+    if !installed.exists() && !on_path("cargo-deny") {
+        say("cargo-deny is missing: `cargo install --locked cargo-deny` installs it")?;
+        return Ok(false);
+    }
+    process::run(command.args(["check", "bans", "licenses", "sources"]))
+}
+
+fn on_path(program: &str) -> bool {
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}

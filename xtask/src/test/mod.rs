@@ -1,0 +1,105 @@
+//! `cargo xtask test`: prepares what the tests need, runs all of them, and adds the runners' totals up.
+//!
+//! ```text
+//! tools ──► compat clients ──► programs ──► Rust tests ──► compat tests ──► summary
+//!             (in the cache)                     └── libtest's lines and the skip log ──┘
+//! ```
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::progress::Steps;
+use crate::{process, workspace};
+
+mod clients;
+mod libtest;
+mod skips;
+mod suite;
+mod tools;
+
+use clients::Client;
+use libtest::Report;
+use suite::Suite;
+
+/// The options of `cargo xtask test`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run only the tests whose name contains this
+    filter: Option<String>,
+    /// Run only one kind of tests
+    #[arg(long, value_enum)]
+    only: Option<Kind>,
+    /// The tests that may be skipped in CI
+    #[arg(long, value_name = "FILE", default_value = "tests/skips.txt")]
+    skip_list: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Kind {
+    /// The workspace's own tests
+    Rust,
+    /// The stock client libraries of tests/compat
+    Compat,
+}
+
+impl Args {
+    fn wants(&self, kind: Kind) -> bool {
+        self.only.is_none_or(|only| only == kind)
+    }
+}
+
+/// Runs `cargo xtask test`. Its last line on standard output is `N passed, N failed, N skipped`.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let allowed = skips::read_list(&workspace::root().join(&args.skip_list))?;
+    let [rust, compat] = [Kind::Rust, Kind::Compat].map(|kind| args.wants(kind));
+    let mut steps = Steps::new(2 + usize::from(rust) + 3 * usize::from(compat));
+    let mut report = Report::default();
+
+    let mut clients = Vec::new();
+    if compat {
+        steps.next("tools for the compat clients")?;
+        let tools = tools::find()?;
+        steps.next("compat clients")?;
+        clients = Client::prepare_all(&tools)?;
+    }
+
+    steps.next("programs under test")?;
+    // Not xtask, which is running.
+    let built = process::run(workspace::cargo().args([
+        "build",
+        "--workspace",
+        "--exclude",
+        "xtask",
+        "--bins",
+    ]))?;
+    if built {
+        let suite = Suite::new(args.filter.as_deref(), &clients)?;
+        if rust {
+            steps.next("Rust tests")?;
+            suite.run(&["--workspace"], &mut report)?;
+        }
+        if compat {
+            steps.next("compat tests")?;
+            suite.run(
+                &["--package", "mintage-tests", "--test", "compat"],
+                &mut report,
+            )?;
+        }
+    } else {
+        report.fail("the build of the workspace's programs".into());
+    }
+
+    steps.next("summary")?;
+    if env::var("CI").is_ok_and(|ci| ci == "true") {
+        report.refuse_skips_except(&allowed, &args.skip_list);
+    }
+    report.print()?;
+    Ok(if report.totals().failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
