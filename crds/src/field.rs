@@ -1,0 +1,91 @@
+//! Schemas of the strings that several kinds share. Every one has a pattern and a length: the API server charges a
+//! CEL rule for the longest value that the schema lets through, so bounds are what keep rules cheap.
+//!
+//! Patterns are written in what Go's RE2 and Rust's `regex` both read, and match ASCII only.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// A DNS label (RFC 1123), as namespaces have: at most 63 of `a-z0-9-`.
+pub(crate) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
+/// A DNS subdomain (RFC 1123), as most Kubernetes objects are named: labels joined by dots, at most 253 in all.
+pub(crate) const DNS_SUBDOMAIN: &str =
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+/// `host` or `host:port`, lower case; labels of at most 63, a port of 1 to 65535 without leading zeros.
+pub(crate) const AUTHORITY: &str = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$";
+
+/// An audience identifier: printable ASCII without space and `#`. Other alphabets are left out on purpose: two
+/// identifiers that look alike must be alike.
+pub(crate) const IDENTIFIER: &str = r#"^[!"$-~]+$"#;
+
+/// A scope token (RFC 6749, section 3.3): `%x21 / %x23-5B / %x5D-7E`.
+pub(crate) const SCOPE: &str = r"^[!#-\[\]-~]+$";
+
+/// A label key: an optional DNS subdomain and `/`, then a name of at most 63.
+pub(crate) const LABEL_KEY: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+
+/// A label value: empty, or at most 63 of `A-Za-z0-9_.-` that begins and ends with a letter or digit.
+pub(crate) const LABEL_VALUE: &str = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
+
+/// Text for people: no control characters, so that it can't forge lines where it is printed.
+const TEXT: &str = r"^[^\x00-\x1f\x7f]*$";
+
+/// A Go duration as the Gateway API writes it: one to four of `<digits><h|m|s|ms>`.
+pub(crate) const DURATION: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+
+fn string(min: u32, max: u32, pattern: &str) -> Schema {
+    json_schema!({ "type": "string", "minLength": min, "maxLength": max, "pattern": pattern })
+}
+
+pub(crate) fn dns_label(_: &mut SchemaGenerator) -> Schema {
+    string(1, 63, DNS_LABEL)
+}
+
+pub(crate) fn dns_subdomain(_: &mut SchemaGenerator) -> Schema {
+    string(1, 253, DNS_SUBDOMAIN)
+}
+
+pub(crate) fn authority(_: &mut SchemaGenerator) -> Schema {
+    // 253 of the host, the colon and five digits.
+    string(1, 259, AUTHORITY)
+}
+
+pub(crate) fn identifier(_: &mut SchemaGenerator) -> Schema {
+    string(1, 600, IDENTIFIER)
+}
+
+pub(crate) fn scope(_: &mut SchemaGenerator) -> Schema {
+    string(1, 128, SCOPE)
+}
+
+pub(crate) fn label_key(_: &mut SchemaGenerator) -> Schema {
+    string(1, 317, LABEL_KEY)
+}
+
+pub(crate) fn display_name(_: &mut SchemaGenerator) -> Schema {
+    string(1, 128, TEXT)
+}
+
+pub(crate) fn description(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 512, "pattern": TEXT })
+}
+
+/// A URL that Mintage itself writes into a status.
+pub(crate) fn url(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 1024 })
+}
+
+/// Scopes of one grant: a set, so that server-side apply merges by value and duplicates are refused.
+pub(crate) fn scope_set(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 256,
+        "items": scope(generator),
+        "x-kubernetes-list-type": "set",
+    })
+}
+
+pub(crate) fn generation(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "format": "int64", "minimum": 0 })
+}
