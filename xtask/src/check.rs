@@ -31,7 +31,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
 
     steps.next("licences, sources and bans")?;
     if !deny()? {
-        failed.push("licences, sources and bans (deny.toml says what is allowed and why)");
+        failed.push("licences, sources and bans (`cargo deny check bans licenses sources` shows who needs what)");
     }
 
     say("")?;
@@ -68,7 +68,13 @@ fn deny() -> anyhow::Result<bool> {
         say("cargo-deny is missing: `cargo install --locked cargo-deny` installs it")?;
         return Ok(false);
     }
-    process::run(command.args(["check", "bans", "licenses", "sources"]))
+    process::run(command.args([
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]))
 }
 
 fn on_path(program: &str) -> bool {

@@ -13,7 +13,7 @@ mod workspace;
 
 /// The project's own tasks
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(bin_name = "cargo xtask")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

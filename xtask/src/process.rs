@@ -3,8 +3,10 @@
 //! Each child leads a process group of its own. When the child ends, or this process is told to end, the whole group
 //! is ended: a test that was interrupted leaves no server behind that holds a port.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -66,11 +68,12 @@ pub fn read(command: &mut Command) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// A command as one would type it.
+/// A command as one would type it: the program without its folder.
 pub fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let words = program.file_name().into_iter().chain(command.get_args());
     words
-        .map(|word| word.to_string_lossy())
+        .map(OsStr::to_string_lossy)
         .collect::<Vec<_>>()
         .join(" ")
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::progress::Steps;
+use crate::progress::{Steps, say};
 use crate::{process, workspace};
 
 mod clients;
@@ -21,7 +21,7 @@ mod suite;
 mod tools;
 
 use clients::Client;
-use libtest::Report;
+use libtest::{Report, Totals};
 use suite::Suite;
 
 /// The options of `cargo xtask test`.
@@ -96,8 +96,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if env::var("CI").is_ok_and(|ci| ci == "true") {
         report.refuse_skips_except(&allowed, &args.skip_list);
     }
+    let ran = report.totals() != Totals::default();
+    if !ran {
+        say("no test has such a name")?;
+    }
     report.print()?;
-    Ok(if report.totals().failed == 0 {
+    Ok(if ran && report.totals().failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
