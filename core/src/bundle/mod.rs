@@ -1,0 +1,107 @@
+//! What the sidecars of one namespace need to know of one tenant: issuers, audiences, grants, trusted keys with their
+//! bounds. It holds no secret; a namespace's private keys travel in a [`KeyringFile`].
+
+mod keyring_file;
+mod shards;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use keyring_file::{InvalidKeyringFile, KEYRING_FORMAT, KeyringFile, PrivateEntry};
+pub(crate) use shards::hex;
+pub use shards::{BundleTooLarge, InvalidBundle, MAX_PART, MAX_SHARDS, join, split};
+
+use crate::keyring::Key;
+use crate::ledger::{Bounds, Term};
+use crate::world::{Dialect, Issuance};
+use crate::{
+    Alg, Domain, Identifier, Namespace, ObjectName, Scope, Seconds, TenantRef, Uid, UnixTime,
+};
+
+/// A bundle, complete and consistent.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Bundle {
+    /// Grows with every change. A sidecar never goes back to a lower one.
+    pub version: u64,
+    /// When the content was last confirmed; a sidecar fails closed `max_age` after it.
+    pub renewed_at: UnixTime,
+    /// The content.
+    pub body: Body,
+}
+
+/// The content of a bundle.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Body {
+    /// The tenant.
+    pub tenant: TenantRef,
+    /// Which life of the tenant.
+    pub tenant_uid: Uid,
+    /// The namespace the bundle is for.
+    pub namespace: Namespace,
+    /// The tenant's own domain.
+    pub domain: Domain,
+    /// Every domain whose issuer is or was the tenant's, the own one included.
+    pub domains: BTreeMap<Domain, Term>,
+    /// How old the bundle may get.
+    pub max_age: Seconds,
+    /// The audience of a workload that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_audience: Option<Identifier>,
+    /// What workloads of the namespace may ask for.
+    pub issue: Vec<IssueAudience>,
+    /// The APIs of the namespace, whose tokens its pods may accept.
+    pub accept: Vec<AcceptAudience>,
+    /// The keys to believe, and those to refuse by name.
+    pub keys: Vec<TrustedKey>,
+}
+
+/// An audience for which workloads of the namespace hold grants.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct IssueAudience {
+    /// The `aud`.
+    pub identifier: Identifier,
+    /// The algorithm of new tokens.
+    pub alg: Alg,
+    /// The shape of new tokens.
+    pub dialect: Dialect,
+    /// Who signs.
+    pub issuance: Issuance,
+    /// How long new tokens live.
+    pub lifetime: Seconds,
+    /// Every scope the API declares, in its order: the order of scopes in tokens.
+    pub scopes: Vec<Scope>,
+    /// The grants, by ServiceAccount.
+    pub grants: BTreeMap<ObjectName, Bounds>,
+}
+
+/// An API of the namespace.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AcceptAudience {
+    /// The `ApiAudience`'s name, by which a pod's annotation picks it.
+    pub name: ObjectName,
+    /// The `aud`.
+    pub identifier: Identifier,
+    /// Its scopes.
+    pub scopes: Vec<Scope>,
+    /// The algorithms its tokens may have: the present one, and earlier ones while tokens under them live.
+    pub algs: BTreeMap<Alg, Term>,
+}
+
+/// A key that validators know.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustedKey {
+    /// The namespace whose key it is; `None` for the tenant's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+    /// The key and its life.
+    pub key: Key,
+    /// What a namespace's key may speak for, by audience. A tenant's key has none: it may speak for every audience.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bounds: BTreeMap<Identifier, Bounds>,
+}

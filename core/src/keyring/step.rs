@@ -1,0 +1,158 @@
+//! One pure function plans the next state of a keyring.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Key, Keyring, Schedule, State};
+use crate::jose::Jwk;
+use crate::{Alg, Kid, Seconds, UnixTime};
+
+/// The rules of a keyring.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The algorithms the owner must be able to sign with, each with the longest token life under it.
+    pub algs: BTreeMap<Alg, Seconds>,
+    /// How long a key is published before it signs, at least.
+    pub propagation_delay: Seconds,
+    /// How long a key signs, at most.
+    pub rotation_period: Seconds,
+}
+
+/// What was seen outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// New keys that were made because an earlier step asked for them.
+    pub fresh: &'a BTreeMap<Alg, Jwk>,
+    /// The keys whose private part is there and intact.
+    pub private: &'a BTreeSet<Kid>,
+    /// Keys to revoke.
+    pub revoke: &'a BTreeSet<Kid>,
+    /// Keys published before this moment are to be replaced as soon as the propagation delay allows.
+    pub rotate_before: Option<UnixTime>,
+}
+
+/// The outcome of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The keys from now on.
+    pub keys: Vec<Key>,
+    /// Algorithms for which a fresh key is wanted; the step is to be taken again with them.
+    pub wanted: BTreeSet<Alg>,
+}
+
+/// Plans the keys from `now` on. Taking the same step twice changes nothing.
+///
+/// - The first key of an algorithm is Active at once: nobody has tokens or keys yet.
+/// - Any later one is published as Next and signs after the propagation delay; the key before it signs until then.
+/// - A key whose private part is lost is rotated like an old one: sidecars that still hold it in memory go on until
+///   the new one may sign, and tokens under it stay good.
+pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observed<'_>) -> Step {
+    let mut keys: Vec<Key> = keyring
+        .keys
+        .iter()
+        .filter(|key| key.state(now) != State::Removed)
+        .map(|key| {
+            if observed.revoke.contains(key.kid()) {
+                key.clone().revoke(now)
+            } else {
+                key.clone()
+            }
+        })
+        .collect();
+
+    for key in &mut keys {
+        // A longer life counts from the moment it is in force until the key stops signing.
+        if let (State::Active | State::Next, Some(lifetime)) =
+            (key.state(now), policy.algs.get(&key.alg()))
+        {
+            key.longest_lifetime = key.longest_lifetime.max(*lifetime);
+        }
+    }
+
+    let mut wanted = BTreeSet::new();
+    for (alg, lifetime) in &policy.algs {
+        let first = !keys.iter().any(|key| key.alg() == *alg);
+        let open = keys
+            .iter()
+            .position(|key| key.alg() == *alg && matches!(key.schedule, Schedule::Open { .. }));
+        let due = open.is_none_or(|index| {
+            let key = &keys[index];
+            observed
+                .rotate_before
+                .is_some_and(|moment| key.published_at < moment)
+                || !observed.private.contains(key.kid())
+                || now >= replacement_due(key, policy)
+        });
+        if !due {
+            continue;
+        }
+        // A key that is in the ring already is not fresh: the step was taken with it before.
+        let fresh = observed
+            .fresh
+            .get(alg)
+            .filter(|jwk| !keys.iter().any(|key| *key.kid() == jwk.kid));
+        let Some(jwk) = fresh else {
+            wanted.insert(*alg);
+            continue;
+        };
+        let activate_at = if first {
+            now
+        } else {
+            now + policy.propagation_delay
+        };
+        if let Some(index) = open {
+            keys[index] = keys[index].clone().close(activate_at);
+        }
+        let generation = keys
+            .iter()
+            .filter(|key| key.alg() == *alg)
+            .map(|key| key.generation)
+            .max()
+            .unwrap_or(0)
+            + 1;
+        keys.push(Key {
+            jwk: jwk.clone(),
+            generation,
+            published_at: now,
+            longest_lifetime: *lifetime,
+            schedule: Schedule::Open { activate_at },
+        });
+    }
+
+    // Sidecars that have not heard yet go on signing with an algorithm that is no longer wanted for as long as news
+    // takes to arrive.
+    let keys = keys
+        .into_iter()
+        .map(|key| {
+            if policy.algs.contains_key(&key.alg()) {
+                key
+            } else {
+                key.close(now + policy.propagation_delay)
+            }
+        })
+        .collect();
+    Step { keys, wanted }
+}
+
+/// When the next step may change something: the keyring is to be looked at again then.
+pub fn next_due(now: UnixTime, keys: &[Key], policy: &Policy) -> Option<UnixTime> {
+    let changes = keys
+        .iter()
+        .filter_map(|key| key.schedule.next_change(now, key.longest_lifetime));
+    let replacements = keys
+        .iter()
+        .filter(|key| matches!(key.schedule, Schedule::Open { .. }))
+        .map(|key| replacement_due(key, policy))
+        .filter(|due| *due > now);
+    changes.chain(replacements).min()
+}
+
+/// When the successor of an open key must be published: the propagation delay before the key's term ends. Up to a
+/// tenth of the term is taken off, by the key's name, so that the keys of many namespaces do not all turn at once.
+fn replacement_due(key: &Key, policy: &Policy) -> UnixTime {
+    let from = key.schedule.activate_at().unwrap_or(key.published_at);
+    let spread = key.kid().as_str().bytes().fold(0_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    let early = policy.rotation_period / 10 * Seconds::from(spread % 1000) / 1000;
+    from + (policy.rotation_period - early - policy.propagation_delay).max(1)
+}

@@ -1,0 +1,161 @@
+//! From what is declared and what was promised to what is to be: one pure function for the operator, `mintage dev` and
+//! the tests.
+//!
+//! ```text
+//!  claims ─► served tenants, audiences, domains ─► ledgers ─► keyrings ─► bundles
+//! ```
+
+mod bundles;
+mod keyrings;
+mod served;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub use served::{Reason, Status};
+
+use crate::bundle::Bundle;
+use crate::jose::Jwk;
+use crate::keyring::{self, Keyring, Owner};
+use crate::ledger::{AudienceLedger, TenantLedger};
+use crate::ownership::Claim;
+use crate::world::World;
+use crate::{Alg, Kid, Namespace, TenantRef, UnixTime};
+
+/// What must be remembered between plans: the truth about names, promises and public keys.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct State {
+    /// Who holds which name.
+    pub claims: Vec<Claim>,
+    /// What each audience promised.
+    pub audiences: Vec<AudienceLedger>,
+    /// What each tenant promised.
+    pub tenants: Vec<TenantLedger>,
+    /// The public keys and their lives.
+    pub keyrings: Vec<Keyring>,
+    /// What each namespace was last told.
+    pub bundles: Vec<BundleStamp>,
+}
+
+/// The last bundle of a namespace under a tenant.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleStamp {
+    /// The tenant.
+    pub tenant: TenantRef,
+    /// The namespace.
+    pub namespace: Namespace,
+    /// Its version.
+    pub version: u64,
+    /// When its content was last confirmed.
+    pub renewed_at: UnixTime,
+    /// SHA-256 of its content, hexadecimal.
+    pub sha256: String,
+}
+
+/// A key that is wanted, or that was made.
+pub type KeyName = (Owner, Alg);
+
+/// Everything a plan is made from, besides the clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// What is declared.
+    pub world: &'a World,
+    /// What the last plan left.
+    pub state: &'a State,
+    /// The keys made because an earlier plan wanted them.
+    pub fresh: &'a BTreeMap<KeyName, Jwk>,
+    /// The keys whose private part is stored and intact.
+    pub private: &'a BTreeSet<Kid>,
+    /// Keys to revoke.
+    pub revoke: &'a BTreeSet<Kid>,
+    /// Keyrings whose keys of before a moment are to be rotated.
+    pub rotate: &'a BTreeMap<TenantRef, UnixTime>,
+}
+
+/// What is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// To be remembered.
+    pub state: State,
+    /// Keys to make; then plan again. Until then nothing else of this plan lacks anything but those keys.
+    pub wanted: BTreeSet<KeyName>,
+    /// What each namespace is to be told, by tenant.
+    pub bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
+    /// How each object fares.
+    pub statuses: Vec<Status>,
+    /// When to plan again though nothing changed.
+    pub next_due: Option<UnixTime>,
+}
+
+/// Plans. With the same input it gives the same plan, and planning again from the state it gave changes nothing until
+/// `next_due`.
+pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
+    let served = served::settle(now, input.world, input.state);
+    let rings = keyrings::settle(now, &served, input);
+    let (bundles, stamps) = bundles::settle(now, &served, &rings.keyrings, &input.state.bundles);
+
+    let terms = served
+        .audiences
+        .iter()
+        .flat_map(|entry| entry.ledger.terms().collect::<Vec<_>>());
+    let terms = terms.chain(
+        served
+            .withdrawn
+            .iter()
+            .flat_map(|ledger| ledger.terms().collect::<Vec<_>>()),
+    );
+    let tenants = served
+        .tenants
+        .iter()
+        .map(|entry| &entry.ledger)
+        .chain(&served.withdrawn_tenants);
+    let terms = terms.chain(tenants.flat_map(|ledger| ledger.domains.values().copied()));
+    let promises = terms.filter_map(|term| term.next_change(now));
+    let renewals = stamps
+        .iter()
+        .filter_map(|stamp| bundles.get(&(stamp.tenant.clone(), stamp.namespace.clone())));
+    let renewals = renewals.map(bundles::renewal_due);
+    let next_due = promises.chain(renewals).chain(rings.next_due).min();
+
+    let audiences = served
+        .audiences
+        .into_iter()
+        .map(|entry| entry.ledger)
+        .chain(served.withdrawn)
+        .collect();
+    let tenants = served
+        .tenants
+        .into_iter()
+        .map(|entry| entry.ledger)
+        .chain(served.withdrawn_tenants)
+        .collect();
+    let state = State {
+        claims: served.claims,
+        audiences,
+        tenants,
+        keyrings: rings.keyrings,
+        bundles: stamps,
+    };
+    Plan {
+        state,
+        wanted: rings.wanted,
+        bundles,
+        statuses: served.statuses,
+        next_due,
+    }
+}
+
+/// The rules for the keys of a tenant that are not about algorithms.
+fn key_policy(
+    tenant: &crate::world::Tenant,
+    algs: BTreeMap<Alg, crate::Seconds>,
+) -> keyring::Policy {
+    keyring::Policy {
+        algs,
+        propagation_delay: tenant.propagation_delay,
+        rotation_period: tenant.rotation_period,
+    }
+}
