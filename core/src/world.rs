@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alg, Domain, Identifier, Namespace, ObjectRef, Scope, Seconds, TenantRef, Uid, UnixTime,
+    Alg, Domain, Identifier, Kid, Namespace, ObjectRef, Scope, Seconds, TenantRef, Uid, UnixTime,
     WorkloadId,
 };
 
@@ -53,6 +53,10 @@ pub struct Tenant {
     pub max_bundle_age: Seconds,
     /// `signing.propagationDelay`: how long a key is published before it signs, at least.
     pub propagation_delay: Seconds,
+    /// Annotation `mintage.dev/revoke-key`: keys of the tenant or of its namespaces that are to be refused.
+    pub revoke_keys: BTreeSet<Kid>,
+    /// Annotation `mintage.dev/rotate-now`: a new value asks for new keys, of the tenant and of its namespaces.
+    pub rotate_request: Option<String>,
     /// `signing.rotationPeriod`.
     pub rotation_period: Seconds,
     /// Which life of the tenant this is.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::served::{MANAGEMENT_LIFETIME, Served, labels};
-use super::{Input, KeyName, key_policy};
+use super::{Input, KeyName, Rotation, key_policy};
 use crate::keyring::{self, Keyring, Observed, Owner, Policy};
 use crate::world::{Issuance, Tenant};
-use crate::{Alg, Namespace, Seconds, Uid, UnixTime};
+use crate::{Alg, Kid, Namespace, Seconds, Uid, UnixTime};
 
 pub(super) struct Keyrings {
     pub keyrings: Vec<Keyring>,
@@ -21,13 +21,24 @@ struct Due {
     namespace_uid: Option<Uid>,
 }
 
-pub(super) fn settle(now: UnixTime, served: &Served<'_>, input: Input<'_>) -> Keyrings {
+pub(super) fn settle(
+    now: UnixTime,
+    served: &Served<'_>,
+    input: Input<'_>,
+    rotations: &[Rotation],
+) -> Keyrings {
     let mut due = wanted_keyrings(served);
     let mut result = Keyrings {
         keyrings: Vec::new(),
         wanted: BTreeSet::new(),
         next_due: None,
     };
+    let revoke: BTreeSet<Kid> = input
+        .world
+        .tenants
+        .iter()
+        .flat_map(|tenant| tenant.revoke_keys.clone())
+        .collect();
     let mut take_step = |keyring: &Keyring, policy: &Policy| {
         let fresh: BTreeMap<Alg, _> = input
             .fresh
@@ -35,11 +46,13 @@ pub(super) fn settle(now: UnixTime, served: &Served<'_>, input: Input<'_>) -> Ke
             .filter(|((owner, _), _)| *owner == keyring.owner)
             .map(|((_, alg), jwk)| (*alg, jwk.clone()))
             .collect();
-        let rotate_before = input.rotate.get(&keyring.owner.tenant).copied();
+        let tenant = &keyring.owner.tenant;
+        let rotation = rotations.iter().find(|rotation| rotation.tenant == *tenant);
+        let rotate_before = rotation.map(|rotation| rotation.at);
         let observed = Observed {
             fresh: &fresh,
             private: input.private,
-            revoke: input.revoke,
+            revoke: &revoke,
             rotate_before,
         };
         let step = keyring::step(now, keyring, policy, observed);

@@ -37,6 +37,20 @@ pub struct State {
     pub keyrings: Vec<Keyring>,
     /// What each namespace was last told.
     pub bundles: Vec<BundleStamp>,
+    /// The last rotation that was asked for, by tenant.
+    pub rotations: Vec<Rotation>,
+}
+
+/// A rotation that an admin asked for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rotation {
+    /// The tenant whose keys, and whose namespaces' keys, are replaced.
+    pub tenant: TenantRef,
+    /// The annotation's value; another value is another request.
+    pub request: String,
+    /// When it was first seen: keys published before are replaced.
+    pub at: UnixTime,
 }
 
 /// The last bundle of a namespace under a tenant.
@@ -69,10 +83,6 @@ pub struct Input<'a> {
     pub fresh: &'a BTreeMap<KeyName, Jwk>,
     /// The keys whose private part is stored and intact.
     pub private: &'a BTreeSet<Kid>,
-    /// Keys to revoke.
-    pub revoke: &'a BTreeSet<Kid>,
-    /// Keyrings whose keys of before a moment are to be rotated.
-    pub rotate: &'a BTreeMap<TenantRef, UnixTime>,
 }
 
 /// What is to be.
@@ -94,7 +104,8 @@ pub struct Plan {
 /// `next_due`.
 pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     let served = served::settle(now, input.world, input.state);
-    let rings = keyrings::settle(now, &served, input);
+    let rotations = settle_rotations(now, input.world, &input.state.rotations);
+    let rings = keyrings::settle(now, &served, input, &rotations);
     let (bundles, stamps) = bundles::settle(now, &served, &rings.keyrings, &input.state.bundles);
 
     let terms = served
@@ -138,6 +149,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         tenants,
         keyrings: rings.keyrings,
         bundles: stamps,
+        rotations,
     };
     Plan {
         state,
@@ -146,6 +158,21 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         statuses: served.statuses,
         next_due,
     }
+}
+
+/// The requests that stand: those seen before, and new ones from now.
+fn settle_rotations(now: UnixTime, world: &World, before: &[Rotation]) -> Vec<Rotation> {
+    let requests = world.tenants.iter().filter_map(|tenant| {
+        let request = tenant.rotate_request.clone()?;
+        let same = |known: &&Rotation| known.tenant == tenant.at && known.request == request;
+        let at = before.iter().find(same).map_or(now, |known| known.at);
+        Some(Rotation {
+            tenant: tenant.at.clone(),
+            request,
+            at,
+        })
+    });
+    requests.collect()
 }
 
 /// The rules for the keys of a tenant that are not about algorithms.
