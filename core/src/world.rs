@@ -201,7 +201,7 @@ pub struct Grant {
 pub enum Grantee {
     /// An `Application`.
     Application(ObjectRef),
-    /// Pods under one ServiceAccount.
+    /// Pods under one `ServiceAccount`.
     Workload(WorkloadId),
 }
 

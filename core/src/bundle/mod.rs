@@ -74,7 +74,7 @@ pub struct IssueAudience {
     pub lifetime: Seconds,
     /// Every scope the API declares, in its order: the order of scopes in tokens.
     pub scopes: Vec<Scope>,
-    /// The grants, by ServiceAccount.
+    /// The grants, by `ServiceAccount`.
     pub grants: BTreeMap<ObjectName, Bounds>,
 }
 

@@ -39,7 +39,7 @@ impl Namespace {
 
 string_type!(Namespace);
 
-/// The name of an object or ServiceAccount: an RFC 1123 subdomain.
+/// The name of an object or `ServiceAccount`: an RFC 1123 subdomain.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ObjectName(Arc<str>);
@@ -129,5 +129,5 @@ pair_type!(
 );
 pair_type!(
     /// A pod's identity. Its text is the `client_id` of the workload's tokens.
-    WorkloadId, service_account, "The pod's ServiceAccount.", "workload"
+    WorkloadId, service_account, "The pod's `ServiceAccount`.", "workload"
 );

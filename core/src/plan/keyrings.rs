@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::served::{MANAGEMENT_LIFETIME, Served, labels};
+use super::admission::labels;
+use super::served::{MANAGEMENT_LIFETIME, Served};
 use super::{Input, KeyName, Rotation, key_policy};
 use crate::keyring::{self, Keyring, Observed, Owner, Policy};
 use crate::world::{Issuance, Tenant};
 use crate::{Alg, Kid, Namespace, Seconds, Uid, UnixTime};
 
 pub(super) struct Keyrings {
-    pub keyrings: Vec<Keyring>,
+    pub all: Vec<Keyring>,
     pub wanted: BTreeSet<KeyName>,
     pub next_due: Option<UnixTime>,
 }
@@ -29,7 +30,7 @@ pub(super) fn settle(
 ) -> Keyrings {
     let mut due = wanted_keyrings(served);
     let mut result = Keyrings {
-        keyrings: Vec::new(),
+        all: Vec::new(),
         wanted: BTreeSet::new(),
         next_due: None,
     };
@@ -64,7 +65,7 @@ pub(super) fn settle(
                 .map(|alg| (keyring.owner.clone(), alg)),
         );
         if !step.keys.is_empty() {
-            result.keyrings.push(Keyring {
+            result.all.push(Keyring {
                 keys: step.keys,
                 ..keyring.clone()
             });

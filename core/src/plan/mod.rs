@@ -5,15 +5,18 @@
 //!  claims ─► served tenants, audiences, domains ─► ledgers ─► keyrings ─► bundles
 //! ```
 
+mod admission;
 mod bundles;
 mod keyrings;
+mod names;
 mod served;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use served::{Reason, Status};
+pub use status::{Reason, Status};
 
 use crate::bundle::Bundle;
 use crate::jose::Jwk;
@@ -106,7 +109,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     let served = served::settle(now, input.world, input.state);
     let rotations = settle_rotations(now, input.world, &input.state.rotations);
     let rings = keyrings::settle(now, &served, input, &rotations);
-    let (bundles, stamps) = bundles::settle(now, &served, &rings.keyrings, &input.state.bundles);
+    let (bundles, stamps) = bundles::settle(now, &served, &rings.all, &input.state.bundles);
 
     let terms = served
         .audiences
@@ -147,7 +150,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         claims: served.claims,
         audiences,
         tenants,
-        keyrings: rings.keyrings,
+        keyrings: rings.all,
         bundles: stamps,
         rotations,
     };

@@ -1,0 +1,159 @@
+//! The rules that one object must fulfil to be served.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::status::{Reason, Verdict};
+use crate::world::{
+    Audience, AudienceAlg, CustomDomain, Grantee, Issuance, NamespaceInfo, Tenant, World,
+};
+use crate::{Alg, Domain, Identifier, Namespace, ObjectRef, Scope, TenantRef, WorkloadId};
+
+pub(super) fn find_tenant<'a>(
+    tenants: &BTreeMap<&TenantRef, &'a Tenant>,
+    world: &World,
+    at: &TenantRef,
+) -> Verdict<&'a Tenant> {
+    tenants.get(at).copied().ok_or_else(|| {
+        if world.tenants.iter().any(|tenant| tenant.at == *at) {
+            (
+                Reason::TenantNotServed,
+                format!("tenant {at} is not served itself; see its own status"),
+            )
+        } else {
+            (
+                Reason::TenantNotFound,
+                format!("there is no tenant {at}; create it or correct tenantRef"),
+            )
+        }
+    })
+}
+
+pub(super) fn domain_verdict(domain: &CustomDomain) -> Verdict {
+    if domain.verified {
+        Ok(())
+    } else {
+        Err((
+            Reason::NotVerified,
+            format!("control over {} has not been shown yet", domain.domain),
+        ))
+    }
+}
+
+pub(super) fn audience_alg(audience: &Audience, tenant: &Tenant, world: &World) -> Verdict<Alg> {
+    let namespace = &audience.at.namespace;
+    if !tenant.allows(namespace, labels(world, namespace)) {
+        let text = format!(
+            "tenant {} does not admit namespace {namespace}; a cluster admin can widen its spec.allowedNamespaces",
+            tenant.at
+        );
+        return Err((Reason::NamespaceNotAllowed, text));
+    }
+    match audience.alg {
+        AudienceAlg::Hs256 => {
+            let text = "HS256 tokens are made by the tenant endpoint only, which this version does not have yet; choose RS256".to_owned();
+            Err((Reason::AlgorithmNotServed, text))
+        }
+        AudienceAlg::Asymmetric(alg)
+            if audience.issuance == Issuance::Central && !alg.is_rsa() && !tenant.allow_non_rsa =>
+        {
+            let text = format!(
+                "{alg} with issuance Central needs spec.jwks.allowNonRsa: true in tenant {}, because clients that read RSA keys only break on its key set otherwise",
+                tenant.at
+            );
+            Err((Reason::AlgorithmNotAllowed, text))
+        }
+        AudienceAlg::Asymmetric(alg) => Ok(alg),
+    }
+}
+
+/// Refuses an identifier that stands for the tenant itself.
+pub(super) fn check_reserved(
+    identifier: &Identifier,
+    domains: Option<&BTreeSet<Domain>>,
+) -> Verdict {
+    let value = identifier.as_str();
+    // A trailing slash more or less must not make a look-alike.
+    let same = |reserved: &str| value.trim_end_matches('/') == reserved.trim_end_matches('/');
+    let reserved = domains.into_iter().flatten().any(|domain| {
+        same(domain.as_str())
+            || same(domain.issuer().as_str())
+            || same(&domain.userinfo())
+            || same(&domain.management_api())
+    });
+    if reserved {
+        let text = format!(
+            "identifier {identifier} belongs to the tenant itself (its issuers, /userinfo and /api/v2/ on its domains); choose another"
+        );
+        Err((Reason::Reserved, text))
+    } else {
+        Ok(())
+    }
+}
+
+/// The grants that count, and what is to be said about the others.
+pub(super) fn count_grants(
+    audience: &Audience,
+    tenant: &Tenant,
+    world: &World,
+) -> (BTreeMap<WorkloadId, BTreeSet<Scope>>, Vec<String>) {
+    let mut counted: BTreeMap<WorkloadId, BTreeSet<Scope>> = BTreeMap::new();
+    let mut notes = Vec::new();
+    for grant in &audience.grants {
+        let workload = match &grant.to {
+            Grantee::Workload(workload) => workload,
+            Grantee::Application(at) => {
+                notes.push(format!("the grant to Application {at} waits for the tenant endpoint, which this version does not have yet"));
+                continue;
+            }
+        };
+        if !tenant.allows(&workload.namespace, labels(world, &workload.namespace)) {
+            notes.push(format!(
+                "the grant to {workload} grants nothing: tenant {} does not admit its namespace",
+                tenant.at
+            ));
+            continue;
+        }
+        let (declared, beyond): (Vec<_>, Vec<_>) = grant
+            .scopes
+            .iter()
+            .partition(|scope| audience.scopes.contains(scope));
+        if !beyond.is_empty() {
+            let beyond = crate::ident::write_scopes(beyond);
+            notes.push(format!("the grant to {workload} names scopes that spec.scopes does not declare, and they grant nothing: {beyond}"));
+        }
+        counted
+            .entry(workload.clone())
+            .or_default()
+            .extend(declared.into_iter().cloned());
+    }
+    (counted, notes)
+}
+
+pub(super) fn tenant_notes(tenant: &Tenant, world: &World) -> Vec<String> {
+    let Some(at) = &tenant.default_audience else {
+        return Vec::new();
+    };
+    let found = world
+        .audiences
+        .iter()
+        .any(|audience| audience.at == *at && audience.tenant == tenant.at);
+    if found {
+        Vec::new()
+    } else {
+        vec![format!(
+            "defaultAudienceRef names {at}, and this tenant has no such ApiAudience: requests without an audience are refused"
+        )]
+    }
+}
+
+pub(super) fn labels<'a>(world: &'a World, namespace: &Namespace) -> &'a BTreeMap<String, String> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    world
+        .namespaces
+        .get(namespace)
+        .map_or(&NONE, |NamespaceInfo { labels, .. }| labels)
+}
+
+pub(super) fn object_ref(tenant: &TenantRef) -> ObjectRef {
+    ObjectRef::new(tenant.namespace.clone(), tenant.name.clone())
+}
