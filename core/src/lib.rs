@@ -16,6 +16,7 @@ pub mod alg;
 pub mod bundle;
 pub mod claims;
 pub mod ident;
+pub mod inject;
 pub mod jose;
 pub mod json;
 pub mod jwks;
