@@ -162,20 +162,15 @@ impl<'a> TenantView<'a> {
             default_audience,
             issue: issue
                 .iter()
-                .map(|entry| issue_audience(entry, namespace))
+                .filter_map(|entry| issue_audience(now, entry, namespace))
                 .collect(),
             accept: accept.iter().map(|entry| accept_audience(entry)).collect(),
-            keys: self.keys(now, namespace, accept),
+            keys: self.keys(namespace, accept),
         }
     }
 
     /// The tenant's keys, the namespace's own, and those of every namespace that was granted an audience here.
-    fn keys(
-        &self,
-        now: UnixTime,
-        namespace: &Namespace,
-        accept: &[&ServedAudience<'_>],
-    ) -> Vec<TrustedKey> {
+    fn keys(&self, namespace: &Namespace, accept: &[&ServedAudience<'_>]) -> Vec<TrustedKey> {
         let mut keys = Vec::new();
         for key in self.tenant_keys.iter().flat_map(|keyring| &keyring.keys) {
             keys.push(TrustedKey {
@@ -185,10 +180,8 @@ impl<'a> TenantView<'a> {
             });
         }
         for (owner, keyrings) in &self.namespace_keys {
-            let local = accept
+            let bounds: BTreeMap<_, _> = accept
                 .iter()
-                .filter(|entry| entry.ledger.believes_namespaces(now));
-            let bounds: BTreeMap<_, _> = local
                 .filter_map(|entry| {
                     Some((
                         entry.audience.identifier.clone(),
@@ -211,7 +204,11 @@ impl<'a> TenantView<'a> {
     }
 }
 
-fn issue_audience(entry: &ServedAudience<'_>, namespace: &Namespace) -> IssueAudience {
+fn issue_audience(
+    now: UnixTime,
+    entry: &ServedAudience<'_>,
+    namespace: &Namespace,
+) -> Option<IssueAudience> {
     let audience = entry.audience;
     let mut grants = BTreeMap::new();
     for (workload, grant) in entry
@@ -226,15 +223,15 @@ fn issue_audience(entry: &ServedAudience<'_>, namespace: &Namespace) -> IssueAud
         };
         grants.insert(workload.service_account.clone(), bounds);
     }
-    IssueAudience {
+    Some(IssueAudience {
         identifier: audience.identifier.clone(),
-        alg: entry.alg,
+        alg: entry.ledger.alg(now)?,
         dialect: audience.dialect,
-        issuance: audience.issuance,
-        lifetime: audience.lifetime,
+        issuance: entry.ledger.issuance(now)?,
+        lifetime: entry.ledger.lifetime.now,
         scopes: audience.scopes.clone(),
         grants,
-    }
+    })
 }
 
 fn accept_audience(entry: &ServedAudience<'_>) -> AcceptAudience {

@@ -120,22 +120,23 @@ fn wanted_keyrings(served: &Served<'_>) -> BTreeMap<Owner, Due> {
             .filter(|entry| entry.audience.tenant == tenant.at)
         {
             let lifetime = entry.audience.lifetime;
-            let lengthen = |algs: &mut BTreeMap<Alg, Seconds>| {
-                algs.entry(entry.alg)
+            let lengthen = |algs: &mut BTreeMap<Alg, Seconds>, alg: Alg| {
+                algs.entry(alg)
                     .and_modify(|known| *known = lifetime.max(*known))
                     .or_insert(lifetime);
             };
-            match entry.audience.issuance {
-                Issuance::Central => lengthen(&mut central),
-                Issuance::Local => {
-                    for namespace in entry
-                        .ledger
-                        .grants
-                        .keys()
-                        .map(|workload| &workload.namespace)
-                    {
-                        lengthen(local.entry(namespace).or_default());
-                    }
+            let grantees = || {
+                entry
+                    .ledger
+                    .grants
+                    .keys()
+                    .map(|workload| &workload.namespace)
+            };
+            for (issuance, alg) in entry.ledger.signers() {
+                match issuance {
+                    Issuance::Central => lengthen(&mut central, alg),
+                    Issuance::Local => grantees()
+                        .for_each(|namespace| lengthen(local.entry(namespace).or_default(), alg)),
                 }
             }
         }

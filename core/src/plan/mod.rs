@@ -111,23 +111,13 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     let rings = keyrings::settle(now, &served, input, &rotations);
     let (bundles, stamps) = bundles::settle(now, &served, &rings.all, &input.state.bundles);
 
-    let terms = served
-        .audiences
-        .iter()
-        .flat_map(|entry| entry.ledger.terms().collect::<Vec<_>>());
-    let terms = terms.chain(
-        served
-            .withdrawn
-            .iter()
-            .flat_map(|ledger| ledger.terms().collect::<Vec<_>>()),
-    );
-    let tenants = served
-        .tenants
-        .iter()
-        .map(|entry| &entry.ledger)
-        .chain(&served.withdrawn_tenants);
-    let terms = terms.chain(tenants.flat_map(|ledger| ledger.domains.values().copied()));
-    let promises = terms.filter_map(|term| term.next_change(now));
+    let audiences = served.audiences.iter().map(|entry| &entry.ledger);
+    let audiences = audiences.chain(&served.withdrawn);
+    let tenants = served.tenants.iter().map(|entry| &entry.ledger);
+    let tenants = tenants.chain(&served.withdrawn_tenants);
+    let promises = audiences
+        .filter_map(|ledger| ledger.next_change(now))
+        .chain(tenants.filter_map(|ledger| ledger.next_change(now)));
     let renewals = stamps
         .iter()
         .filter_map(|stamp| bundles.get(&(stamp.tenant.clone(), stamp.namespace.clone())));

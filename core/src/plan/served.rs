@@ -26,7 +26,6 @@ pub(super) struct ServedTenant<'a> {
 /// A served audience.
 pub(super) struct ServedAudience<'a> {
     pub audience: &'a Audience,
-    pub alg: Alg,
     pub ledger: AudienceLedger,
 }
 
@@ -68,19 +67,15 @@ pub(super) fn settle<'a>(now: UnixTime, world: &'a World, state: &State) -> Serv
             let before = ledgers
                 .get(&(&audience.tenant, &audience.identifier))
                 .copied();
-            let ledger =
-                ledger::settle_audience(now, before, audience, &grants, tenant.propagation_delay);
-            audiences.push(ServedAudience {
-                audience,
-                alg,
-                ledger,
-            });
+            let delay = tenant.propagation_delay;
+            let ledger = ledger::settle_audience(now, before, (audience, alg), &grants, delay);
+            audiences.push(ServedAudience { audience, ledger });
         }
     }
     Served {
         world,
         claims: names.claims(),
-        withdrawn: withdraw_audiences(now, state, &audiences),
+        withdrawn: withdraw_audiences(now, state, &tenants, &audiences),
         withdrawn_tenants: withdraw_tenants(now, state, &tenants),
         tenants: settle_tenants(now, state, &tenants, &domains, &audiences),
         audiences,
@@ -142,6 +137,7 @@ fn admit<'a>(
 fn withdraw_audiences(
     now: UnixTime,
     state: &State,
+    tenants: &Tenants<'_>,
     served: &[ServedAudience<'_>],
 ) -> Vec<AudienceLedger> {
     let kept: BTreeSet<(&TenantRef, &Identifier)> = served
@@ -152,7 +148,11 @@ fn withdraw_audiences(
         .audiences
         .iter()
         .filter(|ledger| !kept.contains(&(&ledger.tenant, &ledger.identifier)))
-        .filter_map(|ledger| ledger::settle_withdrawn(now, ledger))
+        .filter_map(|ledger| {
+            let tenant = tenants.get(&ledger.tenant);
+            let delay = tenant.map_or(0, |tenant| tenant.propagation_delay);
+            ledger::settle_withdrawn(now, ledger, delay)
+        })
         .collect()
 }
 

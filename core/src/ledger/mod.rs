@@ -3,91 +3,20 @@
 //! Grants, algorithms and issuers live as keys do: a new one is believed as soon as it is heard of and used a little
 //! later, and one that was taken back is no longer used at once but believed as long as a token made under it lives.
 
+mod term;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::world::{Audience, AudienceAlg, Issuance};
+pub use term::Term;
+use term::{Effect, in_use, settle, switch};
+
+use crate::world::{Audience, Issuance};
 use crate::{
-    Alg, Domain, Identifier, LEEWAY, Namespace, ObjectRef, Scope, Seconds, TenantRef, Uid,
-    UnixTime, WorkloadId,
+    Alg, Domain, Identifier, Namespace, ObjectRef, Scope, Seconds, TenantRef, Uid, UnixTime,
+    WorkloadId,
 };
-
-/// When a promise holds.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(
-    tag = "phase",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
-pub enum Term {
-    /// Used from `from` on; believed already before.
-    Open {
-        /// The first second in which it is used.
-        from: UnixTime,
-    },
-    /// No longer used; believed up to and including `believe_until`.
-    Closed {
-        /// The last second in which a token made under it can be alive.
-        believe_until: UnixTime,
-    },
-}
-
-impl Term {
-    /// Whether issuers may act on it.
-    pub fn is_used(self, now: UnixTime) -> bool {
-        matches!(self, Self::Open { from } if from <= now)
-    }
-
-    /// Whether validators accept what was made under it.
-    pub fn is_believed(self, now: UnixTime) -> bool {
-        match self {
-            Self::Open { .. } => true,
-            Self::Closed { believe_until } => now <= believe_until,
-        }
-    }
-
-    /// The moment after `now` at which it changes by itself.
-    pub fn next_change(self, now: UnixTime) -> Option<UnixTime> {
-        let moment = match self {
-            Self::Open { from } => from,
-            Self::Closed { believe_until } => believe_until + 1,
-        };
-        (moment > now).then_some(moment)
-    }
-}
-
-/// The moments that a change of promises takes effect.
-#[derive(Clone, Copy, Debug)]
-pub struct Effect {
-    /// Now.
-    pub now: UnixTime,
-    /// When a new promise is used.
-    pub from: UnixTime,
-    /// Until when one that is taken back now is believed; before `now` to drop it at once.
-    pub believe_until: UnixTime,
-}
-
-/// Opens what is wanted and closes what is not; forgets what nobody believes any more.
-fn settle<K: Clone + Ord>(terms: &mut BTreeMap<K, Term>, wanted: &BTreeSet<K>, effect: Effect) {
-    for (key, term) in terms.iter_mut() {
-        let open = matches!(term, Term::Open { .. });
-        if open && !wanted.contains(key) {
-            *term = Term::Closed {
-                believe_until: effect.believe_until,
-            };
-        } else if !open && wanted.contains(key) && term.is_believed(effect.now) {
-            // Every validator still believes it, so there is nothing to wait for.
-            *term = Term::Open { from: effect.now };
-        }
-    }
-    terms.retain(|_, term| term.is_believed(effect.now));
-    for key in wanted {
-        terms
-            .entry(key.clone())
-            .or_insert(Term::Open { from: effect.from });
-    }
-}
 
 /// What one audience promised.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -101,14 +30,54 @@ pub struct AudienceLedger {
     pub at: ObjectRef,
     /// Which life of the object.
     pub uid: Uid,
-    /// The longest token life that was ever in force.
+    /// The longest token life that was ever declared.
     pub longest_lifetime: Seconds,
+    /// How long new tokens live.
+    pub lifetime: Lifetime,
     /// The algorithms of its tokens.
     pub algs: BTreeMap<Alg, Term>,
     /// Who signs. A namespace's key counts for this audience while `Local` is believed.
     pub issuance: BTreeMap<Issuance, Term>,
     /// What each workload was granted.
     pub grants: BTreeMap<WorkloadId, GrantTerms>,
+}
+
+/// How long new tokens live. A shorter life counts at once; a longer one when every validator has heard of it, because
+/// they refuse tokens that live longer than any they know of.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lifetime {
+    /// In force now.
+    pub now: Seconds,
+    /// What was declared, and when it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<(Seconds, UnixTime)>,
+}
+
+impl Lifetime {
+    fn settle(before: Option<Self>, declared: Seconds, effect: Effect) -> Self {
+        let Some(before) = before.filter(|before| before.now < declared) else {
+            return Self {
+                now: declared,
+                next: None,
+            };
+        };
+        let from = before
+            .next
+            .filter(|(seconds, _)| *seconds == declared)
+            .map_or(effect.from, |(_, from)| from);
+        if from <= effect.now {
+            Self {
+                now: declared,
+                next: None,
+            }
+        } else {
+            Self {
+                now: before.now,
+                next: Some((declared, from)),
+            }
+        }
+    }
 }
 
 /// A workload's grant: of the audience, and of each scope.
@@ -126,62 +95,54 @@ pub struct GrantTerms {
 pub fn settle_audience(
     now: UnixTime,
     before: Option<&AudienceLedger>,
-    audience: &Audience,
+    (audience, alg): (&Audience, Alg),
     grants: &BTreeMap<WorkloadId, BTreeSet<Scope>>,
     delay: Seconds,
 ) -> AudienceLedger {
     let longest_lifetime = before
         .map_or(0, |ledger| ledger.longest_lifetime)
         .max(audience.lifetime);
-    // An audience that nobody knew has no validators to wait for.
-    let from = if before.is_some() { now + delay } else { now };
-    let believe_until = if audience.revoke_now {
-        now - 1
-    } else {
-        now + longest_lifetime + LEEWAY
-    };
-    let effect = Effect {
-        now,
-        from,
-        believe_until,
-    };
-
-    let mut ledger = before.cloned().unwrap_or_else(|| AudienceLedger {
+    let mut effect = Effect::new(now, delay, longest_lifetime);
+    if before.is_none() {
+        // An audience that nobody knew has no validators to wait for.
+        effect.from = now;
+    }
+    if audience.revoke_now {
+        effect.believe_until = None;
+    }
+    let mut ledger = AudienceLedger {
         tenant: audience.tenant.clone(),
         identifier: audience.identifier.clone(),
         at: audience.at.clone(),
         uid: audience.uid.clone(),
         longest_lifetime,
-        algs: BTreeMap::new(),
-        issuance: BTreeMap::new(),
-        grants: BTreeMap::new(),
-    });
-    ledger.at = audience.at.clone();
-    ledger.uid = audience.uid.clone();
-    ledger.longest_lifetime = longest_lifetime;
-    let algs = match audience.alg {
-        AudienceAlg::Asymmetric(alg) => BTreeSet::from([alg]),
-        AudienceAlg::Hs256 => BTreeSet::new(),
+        lifetime: Lifetime::settle(
+            before.map(|ledger| ledger.lifetime),
+            audience.lifetime,
+            effect,
+        ),
+        algs: before.map(|ledger| ledger.algs.clone()).unwrap_or_default(),
+        issuance: before
+            .map(|ledger| ledger.issuance.clone())
+            .unwrap_or_default(),
+        grants: before
+            .map(|ledger| ledger.grants.clone())
+            .unwrap_or_default(),
     };
-    settle(&mut ledger.algs, &algs, effect);
-    settle(
-        &mut ledger.issuance,
-        &BTreeSet::from([audience.issuance]),
-        effect,
-    );
+    switch(&mut ledger.algs, &alg, effect);
+    switch(&mut ledger.issuance, &audience.issuance, effect);
     settle_grants(&mut ledger.grants, grants, effect);
     ledger
 }
 
 /// Plans the ledger of an audience that is no longer served: everything closes, and the ledger is gone with the last
 /// token.
-pub fn settle_withdrawn(now: UnixTime, before: &AudienceLedger) -> Option<AudienceLedger> {
-    let believe_until = now + before.longest_lifetime + LEEWAY;
-    let effect = Effect {
-        now,
-        from: now,
-        believe_until,
-    };
+pub fn settle_withdrawn(
+    now: UnixTime,
+    before: &AudienceLedger,
+    delay: Seconds,
+) -> Option<AudienceLedger> {
+    let effect = Effect::new(now, delay, before.longest_lifetime);
     let mut ledger = before.clone();
     settle(&mut ledger.algs, &BTreeSet::new(), effect);
     settle(&mut ledger.issuance, &BTreeSet::new(), effect);
@@ -214,16 +175,30 @@ fn settle_grants(
 }
 
 impl AudienceLedger {
-    /// Whether keys of namespaces count for this audience.
-    pub fn believes_namespaces(&self, now: UnixTime) -> bool {
-        self.issuance
-            .get(&Issuance::Local)
-            .is_some_and(|term| term.is_believed(now))
+    /// The algorithm that issuers sign with.
+    pub fn alg(&self, now: UnixTime) -> Option<Alg> {
+        in_use(&self.algs, now)
     }
 
-    /// The bounds of one namespace: the scopes that any of its workloads was granted, each with its latest end.
-    /// `None` if no workload of it was granted the audience.
+    /// Who signs.
+    pub fn issuance(&self, now: UnixTime) -> Option<Issuance> {
+        in_use(&self.issuance, now)
+    }
+
+    /// The algorithms that keys are needed for, by signer: those in use and those that will be.
+    pub fn signers(&self) -> impl Iterator<Item = (Issuance, Alg)> + '_ {
+        let is_open = |term: &Term| matches!(term, Term::Open { .. });
+        let issuance = self.issuance.iter().filter(move |(_, term)| is_open(term));
+        issuance.flat_map(move |(issuance, _)| {
+            let algs = self.algs.iter().filter(move |(_, term)| is_open(term));
+            algs.map(|(alg, _)| (*issuance, *alg))
+        })
+    }
+
+    /// The bounds of one namespace: the scopes that any of its workloads was granted, each with its latest end, while
+    /// namespaces sign for the audience. `None` if no workload of it was granted the audience.
     pub fn bounds(&self, namespace: &Namespace) -> Option<Bounds> {
+        let local = self.issuance.get(&Issuance::Local)?;
         let mut bounds: Option<Bounds> = None;
         for (_, grant) in self
             .grants
@@ -234,29 +209,33 @@ impl AudienceLedger {
                 term: grant.term,
                 scopes: BTreeMap::new(),
             });
-            bounds.term = later(bounds.term, grant.term);
+            bounds.term = bounds.term.or(grant.term);
             for (scope, term) in &grant.scopes {
                 bounds
                     .scopes
                     .entry(scope.clone())
-                    .and_modify(|known| *known = later(*known, *term))
+                    .and_modify(|known| *known = known.or(*term))
                     .or_insert(*term);
             }
         }
-        bounds
+        let mut bounds = bounds?;
+        bounds.term = bounds.term.and(*local);
+        Some(bounds)
     }
 
-    /// All terms, to find the next change.
-    pub fn terms(&self) -> impl Iterator<Item = Term> + '_ {
+    /// The next moment after `now` at which a promise changes by itself.
+    pub fn next_change(&self, now: UnixTime) -> Option<UnixTime> {
         let grants = self
             .grants
             .values()
-            .flat_map(|grant| std::iter::once(grant.term).chain(grant.scopes.values().copied()));
-        self.algs
-            .values()
-            .copied()
-            .chain(self.issuance.values().copied())
+            .flat_map(|grant| std::iter::once(&grant.term).chain(grant.scopes.values()));
+        let terms = self.algs.values().chain(self.issuance.values());
+        let lifetime = self.lifetime.next.map(|(_, from)| from);
+        terms
             .chain(grants)
+            .filter_map(|term| term.next_change(now))
+            .chain(lifetime.filter(|from| *from > now))
+            .min()
     }
 }
 
@@ -268,18 +247,6 @@ pub struct Bounds {
     pub term: Term,
     /// The scopes.
     pub scopes: BTreeMap<Scope, Term>,
-}
-
-/// Of two terms the one that is believed longer.
-fn later(a: Term, b: Term) -> Term {
-    match (a, b) {
-        (Term::Open { from: x }, Term::Open { from: y }) => Term::Open { from: x.min(y) },
-        (Term::Open { .. }, Term::Closed { .. }) => a,
-        (Term::Closed { .. }, Term::Open { .. }) => b,
-        (Term::Closed { believe_until: x }, Term::Closed { believe_until: y }) => Term::Closed {
-            believe_until: x.max(y),
-        },
-    }
 }
 
 /// What a tenant promised: its issuers.
@@ -308,12 +275,10 @@ pub fn settle_tenant(
     let longest_lifetime = before
         .map_or(0, |ledger| ledger.longest_lifetime)
         .max(lifetime);
-    let from = if before.is_some() { now + delay } else { now };
-    let effect = Effect {
-        now,
-        from,
-        believe_until: now + longest_lifetime + LEEWAY,
-    };
+    let mut effect = Effect::new(now, delay, longest_lifetime);
+    if before.is_none() {
+        effect.from = now;
+    }
     let mut terms = before
         .map(|ledger| ledger.domains.clone())
         .unwrap_or_default();
@@ -323,5 +288,15 @@ pub fn settle_tenant(
         uid: uid.clone(),
         longest_lifetime,
         domains: terms,
+    }
+}
+
+impl TenantLedger {
+    /// The next moment after `now` at which a promise changes by itself.
+    pub fn next_change(&self, now: UnixTime) -> Option<UnixTime> {
+        self.domains
+            .values()
+            .filter_map(|term| term.next_change(now))
+            .min()
     }
 }
