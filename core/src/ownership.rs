@@ -114,15 +114,17 @@ pub struct Resolution {
     pub losers: BTreeMap<(Object, Name), Object>,
 }
 
+/// Whether it is the holder itself. Its own UID says so; its namespace's may not have been known when it took the name.
+fn is_holder(want: &Want, claim: &Claim) -> bool {
+    want.holder.object == claim.holder.object && want.holder.uid == claim.holder.uid
+}
+
 /// Settles the claims. Deterministic: the present holder; else the same object in the same life of its namespace (it
 /// was deleted and recreated); else, for a free name, the oldest object, by name where the age is equal.
 pub fn resolve(now: UnixTime, claims: &[Claim], wants: &[Want]) -> Resolution {
     let mut by_name: BTreeMap<&Name, (Option<&Claim>, Vec<&Want>)> = BTreeMap::new();
     for claim in claims {
-        let kept = claim
-            .released_at
-            .is_none_or(|released| now <= released + claim.keep + LEEWAY);
-        if kept {
+        if claim.free_at().is_none_or(|free_at| now < free_at) {
             by_name.entry(&claim.name).or_default().0 = Some(claim);
         }
     }
@@ -138,7 +140,7 @@ pub fn resolve(now: UnixTime, claims: &[Claim], wants: &[Want]) -> Resolution {
             Some(claim) => wants
                 .iter()
                 .copied()
-                .find(|want| want.holder == claim.holder)
+                .find(|want| is_holder(want, claim))
                 .or_else(|| {
                     wants.iter().copied().find(|want| {
                         want.holder.object == claim.holder.object
@@ -174,6 +176,14 @@ pub fn resolve(now: UnixTime, claims: &[Claim], wants: &[Want]) -> Resolution {
         resolution.claims.push(record);
     }
     resolution
+}
+
+impl Claim {
+    /// The first second in which a name whose holder is gone is free.
+    pub fn free_at(&self) -> Option<UnixTime> {
+        self.released_at
+            .map(|released| released + self.keep + LEEWAY + 1)
+    }
 }
 
 impl Resolution {

@@ -122,7 +122,12 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         .iter()
         .filter_map(|stamp| bundles.get(&(stamp.tenant.clone(), stamp.namespace.clone())));
     let renewals = renewals.map(bundles::renewal_due);
-    let next_due = promises.chain(renewals).chain(rings.next_due).min();
+    let names = served.claims.iter().filter_map(Claim::free_at);
+    let next_due = promises
+        .chain(renewals)
+        .chain(names)
+        .chain(rings.next_due)
+        .min();
 
     let audiences = served
         .audiences
