@@ -164,7 +164,7 @@ impl Refusal {
 }
 
 impl Policy {
-    /// The rules for a workload of the bundle's namespace. `domain` picks one of the tenant's domains as the issuer;
+    /// The rules for a workload of the bundle's namespace; one of another namespace has no grants. `domain` picks one of the tenant's domains as the issuer;
     /// without it, it is the tenant's own.
     pub fn new(body: &Body, workload: WorkloadId, domain: Option<&Domain>) -> Self {
         let domain = domain.unwrap_or(&body.domain).clone();
@@ -175,7 +175,11 @@ impl Policy {
                 issuance: audience.issuance,
                 lifetime: audience.lifetime,
             };
-            let grant = audience.grants.get(&workload.service_account).cloned();
+            let grant = audience
+                .grants
+                .get(&workload.service_account)
+                .filter(|_| workload.namespace == body.namespace)
+                .cloned();
             (
                 audience.identifier.clone(),
                 Rule {
