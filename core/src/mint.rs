@@ -36,7 +36,6 @@ pub struct Order {
     pub kid: Kid,
     /// `iat`.
     pub issued_at: UnixTime,
-    signer: usize,
 }
 
 /// Why there is no order.
@@ -126,21 +125,19 @@ impl Mint {
         let of_owner = || {
             self.signers
                 .iter()
-                .enumerate()
-                .filter(|(_, signer)| signer.issuance == terms.issuance)
+                .filter(|signer| signer.issuance == terms.issuance)
         };
         let signs = |signer: &Signer| {
             signer.private.alg() == terms.alg && signer.key.state(now) == State::Active
         };
         let newest = of_owner()
-            .filter(|(_, signer)| signs(signer))
-            .max_by_key(|(_, signer)| signer.key.generation);
+            .filter(|signer| signs(signer))
+            .max_by_key(|signer| signer.key.generation);
         match newest {
-            Some((index, signer)) => Ok(Order {
+            Some(signer) => Ok(Order {
                 granted,
                 kid: signer.private.kid().clone(),
                 issued_at: now,
-                signer: index,
             }),
             None if terms.issuance == Issuance::Central && of_owner().next().is_none() => {
                 Err(NoOrder::Central {
@@ -153,7 +150,12 @@ impl Mint {
 
     /// Makes the token. `jti` is used where the dialect has one.
     pub fn sign(&self, order: &Order, jti: Jti) -> Result<String, SigningFailed> {
-        let signer = self.signers.get(order.signer).ok_or(SigningFailed)?;
+        // By name and not by place: an order outlives the mint that gave it when the bundle is reloaded.
+        let signer = self
+            .signers
+            .iter()
+            .find(|signer| *signer.private.kid() == order.kid)
+            .ok_or(SigningFailed)?;
         let granted = &order.granted;
         let header = match granted.terms.dialect {
             Dialect::Auth0 => &signer.auth0_header,
