@@ -28,7 +28,10 @@ pub(super) fn settle(
     for tenant in &served.tenants {
         let view = TenantView::of(tenant, served, keyrings);
         for namespace in served.world.namespaces.keys() {
-            if serves(served, tenant.tenant, namespace).is_none() {
+            // A namespace that is admitted no longer is told so while it has keys; without news its sidecars would go on
+            // issuing until their bundle is too old.
+            let has_keys = view.namespace_keys.contains_key(namespace);
+            if !has_keys && serves(served, tenant.tenant, namespace).is_none() {
                 continue;
             }
             let body = view.body(now, namespace);
