@@ -34,6 +34,28 @@ const TEXT: &str = r"^[^\x00-\x1f\x7f]*$";
 /// A Go duration as the Gateway API writes it: one to four of `<digits><h|m|s|ms>`.
 pub(crate) const DURATION: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
 
+/// What to do about a string that doesn't match `pattern`, one of those above.
+pub(crate) fn mend(pattern: &str) -> &'static str {
+    match pattern {
+        DNS_LABEL => "use a-z, 0-9 and '-' only, with a letter or digit first and last",
+        DNS_SUBDOMAIN => {
+            "use a-z, 0-9, '-' and '.' only, with a letter or digit first and last in each part"
+        }
+        AUTHORITY => {
+            "write a host in lower case, as login.example.com, or host:port with a port from 1 to 65535; no scheme, no path"
+        }
+        IDENTIFIER => "use printable ASCII without spaces and without '#': percent-encode the rest",
+        SCOPE => "use printable ASCII without spaces, quotes and backslashes, as read:orders",
+        LABEL_KEY => "write a label key, as team or example.com/team",
+        LABEL_VALUE => {
+            "use letters, digits, '-', '_' and '.' only, with a letter or digit first and last"
+        }
+        TEXT => "take out line breaks and other control characters",
+        DURATION => "write a duration, as 720h, 1h30m or 5m",
+        _ => "",
+    }
+}
+
 fn string(min: u32, max: u32, pattern: &str) -> Schema {
     json_schema!({ "type": "string", "minLength": min, "maxLength": max, "pattern": pattern })
 }

@@ -14,6 +14,7 @@ pub mod duration;
 mod field;
 pub mod generated;
 pub mod reference;
+pub mod schema;
 pub mod selector;
 pub mod status;
 pub mod tenant;
@@ -22,6 +23,7 @@ pub use audience::{ApiAudience, ApiAudienceSpec};
 pub use domain::{CustomDomain, CustomDomainSpec};
 pub use duration::GoDuration;
 pub use generated::{definitions, generated};
+pub use schema::{FieldError, Validator};
 pub use tenant::{Tenant, TenantSpec};
 
 /// The API group of every kind here.
