@@ -13,6 +13,7 @@ pub mod domain;
 pub mod duration;
 mod field;
 pub mod generated;
+pub mod manifest;
 pub mod reference;
 pub mod schema;
 pub mod selector;
@@ -23,6 +24,7 @@ pub use audience::{ApiAudience, ApiAudienceSpec};
 pub use domain::{CustomDomain, CustomDomainSpec};
 pub use duration::GoDuration;
 pub use generated::{definitions, generated};
+pub use manifest::{LoadError, Located, Manifests, load};
 pub use schema::{FieldError, Validator};
 pub use tenant::{Tenant, TenantSpec};
 
