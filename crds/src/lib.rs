@@ -14,11 +14,13 @@ pub mod duration;
 mod field;
 pub mod generated;
 pub mod manifest;
+pub mod observe;
 pub mod reference;
 pub mod schema;
 pub mod selector;
 pub mod status;
 pub mod tenant;
+pub mod uid;
 
 pub use audience::{ApiAudience, ApiAudienceSpec};
 pub use domain::{CustomDomain, CustomDomainSpec};

@@ -424,6 +424,29 @@ fn lists_in_lists_end() {
 }
 
 #[test]
+fn changes_that_an_api_server_refuses_are_named() {
+    let before = one(&format!("{TENANT}---\n{AUDIENCE}")).unwrap();
+    let after = |tenant: String| {
+        let manifests = one(&format!("{tenant}---\n{AUDIENCE}")).unwrap();
+        let problems = manifests.forbidden_changes(&before);
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(after(format!("{TENANT}  maxBundleAge: 1h\n")).is_empty());
+    assert!(
+        after(
+            TENANT
+                .replace("name: acme", "name: other")
+                .replace("7743", "7744")
+        )
+        .is_empty()
+    );
+    let problems = after(TENANT.replace("7743", "7744"));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let expected = "f.yaml:7: spec.domain: Invalid value: \"acme.localhost:7744\": the domain can't be changed";
+    assert!(problems[0].starts_with(expected), "{problems:?}");
+}
+
+#[test]
 fn what_an_api_server_wrote_is_not_read() {
     let text = TENANT.replace(
         "  name: acme\n",

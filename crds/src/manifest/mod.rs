@@ -12,6 +12,7 @@ mod kinds;
 mod objects;
 mod place;
 mod scalar;
+mod transition;
 mod tree;
 mod yaml;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::Resource;
 use serde::Serialize;
 
-use super::{Fault, Located, LoadError, Manifests};
+use super::{Fault, LoadError, Located, Manifests};
 use crate::schema::Validator;
 
 impl Manifests {
@@ -23,12 +23,21 @@ where
     K: Resource<DynamicType = ()> + Serialize,
 {
     let kind = K::kind(&());
-    let Some(validator) = Validator::of(&kind) else { return Vec::new() };
-    let before: BTreeMap<_, _> = before.iter().map(|located| (name(&located.object), &located.object)).collect();
+    let Some(validator) = Validator::of(&kind) else {
+        return Vec::new();
+    };
+    let before: BTreeMap<_, _> = before
+        .iter()
+        .map(|located| (name(&located.object), &located.object))
+        .collect();
     let mut problems = Vec::new();
     for Located { object, source } in now {
-        let Some(old) = before.get(&name(object)) else { continue };
-        let (Ok(new), Ok(old)) = (serde_json::to_value(object), serde_json::to_value(old)) else { continue };
+        let Some(old) = before.get(&name(object)) else {
+            continue;
+        };
+        let (Ok(new), Ok(old)) = (serde_json::to_value(object), serde_json::to_value(old)) else {
+            continue;
+        };
         let outcome = validator.validate(&new, Some(&old));
         problems.extend(outcome.errors.into_iter().map(|error| LoadError {
             at: source.at(&error.path),

@@ -1,0 +1,227 @@
+//! From Kubernetes objects to what `mintage-core` plans with. The schema has let only well-formed values through, so
+//! an error here means that the object did not pass the schema.
+
+use std::collections::BTreeSet;
+
+use mintage_core::ident::InvalidName;
+use mintage_core::world::{self, AllowedNamespaces, AudienceAlg, Dialect, Grantee};
+use mintage_core::{
+    Alg, Domain, Identifier, Kid, Namespace, ObjectName, ObjectRef, Scope, TenantRef, Uid,
+    UnixTime, WorkloadId,
+};
+
+use kube::core::ObjectMeta;
+
+use crate::audience::{ApiAudience, Grant, Issuance, SigningAlgorithm, TokenDialect};
+use crate::duration::GoDuration;
+use crate::selector::{LabelSelector, Operator, Requirement};
+use crate::tenant::{From as AllowedFrom, Tenant};
+use crate::{CustomDomain, reference};
+
+/// Annotation on an `ApiAudience`: what is taken back from its grants is refused at once.
+pub const REVOKE_NOW: &str = "mintage.dev/revoke-now";
+
+/// Annotation on a `Tenant`: any new value asks for new keys.
+pub const ROTATE_NOW: &str = "mintage.dev/rotate-now";
+
+/// Annotation on a `Tenant`: names of keys, with commas between them, that are refused from now on.
+pub const REVOKE_KEY: &str = "mintage.dev/revoke-key";
+
+/// The object cannot have passed its schema.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unobservable {
+    /// A metadata field that the API server always sets is absent.
+    #[error("metadata.{0} is missing")]
+    Metadata(&'static str),
+    /// A name has not the form its schema asks for.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+}
+
+/// Reads a `Tenant`.
+pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
+    let meta = Meta::of(&object.metadata)?;
+    let spec = &object.spec;
+    let default_audience = spec
+        .default_audience_ref
+        .as_ref()
+        .map(object_ref)
+        .transpose()?;
+    Ok(world::Tenant {
+        allow_non_rsa: spec.jwks.allow_non_rsa,
+        allowed: match spec.allowed_namespaces.from {
+            AllowedFrom::All => AllowedNamespaces::All,
+            AllowedFrom::Same => AllowedNamespaces::Same,
+            AllowedFrom::Selector => {
+                let selector = spec.allowed_namespaces.selector.as_ref();
+                AllowedNamespaces::Selector(selector.map(label_selector).unwrap_or_default())
+            }
+        },
+        at: TenantRef::new(meta.at.namespace, meta.at.name),
+        created: meta.created,
+        default_audience,
+        domain: Domain::parse(&spec.domain)?,
+        max_bundle_age: seconds(spec.max_bundle_age),
+        propagation_delay: seconds(spec.signing.propagation_delay),
+        revoke_keys: revoke_keys(&object.metadata)?,
+        rotate_request: annotation(&object.metadata, ROTATE_NOW).map(str::to_owned),
+        rotation_period: seconds(spec.signing.rotation_period),
+        uid: meta.uid,
+    })
+}
+
+/// Reads an `ApiAudience`.
+pub fn audience(object: &ApiAudience) -> Result<world::Audience, Unobservable> {
+    let meta = Meta::of(&object.metadata)?;
+    let spec = &object.spec;
+    let scopes = spec.scopes.iter().map(|scope| Scope::parse(&scope.name));
+    Ok(world::Audience {
+        alg: algorithm(spec.signing_algorithm),
+        at: meta.at,
+        created: meta.created,
+        dialect: match spec.token_dialect {
+            TokenDialect::Auth0 => Dialect::Auth0,
+            TokenDialect::Rfc9068 => Dialect::Rfc9068,
+        },
+        grants: spec
+            .grants
+            .iter()
+            .filter_map(|grant| read_grant(grant).transpose())
+            .collect::<Result<_, _>>()?,
+        identifier: Identifier::parse(&spec.identifier)?,
+        issuance: match spec.issuance {
+            Issuance::Central => world::Issuance::Central,
+            Issuance::Local => world::Issuance::Local,
+        },
+        lifetime: spec.token_lifetime_seconds.into(),
+        revoke_now: object
+            .metadata
+            .annotations
+            .as_ref()
+            .is_some_and(|all| all.contains_key(REVOKE_NOW)),
+        scopes: scopes.collect::<Result<_, _>>()?,
+        tenant: TenantRef::new(
+            Namespace::parse(&spec.tenant_ref.namespace)?,
+            ObjectName::parse(&spec.tenant_ref.name)?,
+        ),
+        uid: meta.uid,
+    })
+}
+
+/// Reads a `CustomDomain`; `verified` is what the verifier found out.
+pub fn custom_domain(
+    object: &CustomDomain,
+    verified: bool,
+) -> Result<world::CustomDomain, Unobservable> {
+    let meta = Meta::of(&object.metadata)?;
+    let tenant = ObjectName::parse(&object.spec.tenant_ref.name)?;
+    Ok(world::CustomDomain {
+        tenant: TenantRef::new(meta.at.namespace.clone(), tenant),
+        at: meta.at,
+        created: meta.created,
+        domain: Domain::parse(&object.spec.domain)?,
+        uid: meta.uid,
+        verified,
+    })
+}
+
+struct Meta {
+    at: ObjectRef,
+    uid: Uid,
+    created: UnixTime,
+}
+
+impl Meta {
+    fn of(meta: &ObjectMeta) -> Result<Self, Unobservable> {
+        let need = |value: &Option<String>, name| value.clone().ok_or(Unobservable::Metadata(name));
+        let namespace = Namespace::parse(&need(&meta.namespace, "namespace")?)?;
+        let name = ObjectName::parse(&need(&meta.name, "name")?)?;
+        // An object that no API server has seen has no age: all of a folder are equally old.
+        let created = meta
+            .creation_timestamp
+            .as_ref()
+            .map_or(UnixTime(0), |time| UnixTime(time.0.as_second()));
+        Ok(Self {
+            at: ObjectRef::new(namespace, name),
+            uid: Uid::parse(&need(&meta.uid, "uid")?)?,
+            created,
+        })
+    }
+}
+
+fn annotation<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
+    meta.annotations.as_ref()?.get(name).map(String::as_str)
+}
+
+fn revoke_keys(meta: &ObjectMeta) -> Result<BTreeSet<Kid>, InvalidName> {
+    let names = annotation(meta, REVOKE_KEY)
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(Kid::parse)
+        .collect()
+}
+
+fn algorithm(algorithm: SigningAlgorithm) -> AudienceAlg {
+    AudienceAlg::Asymmetric(match algorithm {
+        SigningAlgorithm::HS256 => return AudienceAlg::Hs256,
+        SigningAlgorithm::ES256 => Alg::ES256,
+        SigningAlgorithm::EdDSA => Alg::EdDSA,
+        SigningAlgorithm::PS256 => Alg::PS256,
+        SigningAlgorithm::RS256 => Alg::RS256,
+        SigningAlgorithm::RS384 => Alg::RS384,
+        SigningAlgorithm::RS512 => Alg::RS512,
+    })
+}
+
+/// A grant; `None` for one without a grantee, which the schema refuses.
+fn read_grant(grant: &Grant) -> Result<Option<world::Grant>, InvalidName> {
+    let to = match (&grant.workload, &grant.application) {
+        (Some(workload), _) => Grantee::Workload(WorkloadId::new(
+            Namespace::parse(&workload.namespace)?,
+            ObjectName::parse(&workload.service_account)?,
+        )),
+        (None, Some(application)) => Grantee::Application(object_ref(application)?),
+        (None, None) => return Ok(None),
+    };
+    let scopes = grant
+        .scopes
+        .iter()
+        .map(|scope| Scope::parse(scope))
+        .collect::<Result<_, _>>()?;
+    Ok(Some(world::Grant { scopes, to }))
+}
+
+fn object_ref(reference: &reference::ObjectRef) -> Result<ObjectRef, InvalidName> {
+    Ok(ObjectRef::new(
+        Namespace::parse(&reference.namespace)?,
+        ObjectName::parse(&reference.name)?,
+    ))
+}
+
+fn label_selector(selector: &LabelSelector) -> world::LabelSelector {
+    let requirement = |Requirement {
+                           key,
+                           operator,
+                           values,
+                       }: &Requirement| {
+        let (key, values) = (key.clone(), values.iter().cloned().collect());
+        match operator {
+            Operator::DoesNotExist => world::Requirement::DoesNotExist(key),
+            Operator::Exists => world::Requirement::Exists(key),
+            Operator::In => world::Requirement::In(key, values),
+            Operator::NotIn => world::Requirement::NotIn(key, values),
+        }
+    };
+    world::LabelSelector {
+        match_labels: selector.match_labels.clone(),
+        requirements: selector.match_expressions.iter().map(requirement).collect(),
+    }
+}
+
+fn seconds(duration: GoDuration) -> mintage_core::Seconds {
+    // Bounded to 99999 hours in each of four parts by the schema's pattern.
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
