@@ -132,7 +132,8 @@ impl Mint {
         };
         let newest = of_owner()
             .filter(|signer| signs(signer))
-            .max_by_key(|signer| signer.key.generation);
+            // Generations begin anew with another life of the namespace; the moment does not.
+            .max_by_key(|signer| (signer.key.schedule.activate_at(), signer.key.generation));
         match newest {
             Some(signer) => Ok(Order {
                 granted,
