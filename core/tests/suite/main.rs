@@ -1,0 +1,22 @@
+//! What the core must do and must not, shown from outside on a planned cluster with real keys.
+//!
+//! Each negative test starts from a token that is accepted, changes one thing, and asserts the reason of the refusal.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "fixtures are test code, though no test functions themselves"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attacks_bounds;
+mod attacks_claims;
+mod attacks_forms;
+mod attacks_keys;
+mod attacks_kinds;
+mod attacks_tokens;
+mod dialects;
+mod policy;
+mod promises;
+mod withdrawals;
