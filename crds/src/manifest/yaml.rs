@@ -172,3 +172,26 @@ fn error(file: &Arc<str>, spot: Spot, fault: Fault) -> LoadError {
     };
     LoadError { at, fault }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// kubectl reads the generated definitions as it reads manifests: no bare word may turn into a boolean.
+    #[test]
+    fn generated_definitions_are_read_as_written() {
+        for (definition, (file, text)) in crate::definitions().iter().zip(crate::generated()) {
+            let mut errors = Vec::new();
+            let documents = read(
+                &Text {
+                    file: file.into(),
+                    text,
+                },
+                &mut errors,
+            );
+            assert!(errors.is_empty(), "{errors:?}");
+            let again = serde_json::from_value(documents[0].value.clone());
+            assert_eq!(again.ok().as_ref(), Some(definition));
+        }
+    }
+}

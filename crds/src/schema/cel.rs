@@ -129,7 +129,8 @@ fn walk(
     if value.is_null() {
         return;
     }
-    let unchanged = old.map_or(unchanged, |old| old == value);
+    // As in the structure, the object as a whole is never unchanged.
+    let unchanged = old.map_or(unchanged, |old| old == value && !path.is_empty());
     errors.extend(
         node.rules
             .iter()

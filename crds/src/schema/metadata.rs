@@ -90,6 +90,8 @@ pub(crate) enum Names {
     Namespaced,
     /// A DNS label, in no namespace: the object is a namespace.
     Namespace,
+    /// What they are: the object is there already, and its names can't change.
+    Settled,
 }
 
 /// What is wrong with the metadata of an object.
@@ -109,6 +111,7 @@ pub(super) fn validate(object: &Value, names: Names) -> Vec<FieldError> {
             namespace(metadata, &mut errors);
         }
         Names::Namespace => name(metadata, kubernetes::dns_label, &mut errors),
+        Names::Settled => {}
     }
     if let Some(pairs) = strings(metadata, "labels", &mut errors) {
         invalid(
@@ -138,7 +141,10 @@ pub(super) fn validate(object: &Value, names: Names) -> Vec<FieldError> {
             ));
         }
     }
-    finalizers(metadata, &mut errors);
+    if names != Names::Settled {
+        // Those of an object that is there may be of old times, or of its deletion.
+        finalizers(metadata, &mut errors);
+    }
     owners(metadata, &mut errors);
     errors
 }

@@ -109,7 +109,12 @@ impl Validator {
             self.prepared(old)
         });
         let object = self.prepared(object);
-        errors.extend(metadata::validate(&object, Names::Namespaced));
+        let names = if old.is_some() {
+            Names::Settled
+        } else {
+            Names::Namespaced
+        };
+        errors.extend(metadata::validate(&object, names));
         errors.extend(structure::validate(&object, old.as_ref(), &self.root));
         errors.extend(list::validate(&object, old.as_ref(), &self.root));
         if !errors.iter().any(|error| error.kind.blocks_rules()) {

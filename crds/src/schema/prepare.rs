@@ -14,40 +14,45 @@ const META: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// Takes the fields out of `object` that the schema has not, and says which.
 pub(super) fn unknown_fields(object: &mut Value, root: &Node) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    prune(object, root, "", &mut errors);
+    prune(object, Some(root), "", &mut errors);
     errors
 }
 
-fn prune(value: &mut Value, node: &Node, path: &str, errors: &mut Vec<FieldError>) {
+/// Without a node, as for items of what should not be a list, every field is unknown.
+fn prune(value: &mut Value, node: Option<&Node>, path: &str, errors: &mut Vec<FieldError>) {
     match value {
         Value::Object(fields) => {
+            let below = |name: &str| node.and_then(|node| node.field(name));
             fields.retain(|name, _| {
-                let known = node.field(name).is_some()
-                    || (path.is_empty() && META.contains(&name.as_str()));
+                let meta = path.is_empty() && META.contains(&name.as_str());
+                let known = meta || below(name).is_some();
                 if !known {
                     errors.push(unknown_field(name, node, path));
                 }
                 known
             });
             for (name, value) in fields {
-                if let Some(node) = node.field(name) {
-                    prune(value, node, &child_path(path, name), errors);
+                if let Some(node) = below(name) {
+                    prune(value, Some(node), &child_path(path, name), errors);
                 }
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                if let Some(node) = &node.items {
-                    prune(item, node, &index_path(path, index), errors);
-                }
+                let node = node.and_then(|node| node.items.as_deref());
+                prune(item, node, &index_path(path, index), errors);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-fn unknown_field(name: &str, node: &Node, path: &str) -> FieldError {
-    let known: Vec<&str> = node.properties.keys().map(String::as_str).collect();
+fn unknown_field(name: &str, node: Option<&Node>, path: &str) -> FieldError {
+    let known: Vec<&str> = node
+        .into_iter()
+        .flat_map(|node| node.properties.keys())
+        .map(String::as_str)
+        .collect();
     let mend = match nearest(name, &known) {
         Some(nearest) => format!("did you mean {nearest}?"),
         None if known.is_empty() => "take it out".to_owned(),

@@ -37,7 +37,8 @@ fn value(
     path: &str,
     errors: &mut Vec<FieldError>,
 ) {
-    if old == Some(value) {
+    // The object as a whole is never taken for unchanged: its metadata is in no schema to be compared by.
+    if old == Some(value) && !path.is_empty() {
         return;
     }
     errors.extend(type_error(value, node, path));
