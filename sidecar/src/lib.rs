@@ -1,1 +1,28 @@
-//! .
+//! The process beside an application: issues tokens to it and judges the tokens it received.
+//!
+//! ```text
+//!  folder ──► Files ──► Loaded (mint, verifier, caches) ──► Shared ──► routes ──► server
+//!  (reload)             one bundle, swapped as a whole
+//! ```
+//!
+//! `mintage dev` uses the same parts with files that it made itself.
+
+pub mod admin;
+mod cache;
+pub mod clock;
+pub mod files;
+mod guard;
+pub mod issuer;
+pub mod logging;
+pub mod metrics;
+pub mod oauth;
+pub mod options;
+mod params;
+pub mod reload;
+pub mod routes;
+mod run;
+pub mod server;
+pub mod signals;
+pub mod state;
+
+pub use run::run;

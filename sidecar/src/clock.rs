@@ -1,0 +1,60 @@
+//! The one place that reads the clock, and the one that draws random bytes: everything else takes them as arguments.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::SystemTime;
+
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use mintage_core::UnixTime;
+use mintage_core::claims::Jti;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now, in whole seconds.
+    fn now(&self) -> UnixTime;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixTime {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one reader of the clock"
+        )]
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        // A clock before 1970 is not set; everything is then in the future, and nothing is good.
+        UnixTime(since.map_or(0, |since| {
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        }))
+    }
+}
+
+/// A clock that is set by hand, for tests.
+#[derive(Debug, Default)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that stands at a moment.
+    pub fn at(now: UnixTime) -> Self {
+        Self(AtomicI64::new(now.0))
+    }
+
+    /// Sets the clock.
+    pub fn set(&self, now: UnixTime) {
+        self.0.store(now.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UnixTime {
+        UnixTime(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Random bytes for a `jti`; `None` if the system has no randomness, and then no token may be made.
+pub fn jti() -> Option<Jti> {
+    let mut bytes = Jti::default();
+    SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
+}

@@ -1,0 +1,107 @@
+//! OAuth errors (RFC 6749 section 5.2, RFC 6750 section 3.1) and how they are sent.
+
+use std::borrow::Cow;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use mintage_core::mint::NoOrder;
+use mintage_core::policy::Refusal;
+use serde_json::json;
+
+use crate::state::Unusable;
+
+/// A refused request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OAuthError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The OAuth error code.
+    pub error: &'static str,
+    /// The rule that refused: stable, for logs and metrics.
+    pub rule: &'static str,
+    /// In words, with the mend.
+    pub description: Cow<'static, str>,
+}
+
+impl OAuthError {
+    /// 400 `invalid_request`.
+    pub fn invalid_request(rule: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            rule,
+            description,
+        )
+    }
+
+    /// Any error.
+    pub fn new(
+        status: StatusCode,
+        error: &'static str,
+        rule: &'static str,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            error,
+            rule,
+            description: description.into(),
+        }
+    }
+}
+
+impl From<Unusable> for OAuthError {
+    fn from(unusable: Unusable) -> Self {
+        let rule = unusable.code();
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            rule,
+            unusable.to_string(),
+        )
+    }
+}
+
+impl From<NoOrder> for OAuthError {
+    fn from(no_order: NoOrder) -> Self {
+        let (status, error) = match &no_order {
+            NoOrder::KeyUnavailable { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
+            NoOrder::Refused(Refusal::AudienceMissing { .. }) => {
+                (StatusCode::BAD_REQUEST, "invalid_request")
+            }
+            NoOrder::Refused(Refusal::ScopeMalformed(_)) => {
+                (StatusCode::BAD_REQUEST, "invalid_scope")
+            }
+            NoOrder::Central { .. } | NoOrder::Refused(_) => {
+                (StatusCode::FORBIDDEN, "access_denied")
+            }
+        };
+        Self::new(status, error, no_order.code(), no_order.to_string())
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": self.error, "error_description": self.description });
+        let mut response = (self.status, no_store_json(body.to_string())).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+/// A JSON body that nobody may keep (RFC 6749 section 5.1).
+pub fn no_store_json(body: String) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+        (PRAGMA, "no-cache"),
+    ];
+    (headers, body).into_response()
+}

@@ -1,0 +1,93 @@
+//! The command line of `mintage-sidecar`; each option can be given by the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use mintage_core::{Domain, ObjectName, WorkloadId};
+
+/// Issues access tokens to the application beside it, and says whether a token it received is good.
+///
+/// Reads one folder, as kubelet mounts it: keyring.json and bundle-0 to bundle-7. Serves the workload API on the
+/// loopback, health and metrics on the admin address. Exit codes: 0 ended by a signal, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Options {
+    /// The folder with the keyring and the bundle.
+    #[arg(
+        long,
+        env = "MINTAGE_DIR",
+        value_name = "FOLDER",
+        default_value = "/var/run/mintage"
+    )]
+    pub dir: PathBuf,
+    /// The pod's identity, `<namespace>/<serviceaccount>`.
+    #[arg(long = "as", env = "MINTAGE_WORKLOAD", value_name = "WORKLOAD")]
+    pub workload: WorkloadId,
+    /// The ApiAudiences of the namespace that the pod accepts tokens for. Default: the only one.
+    #[arg(
+        long,
+        env = "MINTAGE_ACCEPT_AUDIENCES",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub accept: Vec<ObjectName>,
+    /// The tenant's domain that tokens name as their issuer. Default: the tenant's own.
+    #[arg(long, env = "MINTAGE_DOMAIN", value_name = "DOMAIN")]
+    pub domain: Option<Domain>,
+    /// Where the workload API listens; an address of the loopback.
+    #[arg(long, env = "MINTAGE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7600", value_parser = loopback)]
+    pub listen: SocketAddr,
+    /// Where health and metrics listen.
+    #[arg(
+        long,
+        env = "MINTAGE_ADMIN_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:7601"
+    )]
+    pub admin_listen: SocketAddr,
+    /// How long requests may take to finish after SIGTERM, in seconds.
+    #[arg(
+        long,
+        env = "MINTAGE_DRAIN_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = 20
+    )]
+    pub drain_seconds: u64,
+    /// How many threads answer requests. Default: one for each core.
+    #[arg(long, env = "MINTAGE_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: Option<u16>,
+    /// The form of the log.
+    #[arg(long, env = "MINTAGE_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// What is logged: error, warn, info, debug; also by module, as RUST_LOG has it.
+    #[arg(
+        long,
+        env = "MINTAGE_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub log_level: String,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The workload API trusts whoever can connect, so it must not leave the pod.
+pub fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| format!("{text} is not an address with a port, as 127.0.0.1:7600"))?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("the workload API trusts whoever can connect: it listens on the loopback only, as 127.0.0.1:7600".to_owned())
+    }
+}

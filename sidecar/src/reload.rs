@@ -1,0 +1,132 @@
+//! Loads a folder, and again whenever it changes. A set of files that cannot be used leaves the last good one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::files::Files;
+use crate::metrics::Metrics;
+use crate::state::{Identity, Shared};
+
+/// The folder is looked at this often even if nobody says that it changed.
+const POLL: Duration = Duration::from_secs(5);
+
+/// A change is often several events; they are waited for this long.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Keeps a folder loaded.
+pub struct Reloader {
+    dir: PathBuf,
+    identity: Identity,
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+    loaded: Option<Files>,
+    /// The last complaint, so that the same one is not logged at each look.
+    complaint: String,
+}
+
+impl Reloader {
+    /// For a folder that is not loaded yet.
+    pub fn new(dir: &Path, identity: Identity, shared: Arc<Shared>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            identity,
+            shared,
+            metrics,
+            loaded: None,
+            complaint: String::new(),
+        }
+    }
+
+    /// Loads now, and then whenever the folder changes; never returns. Parsing keys takes time, so it is done beside
+    /// the workers that answer requests.
+    pub async fn run(mut self) {
+        let (changed, mut changes) = mpsc::channel(1);
+        // kubelet swaps the link `..data`: the folder is watched, since a watched file would be the old one for ever.
+        let notify = notify::recommended_watcher(move |_| {
+            // A full channel says already that something changed.
+            changed.try_send(()).ok();
+        });
+        let watcher = notify.and_then(|mut watcher| {
+            watcher.watch(&self.dir, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        if let Err(error) = &watcher {
+            tracing::warn!(event = "watch-failed", %error, "the folder is polled only");
+        }
+        loop {
+            let Ok(back) = tokio::task::spawn_blocking(move || {
+                self.look();
+                self
+            })
+            .await
+            else {
+                tracing::error!(
+                    event = "reload-ended",
+                    "loading panicked; the last good bundle stays"
+                );
+                return;
+            };
+            self = back;
+            if let Ok(Some(())) = timeout(POLL, changes.recv()).await {
+                sleep(SETTLE).await;
+                while changes.try_recv().is_ok() {}
+            } else if watcher.is_err() {
+                // Without a watcher the channel is closed and would not wait.
+                sleep(POLL).await;
+            }
+        }
+    }
+
+    /// Loads the folder if it differs from what is loaded.
+    pub fn look(&mut self) {
+        let files = match Files::read(&self.dir) {
+            Ok(files) => files,
+            Err(error) => return self.complain(&error.to_string()),
+        };
+        if self.loaded.as_ref() == Some(&files) {
+            return;
+        }
+        match self.shared.load(&files, &self.identity) {
+            Ok(()) => {
+                self.metrics.count_reload("loaded");
+                self.loaded = Some(files);
+                self.complaint.clear();
+                self.say_loaded();
+            }
+            Err(error) => self.complain(&error.to_string()),
+        }
+    }
+
+    fn say_loaded(&self) {
+        let Some(loaded) = self.shared.current() else {
+            return;
+        };
+        tracing::info!(
+            event = "bundle-loaded",
+            version = loaded.bundle.version,
+            tenant = %loaded.bundle.body.tenant,
+            workload = %self.identity.workload,
+        );
+        if let Err(reason) = &loaded.accepted {
+            tracing::info!(event = "no-audience-accepted", %reason);
+        }
+    }
+
+    fn complain(&mut self, complaint: &str) {
+        if self.complaint != complaint {
+            self.metrics.count_reload("refused");
+            let kept = self.shared.current().map(|loaded| loaded.bundle.version);
+            tracing::warn!(
+                event = "bundle-refused",
+                reason = complaint,
+                kept_version = kept
+            );
+            complaint.clone_into(&mut self.complaint);
+        }
+    }
+}

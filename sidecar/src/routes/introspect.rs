@@ -1,0 +1,94 @@
+//! `POST /introspect` (RFC 7662), for the audiences that this pod accepts.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use mintage_core::ident::write_scopes;
+use mintage_core::verify::{Expected, NotAccepted};
+use serde_json::{Value, json};
+
+use super::App;
+use crate::oauth::{OAuthError, no_store_json};
+use crate::params::Params;
+
+pub async fn handle(State(app): State<App>, request: Request) -> Response {
+    match Params::read(request)
+        .await
+        .and_then(|params| introspect(&app, &params))
+    {
+        Ok(answer) => no_store_json(answer.to_string()),
+        Err(error) => {
+            app.metrics.count_check("introspect", error.rule);
+            tracing::warn!(event = "introspection-refused", rule = error.rule, description = %error.description);
+            error.into_response()
+        }
+    }
+}
+
+fn introspect(app: &App, params: &Params) -> Result<Value, OAuthError> {
+    let token = params.get("token").ok_or_else(|| {
+        OAuthError::invalid_request(
+            "token-missing",
+            "token is missing; send token=<the access token>",
+        )
+    })?;
+    let now = app.shared.now();
+    let loaded = app.shared.usable(now)?;
+    let accepted = loaded.accepted.as_ref().map_err(not_accepted)?;
+    let expected = Expected::Apis(accepted);
+    let authentic = loaded.authenticate(token, now);
+    let verdict = authentic.and_then(|authentic| {
+        let verified = loaded.verifier().judge(&authentic, expected, now)?;
+        let claims = &verified.token.claims;
+        let mut answer = json!({
+            "active": true,
+            "iss": claims.issuer,
+            "sub": claims.subject,
+            "aud": audience(&claims.audiences),
+            "client_id": claims.client,
+            "exp": claims.expires_at,
+            "iat": claims.issued_at,
+            "token_type": "Bearer",
+        });
+        if !claims.scopes.is_empty() {
+            answer["scope"] = write_scopes(&claims.scopes).into();
+        }
+        if let Some(jti) = &claims.jti {
+            answer["jti"] = jti.as_str().into();
+        }
+        Ok(answer)
+    });
+    // RFC 7662 section 2.2: why a token is not active is nobody's business; the log and the metric say it.
+    Ok(verdict.map_or_else(
+        |rejection| {
+            app.metrics.count_check("introspect", rejection.code());
+            tracing::info!(
+                event = "token-rejected",
+                route = "introspect",
+                rule = rejection.code()
+            );
+            json!({ "active": false })
+        },
+        |answer| {
+            app.metrics.count_check("introspect", "accepted");
+            answer
+        },
+    ))
+}
+
+fn audience(audiences: &[String]) -> Value {
+    match audiences {
+        [only] => only.as_str().into(),
+        several => several.into(),
+    }
+}
+
+/// A pod that accepts no audience has a mistake in its manifests: that is said, and not hidden in `active: false`.
+pub(super) fn not_accepted(reason: &NotAccepted) -> OAuthError {
+    OAuthError::new(
+        StatusCode::FORBIDDEN,
+        "access_denied",
+        "audience-not-chosen",
+        format!("{reason} (audience-not-chosen)"),
+    )
+}

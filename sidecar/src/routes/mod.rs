@@ -1,0 +1,91 @@
+//! The workload API: one file for each endpoint.
+
+mod discovery;
+mod introspect;
+mod token;
+mod validate;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
+
+use crate::guard;
+use crate::metrics::Metrics;
+use crate::oauth::OAuthError;
+use crate::state::Shared;
+
+/// What every handler has.
+#[derive(Clone)]
+pub struct App {
+    /// The current bundle.
+    pub shared: Arc<Shared>,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The paths, for who asks for another.
+const PATHS: &str = "POST /oauth/token, POST /introspect, GET or POST /validate, \
+    GET /.well-known/openid-configuration, /.well-known/oauth-authorization-server, /.well-known/jwks.json, \
+    /.well-known/oauth-protected-resource";
+
+/// The workload API, behind the loopback guard.
+pub fn workload_api(app: App) -> Router {
+    Router::new()
+        .route("/oauth/token", only("POST", post(token::handle)))
+        .route("/introspect", only("POST", post(introspect::handle)))
+        .route(
+            "/validate",
+            only(
+                "GET, HEAD, POST",
+                get(validate::handle).post(validate::handle),
+            ),
+        )
+        .route(
+            "/.well-known/openid-configuration",
+            only("GET, HEAD", get(discovery::issuer)),
+        )
+        .route(
+            "/.well-known/oauth-authorization-server",
+            only("GET, HEAD", get(discovery::issuer)),
+        )
+        .route(
+            "/.well-known/jwks.json",
+            only("GET, HEAD", get(discovery::jwks)),
+        )
+        .route(
+            "/.well-known/oauth-protected-resource",
+            only("GET, HEAD", get(discovery::protected_resource)),
+        )
+        .fallback(not_found)
+        .layer(axum::middleware::from_fn(guard::loopback_only))
+        .with_state(app)
+}
+
+fn only(methods: &'static str, route: MethodRouter<App>) -> MethodRouter<App> {
+    route.fallback(async move || method_not_allowed(methods))
+}
+
+fn method_not_allowed(methods: &'static str) -> Response {
+    let text = format!("this path takes {methods}");
+    let error = OAuthError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "invalid_request",
+        "method",
+        text,
+    );
+    let mut response = error.into_response();
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+async fn not_found(uri: Uri) -> OAuthError {
+    let path: String = uri.path().chars().take(80).collect();
+    let text = format!("there is no {path:?} here; there is {PATHS}");
+    OAuthError::new(StatusCode::NOT_FOUND, "invalid_request", "path", text)
+}

@@ -1,0 +1,80 @@
+//! The sidecar as a whole: load, listen, end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::sync::watch;
+
+use crate::admin::admin_api;
+use crate::clock::SystemClock;
+use crate::metrics::Metrics;
+use crate::options::Options;
+use crate::reload::Reloader;
+use crate::routes::{App, workload_api};
+use crate::server::{Limits, Listener};
+use crate::signals;
+use crate::state::{Identity, Shared};
+
+/// Runs until a signal ends it.
+pub fn run(options: Options) -> Result<()> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = options.threads {
+        builder.worker_threads(threads.into());
+    }
+    builder.enable_all().build()?.block_on(serve(options))
+}
+
+async fn serve(options: Options) -> Result<()> {
+    let shared = Arc::new(Shared::new(Arc::new(SystemClock)));
+    let metrics = Arc::new(Metrics::default());
+    let app = App {
+        shared: Arc::clone(&shared),
+        metrics: Arc::clone(&metrics),
+    };
+    let identity = Identity {
+        workload: options.workload,
+        accept: options.accept,
+        domain: options.domain,
+    };
+    let reloader = Reloader::new(
+        &options.dir,
+        identity,
+        Arc::clone(&shared),
+        Arc::clone(&metrics),
+    );
+    tokio::spawn(reloader.run());
+
+    let bind = async |address| {
+        Listener::bind(address, None)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))
+    };
+    let workload = bind(options.listen).await?;
+    let admin = bind(options.admin_listen).await?;
+    tracing::info!(event = "listening", workload_api = %workload.local_addr()?, admin = %admin.local_addr()?);
+
+    let limits = Limits {
+        drain: Duration::from_secs(options.drain_seconds),
+        ..Limits::default()
+    };
+    let (end, ended) = watch::channel(false);
+    // The admin listener outlives the workload API, so that a probe sees "not ready" while requests finish.
+    let (end_admin, admin_ended) = watch::channel(false);
+    let admin = tokio::spawn(admin.serve(
+        admin_api(app.clone()),
+        limits,
+        Arc::clone(&metrics),
+        admin_ended,
+    ));
+    let workload = tokio::spawn(workload.serve(workload_api(app), limits, metrics, ended));
+
+    signals::termination().await?;
+    tracing::info!(event = "ending", "finishing the requests that were begun");
+    shared.drain();
+    end.send_replace(true);
+    workload.await?;
+    end_admin.send_replace(true);
+    admin.await?;
+    Ok(())
+}
