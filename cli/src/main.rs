@@ -1,2 +1,50 @@
-//! .
-fn main() {}
+//! The `mintage` command: runs Mintage on a laptop, and asks a running sidecar.
+
+mod ask;
+mod decode;
+mod dev;
+mod failure;
+mod keys;
+mod output;
+mod token;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Access tokens for workloads, declared as Kubernetes resources.
+///
+/// Exit codes: 0 done; 1 refused (the token, or the request for one); 2 wrong usage or input; 3 no sidecar answers.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Decode(decode::Args),
+    Dev(dev::Args),
+    Keys(keys::Args),
+    Token(token::Args),
+    Verify(verify::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Decode(args) => decode::run(&args),
+        Command::Dev(args) => dev::run(args).await,
+        Command::Keys(args) => keys::run(&args),
+        Command::Token(args) => token::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -40,15 +40,15 @@ string_type!(Kid);
 pub struct Uid(Arc<str>);
 
 impl Uid {
-    /// 1…128 visible ASCII characters.
+    /// 1…512 visible ASCII characters.
     pub fn parse(value: &str) -> Result<Self, InvalidName> {
-        if (1..=128).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()) {
+        if (1..=512).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()) {
             Ok(Self(value.into()))
         } else {
             Err(InvalidName::new(
                 "uid",
                 value,
-                "must be 1 to 128 visible ASCII characters",
+                "must be 1 to 512 visible ASCII characters",
             ))
         }
     }

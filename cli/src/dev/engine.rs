@@ -1,0 +1,216 @@
+//! Observe, plan, apply: the operator's cycle with a folder in place of the API server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail};
+use mintage_core::bundle::{self, KeyringFile, PrivateEntry};
+use mintage_core::jose::{Jwk, Pkcs8, PrivateKey};
+use mintage_core::keyring::{Keyring, Owner, State as KeyState};
+use mintage_core::plan::{Input, KeyName, Plan, State, plan};
+use mintage_core::world::World;
+use mintage_core::{Kid, Namespace, TenantRef, UnixTime};
+use mintage_sidecar::files::{self, Files};
+
+use super::store::{Store, StoredKeyring};
+
+/// The state between turns, in memory and in the folder.
+pub struct Engine {
+    store: Store,
+    state: State,
+    private: BTreeMap<Owner, KeyringFile>,
+}
+
+impl Engine {
+    /// Takes up the state of the last run. The texts say what of it was damaged.
+    pub fn open(store: Store) -> Result<(Self, Vec<String>)> {
+        let state = Store::read_state(store.dir())?.unwrap_or_default();
+        let mut private = BTreeMap::new();
+        let mut complaints = Vec::new();
+        for keyring in &state.keyrings {
+            let owner = &keyring.owner;
+            match store.read_keyring(owner) {
+                StoredKeyring::Found { file, damaged } => {
+                    for kid in damaged {
+                        complaints.push(format!("private key {kid} of {owner} is damaged; a new key takes its place, and tokens under the old one stay good"));
+                    }
+                    private.insert(owner.clone(), file);
+                }
+                StoredKeyring::Damaged(cause) => complaints
+                    .push(format!("the keyring of {owner} is damaged ({cause}); new keys take the place of its keys, and tokens under those stay good")),
+                StoredKeyring::Missing => {}
+            }
+        }
+        Ok((
+            Self {
+                store,
+                state,
+                private,
+            },
+            complaints,
+        ))
+    }
+
+    /// The state folder.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// One turn: plans, makes the keys that are wanted, and keeps the outcome. Private keys are kept before the state
+    /// that publishes them, so a crash in between leaves keys that nobody was told of.
+    pub fn turn(&mut self, now: UnixTime, world: &World) -> Result<Plan> {
+        let mut made: BTreeMap<KeyName, (Jwk, PrivateEntry)> = BTreeMap::new();
+        let stored: BTreeSet<Kid> = self
+            .private
+            .values()
+            .flat_map(|file| &file.keys)
+            .map(|entry| entry.kid.clone())
+            .collect();
+        // Once to learn which keys are wanted, once with them; a third time would mean that a key is never enough.
+        for _ in 0..2 {
+            let fresh = made
+                .iter()
+                .map(|(name, (jwk, _))| (name.clone(), jwk.clone()))
+                .collect();
+            let private = stored
+                .iter()
+                .chain(made.values().map(|(jwk, _)| &jwk.kid))
+                .cloned()
+                .collect();
+            let input = Input {
+                world,
+                state: &self.state,
+                fresh: &fresh,
+                private: &private,
+            };
+            let plan = plan(now, input);
+            if plan.wanted.is_empty() {
+                self.keep(now, &plan, made)?;
+                return Ok(plan);
+            }
+            made.extend(make_keys(&plan.wanted)?);
+        }
+        bail!("the plan asks for keys again after they were made")
+    }
+
+    fn keep(
+        &mut self,
+        now: UnixTime,
+        plan: &Plan,
+        made: BTreeMap<KeyName, (Jwk, PrivateEntry)>,
+    ) -> Result<()> {
+        let mut made: BTreeMap<Kid, PrivateEntry> = made
+            .into_values()
+            .map(|(jwk, entry)| (jwk.kid, entry))
+            .collect();
+        let mut private = BTreeMap::new();
+        for keyring in &plan.state.keyrings {
+            let before = self.private.get(&keyring.owner);
+            let file = private_part(now, keyring, before, &mut made);
+            if before != Some(&file) {
+                self.store.write_keyring(&file)?;
+            }
+            private.insert(keyring.owner.clone(), file);
+        }
+        if self.state != plan.state {
+            self.store.write_state(&plan.state)?;
+        }
+        self.private = private;
+        self.state = plan.state.clone();
+        Ok(())
+    }
+
+    /// What the sidecar of a pod would find in its volume, and the tenant's own keys beside.
+    pub fn files(&self, plan: &Plan, tenant: &TenantRef, namespace: &Namespace) -> Result<Files> {
+        let bundle = plan.bundles.get(&(tenant.clone(), namespace.clone()));
+        let bundle = bundle.with_context(|| format!("tenant {tenant} is not served, see above"))?;
+        let shards = bundle::split(bundle)?;
+        let mut files = Files::default();
+        for (index, shard) in shards.into_iter().enumerate() {
+            files.insert(&files::bundle_name(index), shard);
+        }
+        let own = Owner::namespace(tenant.clone(), namespace.clone());
+        for (name, owner) in [
+            (files::KEYRING, own),
+            (files::TENANT_KEYRING, Owner::tenant(tenant.clone())),
+        ] {
+            // A namespace without a grant has no keys, and needs none.
+            let empty = KeyringFile::new(owner.clone());
+            files.insert(
+                name,
+                self.private
+                    .get(&owner)
+                    .unwrap_or(&empty)
+                    .to_bytes()
+                    .to_vec(),
+            );
+        }
+        Ok(files)
+    }
+}
+
+/// The private keys that may still sign; those of retiring keys are forgotten.
+fn private_part(
+    now: UnixTime,
+    keyring: &Keyring,
+    before: Option<&KeyringFile>,
+    made: &mut BTreeMap<Kid, PrivateEntry>,
+) -> KeyringFile {
+    let signs = keyring
+        .keys
+        .iter()
+        .filter(|key| matches!(key.state(now), KeyState::Active | KeyState::Next));
+    let find = |kid: &Kid| {
+        before
+            .and_then(|file| file.keys.iter().find(|entry| entry.kid == *kid))
+            .cloned()
+    };
+    let keys = signs
+        .filter_map(|key| made.remove(key.kid()).or_else(|| find(key.kid())))
+        .collect();
+    KeyringFile {
+        keys,
+        ..KeyringFile::new(keyring.owner.clone())
+    }
+}
+
+/// Makes keys, several at a time: an RSA key takes about 70 ms.
+fn make_keys(wanted: &BTreeSet<KeyName>) -> Result<BTreeMap<KeyName, (Jwk, PrivateEntry)>> {
+    let wanted: Vec<&KeyName> = wanted.iter().collect();
+    let share = wanted
+        .len()
+        .div_ceil(std::thread::available_parallelism().map_or(1, usize::from));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = wanted
+            .chunks(share)
+            .map(|names| {
+                scope.spawn(move || {
+                    names
+                        .iter()
+                        .map(|name| make_key(name))
+                        .collect::<Result<Vec<_>>>()
+                })
+            })
+            .collect();
+        let mut made = BTreeMap::new();
+        for worker in workers {
+            made.extend(
+                worker
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("making a key failed"))??,
+            );
+        }
+        Ok(made)
+    })
+}
+
+fn make_key(name: &KeyName) -> Result<(KeyName, (Jwk, PrivateEntry))> {
+    let alg = name.1;
+    let pkcs8 = Pkcs8::generate(alg)?;
+    let jwk = PrivateKey::from_pkcs8(alg, &pkcs8)?.jwk().clone();
+    let entry = PrivateEntry {
+        kid: jwk.kid.clone(),
+        alg,
+        pkcs8,
+    };
+    Ok((name.clone(), (jwk, entry)))
+}

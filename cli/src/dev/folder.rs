@@ -1,0 +1,252 @@
+//! Observe: from a folder of manifests to what the plan is made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail};
+use mintage_core::inject::{self, PodWishes};
+use mintage_core::ownership::{Kind, Object};
+use mintage_core::world::{Grantee, NamespaceInfo, World};
+use mintage_core::{Namespace, ObjectName, ObjectRef, Seconds, TenantRef, Uid, WorkloadId};
+use mintage_crds::manifest::{Located, Location, Manifests, Workload};
+use mintage_crds::{observe, uid};
+
+/// A folder, observed.
+pub struct Folder {
+    /// What is declared.
+    pub world: World,
+    /// Where each object of ours is written.
+    pub places: BTreeMap<Object, Location>,
+    /// Objects of other kinds, which were not read.
+    pub ignored: Vec<String>,
+    /// Remarks on what cannot be as declared without a cluster.
+    pub remarks: Vec<String>,
+    workloads: BTreeMap<WorkloadId, PodWishes>,
+    namespace_tenants: BTreeMap<Namespace, TenantRef>,
+}
+
+impl Folder {
+    /// Observes manifests. The namespaces of `acting` workloads count as opted in, since they have a sidecar: this
+    /// process. `propagation_delay` stands for each tenant's own.
+    pub fn observe<'a>(
+        manifests: &Manifests,
+        acting: impl Iterator<Item = &'a WorkloadId>,
+        propagation_delay: Seconds,
+    ) -> Result<Self> {
+        let mut folder = Self {
+            world: World::default(),
+            places: BTreeMap::new(),
+            ignored: Vec::new(),
+            remarks: Vec::new(),
+            workloads: BTreeMap::new(),
+            namespace_tenants: BTreeMap::new(),
+        };
+        folder.add_namespaces(manifests)?;
+        folder.add_workloads(manifests)?;
+        for workload in acting {
+            folder.opt_in(&workload.namespace)?;
+            folder.workloads.entry(workload.clone()).or_default();
+        }
+        folder.add_resources(manifests, propagation_delay)?;
+        folder.ignored = manifests
+            .ignored
+            .iter()
+            .map(|Located { object, source }| {
+                format!("{}: {} {}", source.at(""), object.kind, object.name)
+            })
+            .collect();
+        Ok(folder)
+    }
+
+    fn add_namespaces(&mut self, manifests: &Manifests) -> Result<()> {
+        for Located { object, source } in &manifests.namespaces {
+            let name = Namespace::parse(&object.name)?;
+            let info = self.namespace(&name)?;
+            info.labels.extend(object.labels.clone());
+            info.opted_in = inject::namespace_opts_in(&object.labels);
+            if let Some(tenant) = object.annotations.get(inject::TENANT) {
+                let tenant = TenantRef::parse(tenant.trim()).with_context(|| {
+                    format!(
+                        "{}: annotation {}",
+                        source.at("metadata.annotations"),
+                        inject::TENANT
+                    )
+                })?;
+                self.namespace_tenants.insert(name, tenant);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_workloads(&mut self, manifests: &Manifests) -> Result<()> {
+        for Located { object, source } in &manifests.workloads {
+            let Workload {
+                namespace,
+                service_account,
+                labels,
+                annotations,
+                ..
+            } = object;
+            let id = WorkloadId::new(
+                Namespace::parse(namespace)?,
+                ObjectName::parse(service_account)?,
+            );
+            let wishes =
+                PodWishes::parse(annotations).with_context(|| source.at("").to_string())?;
+            if inject::pod_opts_in(labels) {
+                self.opt_in(&id.namespace)?;
+            }
+            let known = self.workloads.entry(id).or_default();
+            if *known == PodWishes::default() {
+                *known = wishes;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_resources(&mut self, manifests: &Manifests, propagation_delay: Seconds) -> Result<()> {
+        for Located { object, source } in &manifests.tenants {
+            let mut object = object.clone();
+            object.metadata.uid = Some(uid::of_object("Tenant", &object.metadata));
+            let mut tenant = observe::tenant(&object).with_context(|| source.at("").to_string())?;
+            tenant.propagation_delay = propagation_delay;
+            if object.spec.signing.key_secret_ref.is_some() {
+                self.remarks.push(format!(
+                    "{}: Tenant {}: signing.keySecretRef is read in a cluster only; dev makes the keys itself",
+                    source.at("spec.signing.keySecretRef"),
+                    tenant.at
+                ));
+            }
+            self.place(
+                Kind::Tenant,
+                ObjectRef::new(tenant.at.namespace.clone(), tenant.at.name.clone()),
+                source.at(""),
+            )?;
+            self.world.tenants.push(tenant);
+        }
+        for Located { object, source } in &manifests.audiences {
+            let mut object = object.clone();
+            object.metadata.uid = Some(uid::of_object("ApiAudience", &object.metadata));
+            let audience = observe::audience(&object).with_context(|| source.at("").to_string())?;
+            self.place(Kind::ApiAudience, audience.at.clone(), source.at(""))?;
+            self.world.audiences.push(audience);
+        }
+        for Located { object, source } in &manifests.domains {
+            let mut object = object.clone();
+            object.metadata.uid = Some(uid::of_object("CustomDomain", &object.metadata));
+            // There is nobody to ask: on a laptop the admin's word counts.
+            let domain =
+                observe::custom_domain(&object, true).with_context(|| source.at("").to_string())?;
+            self.place(Kind::CustomDomain, domain.at.clone(), source.at(""))?;
+            self.world.domains.push(domain);
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, kind: Kind, at: ObjectRef, location: Location) -> Result<()> {
+        // An object may stand in a namespace that the folder does not declare; it has one all the same.
+        self.namespace(&at.namespace)?;
+        self.places.insert(Object { kind, at }, location);
+        Ok(())
+    }
+
+    fn opt_in(&mut self, namespace: &Namespace) -> Result<()> {
+        self.namespace(namespace)?.opted_in = true;
+        Ok(())
+    }
+
+    fn namespace(&mut self, name: &Namespace) -> Result<&mut NamespaceInfo> {
+        let uid = Uid::parse(&uid::derived("Namespace", "", name.as_str()))?;
+        Ok(self
+            .world
+            .namespaces
+            .entry(name.clone())
+            .or_insert_with(|| NamespaceInfo {
+                // Kubernetes puts this label on every namespace.
+                labels: BTreeMap::from([(
+                    "kubernetes.io/metadata.name".to_owned(),
+                    name.to_string(),
+                )]),
+                opted_in: false,
+                uid,
+            }))
+    }
+
+    /// The workload that `dev` acts as when none is named: the one of the folder with the most grants.
+    pub fn default_workload(manifests: &Manifests) -> Result<WorkloadId> {
+        let folder = Self::observe(manifests, std::iter::empty(), 0)?;
+        let grants = |workload: &WorkloadId| {
+            let grants = folder
+                .world
+                .audiences
+                .iter()
+                .flat_map(|audience| &audience.grants);
+            grants
+                .filter(|grant| grant.to == Grantee::Workload(workload.clone()))
+                .count()
+        };
+        // Of equals the first by name; `max_by_key` takes the last.
+        let best = folder
+            .workloads
+            .keys()
+            .rev()
+            .max_by_key(|workload| grants(workload))
+            .cloned();
+        let Some(workload) = best else {
+            return Ok(WorkloadId::parse("default/default")?);
+        };
+        Ok(workload)
+    }
+
+    /// What a workload's manifests ask for.
+    pub fn wishes(&self, workload: &WorkloadId) -> PodWishes {
+        self.workloads.get(workload).cloned().unwrap_or_default()
+    }
+
+    /// The tenant of a workload.
+    pub fn tenant_of(&self, workload: &WorkloadId, wishes: &PodWishes) -> Result<TenantRef> {
+        let of_namespace = self.namespace_tenants.get(&workload.namespace);
+        let tenant = inject::choose_tenant(
+            &self.world,
+            &workload.namespace,
+            wishes.tenant.as_ref(),
+            of_namespace,
+        );
+        tenant.with_context(|| format!("{workload} has no tenant"))
+    }
+
+    /// The workloads of the folder.
+    pub fn workloads(&self) -> BTreeSet<&WorkloadId> {
+        self.workloads.keys().collect()
+    }
+}
+
+/// Reads a folder; every problem in it is a line of the error.
+pub fn read(path: &std::path::Path, before: Option<&Manifests>) -> Result<Manifests> {
+    let problems = match mintage_crds::manifest::load(path) {
+        Ok(manifests) => {
+            let problems = before
+                .map(|before| manifests.forbidden_changes(before))
+                .unwrap_or_default();
+            if problems.is_empty() {
+                return Ok(manifests);
+            }
+            problems
+        }
+        Err(problems) => problems,
+    };
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("  {problem}"))
+        .collect();
+    bail!(
+        "{} {} in {}:\n{}",
+        lines.len(),
+        if lines.len() == 1 {
+            "problem"
+        } else {
+            "problems"
+        },
+        path.display(),
+        lines.join("\n")
+    )
+}

@@ -1,0 +1,198 @@
+//! What `dev` says.
+
+use std::io;
+
+use mintage_core::UnixTime;
+use mintage_core::plan::Status;
+
+use super::serve::Servers;
+use super::session::{Outcome, Session};
+use crate::output::{self, line};
+
+/// Says who it is, what is served and what is not, and what to try.
+pub fn welcome(session: &Session, servers: &Servers) -> io::Result<()> {
+    line(format!("mintage dev: {}", session.args.folder.display()))?;
+    line("")?;
+    let acting = session
+        .acting
+        .iter()
+        .zip(&servers.workloads)
+        .zip(&session.outcome.actors);
+    for ((one, address), (tenant, _)) in acting {
+        line(format!(
+            "  workload API   http://{address}   as {} (tenant {tenant})",
+            one.workload
+        ))?;
+    }
+    line(format!(
+        "  admin          http://{}   /healthz /readyz /metrics",
+        servers.admin
+    ))?;
+    let ca = session.state_dir().join("ca.pem");
+    line(format!(
+        "  issuers        https://{}   TLS by host name, CA in {}",
+        servers.tls,
+        ca.display()
+    ))?;
+    for domain in session.issuers.load().keys() {
+        line(format!("                 {}", domain.issuer()))?;
+    }
+    line("")?;
+    statuses(&session.outcome)?;
+    for remark in &session.outcome.folder.remarks {
+        line(format!("note: {remark}"))?;
+    }
+    for ignored in &session.outcome.folder.ignored {
+        line(format!("not read: {ignored}"))?;
+    }
+    hints(session, servers)
+}
+
+fn statuses(outcome: &Outcome) -> io::Result<()> {
+    for status in &outcome.plan.statuses {
+        describe(outcome, status)?;
+    }
+    Ok(())
+}
+
+fn describe(outcome: &Outcome, status: &Status) -> io::Result<()> {
+    let place = outcome
+        .folder
+        .places
+        .get(&status.object)
+        .map(|at| format!("   ({at})"))
+        .unwrap_or_default();
+    if status.reason.is_ready() {
+        line(format!(
+            "  served      {:<13} {}{place}",
+            status.object.kind.to_string(),
+            status.object.at
+        ))?;
+    } else {
+        line(format!(
+            "  NOT SERVED  {:<13} {}{place}",
+            status.object.kind.to_string(),
+            status.object.at
+        ))?;
+        line(format!(
+            "              {}: {}",
+            status.reason, status.message
+        ))?;
+    }
+    status
+        .notes
+        .iter()
+        .try_for_each(|note| line(format!("              note: {note}")))
+}
+
+/// Lines to paste.
+fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
+    let (Some(first), Some(address)) = (session.acting.first(), servers.workloads.first()) else {
+        return Ok(());
+    };
+    line("")?;
+    let Some(loaded) = first.shared.current() else {
+        return Ok(());
+    };
+    // The first API by file and line, so that the first line to try is the one the manifests begin with.
+    let offers: Vec<_> = loaded.mint.policy().offers(first.shared.now()).collect();
+    let declared = session.outcome.folder.world.audiences.iter();
+    let offer = declared
+        .filter_map(|api| offers.iter().find(|(id, ..)| **id == api.identifier))
+        .next();
+    let Some((audience, _, scopes)) = offer else {
+        return line(format!(
+            "{} holds no grant, so every request for a token is refused; add one to spec.grants of an ApiAudience, or be another workload with --as",
+            first.workload
+        ));
+    };
+    line("Try")?;
+    let scope = scopes.split(' ').next().filter(|scope| !scope.is_empty());
+    let scope = scope
+        .map(|scope| format!(" -d scope={scope}"))
+        .unwrap_or_default();
+    line(format!(
+        "  curl -s {address}/oauth/token -d grant_type=client_credentials -d audience={audience}{scope}"
+    ))?;
+    if let Some(domain) = session.issuers.load().keys().next() {
+        line(format!(
+            "  curl -s --cacert {} --connect-to {}::{} {}",
+            session.state_dir().join("ca.pem").display(),
+            domain.host(),
+            servers.tls,
+            domain.issuer().join(".well-known/openid-configuration")
+        ))?;
+    }
+    line(format!(
+        "  mintage decode \"$(mintage token --url http://{address} -a {audience})\""
+    ))?;
+    line(format!(
+        "  mintage keys --state-dir {}",
+        session.state_dir().display()
+    ))?;
+    line("")?;
+    line("Edit the manifests and see them take effect. Ctrl-C ends it.")
+}
+
+/// Says something an admin should know.
+pub fn remark(text: &str) -> io::Result<()> {
+    line(format!("note: {text}"))
+}
+
+/// Says why a change was not taken up.
+pub fn kept(now: UnixTime, error: &anyhow::Error) -> io::Result<()> {
+    line(format!(
+        "{} the change is not taken up, the last good state stays:\n{error:#}",
+        output::moment(now)
+    ))
+}
+
+/// Says what a new plan changed.
+pub fn changes(now: UnixTime, changed: bool, before: &Outcome, after: &Outcome) -> io::Result<()> {
+    if changed {
+        line(format!(
+            "{} the manifests are taken up",
+            output::moment(now)
+        ))?;
+    }
+    for status in &after.plan.statuses {
+        if !before.plan.statuses.contains(status) {
+            describe(after, status)?;
+        }
+    }
+    for status in &before.plan.statuses {
+        if !after
+            .plan
+            .statuses
+            .iter()
+            .any(|other| other.object == status.object)
+        {
+            line(format!(
+                "  gone        {:<13} {}",
+                status.object.kind.to_string(),
+                status.object.at
+            ))?;
+        }
+    }
+    for keyring in &after.plan.state.keyrings {
+        let old = before
+            .plan
+            .state
+            .keyrings
+            .iter()
+            .find(|old| old.owner == keyring.owner);
+        for key in &keyring.keys {
+            let known = old.and_then(|old| old.keys.iter().find(|old| old.kid() == key.kid()));
+            if known.is_none_or(|known| known.schedule != key.schedule) {
+                let state = format!("{:?}", key.state(now));
+                line(format!(
+                    "  key         {state:<9} {} {} of {}",
+                    key.alg(),
+                    key.kid(),
+                    keyring.owner
+                ))?;
+            }
+        }
+    }
+    Ok(())
+}

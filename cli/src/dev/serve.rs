@@ -1,0 +1,119 @@
+//! The listeners of `dev`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use mintage_sidecar::admin::admin_api;
+use mintage_sidecar::issuer::issuer_api;
+use mintage_sidecar::metrics::Metrics;
+use mintage_sidecar::routes::{App, workload_api};
+use mintage_sidecar::server::{Limits, Listener, TlsConfig};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::session::Session;
+
+/// The file that says where a running `dev` listens.
+const INFO: &str = "dev.json";
+
+/// The running listeners.
+pub struct Servers {
+    /// The workload APIs, in the order of the acting workloads.
+    pub workloads: Vec<SocketAddr>,
+    /// Health and metrics, of the first workload.
+    pub admin: SocketAddr,
+    /// The issuers over TLS.
+    pub tls: SocketAddr,
+    end: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Servers {
+    /// Binds all addresses, then serves.
+    pub async fn start(session: &Session) -> Result<Self> {
+        let metrics = Arc::new(Metrics::default());
+        let app = |shared| App {
+            shared: Arc::clone(shared),
+            metrics: Arc::clone(&metrics),
+        };
+        let mut listeners = Vec::new();
+        for one in &session.acting {
+            listeners.push((
+                bind("--listen", one.listen, None).await?,
+                workload_api(app(&one.shared)),
+            ));
+        }
+        let admin = bind("--admin-listen", session.args.admin_listen, None).await?;
+        let tls = bind(
+            "--tls-listen",
+            session.args.tls_listen,
+            Some(Arc::clone(&session.tls)),
+        )
+        .await?;
+        let workloads = listeners
+            .iter()
+            .map(|(listener, _)| listener.local_addr())
+            .collect::<Result<_, _>>()?;
+        let (admin_address, tls_address) = (admin.local_addr()?, tls.local_addr()?);
+        if let Some(first) = session.acting.first() {
+            listeners.push((admin, admin_api(app(&first.shared))));
+        }
+        listeners.push((tls, issuer_api(Arc::clone(&session.issuers))));
+
+        let (end, ended) = watch::channel(false);
+        let serve = |(listener, router): (Listener, _)| {
+            tokio::spawn(listener.serve(
+                router,
+                Limits::default(),
+                Arc::clone(&metrics),
+                ended.clone(),
+            ))
+        };
+        let tasks = listeners.into_iter().map(serve).collect();
+        Ok(Self {
+            workloads,
+            admin: admin_address,
+            tls: tls_address,
+            end,
+            tasks,
+        })
+    }
+
+    /// Writes down where it listens, for scripts: the file is there once everything answers.
+    pub fn announce(&self, session: &Session) -> Result<()> {
+        let workloads: Vec<_> = session
+            .acting
+            .iter()
+            .zip(&self.workloads)
+            .map(|(one, address)| json!({ "workload": one.workload, "url": format!("http://{address}") }))
+            .collect();
+        let info = json!({
+            "pid": std::process::id(),
+            "workloads": workloads,
+            "admin_url": format!("http://{}", self.admin),
+            "tls_addr": self.tls.to_string(),
+        });
+        session
+            .store()
+            .write(INFO, format!("{info:#}\n").as_bytes(), 0o600)
+    }
+
+    /// Ends the listeners once the requests that were begun are finished.
+    pub async fn end(self, session: &Session) {
+        session.store().remove(INFO);
+        session.acting.iter().for_each(|one| one.shared.drain());
+        self.end.send_replace(true);
+        for task in self.tasks {
+            // A listener that panicked has said so; the others are waited for all the same.
+            task.await.ok();
+        }
+    }
+}
+
+async fn bind(option: &str, address: SocketAddr, tls: Option<TlsConfig>) -> Result<Listener> {
+    Listener::bind(address, tls).await.with_context(|| {
+        format!("cannot listen on {address}; choose another address with {option}")
+    })
+}

@@ -1,0 +1,279 @@
+//! One run of `dev`: what it was started with, and what it knows now.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use mintage_core::inject::PodWishes;
+use mintage_core::keyring::Owner;
+use mintage_core::ledger::Term;
+use mintage_core::plan::Plan;
+use mintage_core::{Domain, TenantRef, UnixTime, WorkloadId, jwks};
+use mintage_crds::Manifests;
+use mintage_sidecar::clock::{Clock as _, SystemClock};
+use mintage_sidecar::issuer::Issuers;
+use mintage_sidecar::server::TlsConfig;
+use mintage_sidecar::state::{Identity, Shared};
+
+use super::authority::Tls;
+use super::engine::Engine;
+use super::folder::{self, Folder};
+use super::options::Args;
+use super::report;
+use super::store::Store;
+use super::watch::Look;
+
+/// A workload that `dev` acts as.
+pub struct Acting {
+    /// Who.
+    pub workload: WorkloadId,
+    /// Where its workload API is to listen.
+    pub listen: SocketAddr,
+    /// What it knows.
+    pub shared: Arc<Shared>,
+}
+
+/// What the manifests came to.
+pub struct Outcome {
+    /// The folder as read.
+    pub folder: Folder,
+    /// The plan made of it.
+    pub plan: Plan,
+    /// The tenant and identity of each acting workload, in their order.
+    pub actors: Vec<(TenantRef, Identity)>,
+}
+
+/// The run.
+pub struct Session {
+    /// The command line.
+    pub args: Args,
+    /// Whom it acts as; the first is the one of `--as`.
+    pub acting: Vec<Acting>,
+    /// What the last good manifests came to.
+    pub outcome: Outcome,
+    /// The keys of each issuer.
+    pub issuers: Issuers,
+    /// The TLS set-up.
+    pub tls: TlsConfig,
+    engine: Engine,
+    manifests: Manifests,
+    certificate: Tls,
+    look: Look,
+}
+
+impl Session {
+    /// Reads the folder, takes up the state and makes everything ready.
+    pub fn start(args: Args) -> Result<Self> {
+        let look = Look::at(&args.folder);
+        let manifests = folder::read(&args.folder, None)?;
+        let workload = match &args.workload {
+            Some(workload) => workload.clone(),
+            None => Folder::default_workload(&manifests)?,
+        };
+        let also = args
+            .also
+            .iter()
+            .map(|also| (also.workload.clone(), also.listen));
+        let acting =
+            std::iter::once((workload, args.listen))
+                .chain(also)
+                .map(|(workload, listen)| {
+                    let shared = Arc::new(Shared::new(Arc::new(SystemClock)));
+                    Acting {
+                        workload,
+                        listen,
+                        shared,
+                    }
+                });
+        let acting: Vec<Acting> = acting.collect();
+        let now = SystemClock.now();
+        // Everything that can be wrong with the manifests is found before the state folder is touched.
+        let observed = Folder::observe(
+            &manifests,
+            acting.iter().map(|one| &one.workload),
+            args.propagation_delay,
+        )?;
+        choose(&args, &acting, &observed)?;
+
+        let (mut engine, complaints) = Engine::open(Store::open(&args.state_dir)?)?;
+        complaints
+            .iter()
+            .try_for_each(|complaint| report::remark(complaint))?;
+        let outcome = turn(now, &args, &acting, &manifests, &mut engine)?;
+        let certificate = Tls::make(engine.store(), &hosts(&outcome.plan), now)?;
+        let session = Self {
+            issuers: Arc::new(ArcSwap::from_pointee(issuers(now, &outcome))),
+            tls: Arc::new(ArcSwap::new(Arc::clone(&certificate.config))),
+            args,
+            acting,
+            outcome,
+            engine,
+            manifests,
+            certificate,
+            look,
+        };
+        session.load()?;
+        Ok(session)
+    }
+
+    /// The state folder.
+    pub fn state_dir(&self) -> &PathBuf {
+        &self.args.state_dir
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        self.engine.store()
+    }
+
+    /// Looks at folder and clock, and acts if either asks for it. Whatever goes wrong is said, and the last good state
+    /// stays.
+    pub fn look(&mut self) {
+        let now = SystemClock.now();
+        let look = Look::at(&self.args.folder);
+        let changed = look != self.look;
+        let due = self.outcome.plan.next_due.is_some_and(|due| due <= now)
+            || self.certificate.renew_at <= now;
+        if !changed && !due {
+            return;
+        }
+        self.look = look;
+        if let Err(error) = self.renew(now, changed) {
+            // Standard output is gone, and the process goes on all the same.
+            report::kept(now, &error).ok();
+        }
+    }
+
+    fn renew(&mut self, now: UnixTime, changed: bool) -> Result<()> {
+        let read = if changed {
+            Some(folder::read(&self.args.folder, Some(&self.manifests))?)
+        } else {
+            None
+        };
+        let manifests = read.as_ref().unwrap_or(&self.manifests);
+        let outcome = turn(now, &self.args, &self.acting, manifests, &mut self.engine)?;
+        let before = std::mem::replace(&mut self.outcome, outcome);
+        if let Some(manifests) = read {
+            self.manifests = manifests;
+        }
+        self.load()?;
+        self.issuers.store(Arc::new(issuers(now, &self.outcome)));
+        let hosts = hosts(&self.outcome.plan);
+        if hosts != self.certificate.hosts || self.certificate.renew_at <= now {
+            self.certificate = Tls::make(self.engine.store(), &hosts, now)?;
+            self.tls.store(Arc::clone(&self.certificate.config));
+            if self.certificate.new_authority {
+                report::remark(
+                    "the certificate authority is a new one: clients must read ca.pem again",
+                )?;
+            }
+        }
+        report::changes(now, changed, &before, &self.outcome)?;
+        Ok(())
+    }
+
+    /// Hands the plan to the acting workloads, as their volumes would.
+    fn load(&self) -> Result<()> {
+        for (one, (tenant, identity)) in self.acting.iter().zip(&self.outcome.actors) {
+            let files = self
+                .engine
+                .files(&self.outcome.plan, tenant, &one.workload.namespace)?;
+            one.shared
+                .load(&files, identity)
+                .with_context(|| format!("{} cannot use its bundle", one.workload))?;
+        }
+        Ok(())
+    }
+}
+
+fn turn(
+    now: UnixTime,
+    args: &Args,
+    acting: &[Acting],
+    manifests: &Manifests,
+    engine: &mut Engine,
+) -> Result<Outcome> {
+    let folder = Folder::observe(
+        manifests,
+        acting.iter().map(|one| &one.workload),
+        args.propagation_delay,
+    )?;
+    let actors = choose(args, acting, &folder)?;
+    let plan = engine.turn(now, &folder.world)?;
+    Ok(Outcome {
+        folder,
+        plan,
+        actors,
+    })
+}
+
+/// The tenant and the wishes of each acting workload: its manifests', with the command line's in their place for the
+/// first.
+fn choose(args: &Args, acting: &[Acting], folder: &Folder) -> Result<Vec<(TenantRef, Identity)>> {
+    let choose = |(index, one): (usize, &Acting)| {
+        let mut wishes = folder.wishes(&one.workload);
+        if index == 0 {
+            let PodWishes {
+                tenant,
+                accept,
+                domain,
+            } = &mut wishes;
+            *tenant = args.tenant.clone().or(tenant.take());
+            *domain = args.domain.clone().or(domain.take());
+            if !args.accept.is_empty() {
+                accept.clone_from(&args.accept);
+            }
+        }
+        let tenant = folder.tenant_of(&one.workload, &wishes)?;
+        let identity = Identity {
+            workload: one.workload.clone(),
+            accept: wishes.accept,
+            domain: wishes.domain,
+        };
+        Ok((tenant, identity))
+    };
+    acting.iter().enumerate().map(choose).collect()
+}
+
+/// The issuers that are served, each with the tenant's public keys.
+fn issuers(now: UnixTime, outcome: &Outcome) -> BTreeMap<Domain, Arc<jwks::Jwks>> {
+    let mut issuers = BTreeMap::new();
+    for tenant in &outcome.folder.world.tenants {
+        let owner = Owner::tenant(tenant.at.clone());
+        let keyring = outcome
+            .plan
+            .state
+            .keyrings
+            .iter()
+            .find(|keyring| keyring.owner == owner);
+        let ledger = outcome
+            .plan
+            .state
+            .tenants
+            .iter()
+            .find(|ledger| ledger.tenant == tenant.at);
+        let (Some(keyring), Some(ledger)) = (keyring, ledger) else {
+            continue;
+        };
+        let jwks = Arc::new(jwks::public(keyring, tenant.allow_non_rsa, now));
+        for domain in ledger.domains.keys() {
+            issuers.insert(domain.clone(), Arc::clone(&jwks));
+        }
+    }
+    issuers
+}
+
+/// The host names of the issuers.
+fn hosts(plan: &Plan) -> std::collections::BTreeSet<String> {
+    let open = |(domain, term): (&Domain, &Term)| {
+        matches!(term, Term::Open { .. }).then(|| domain.host().to_owned())
+    };
+    plan.state
+        .tenants
+        .iter()
+        .flat_map(|ledger| ledger.domains.iter().filter_map(open))
+        .collect()
+}

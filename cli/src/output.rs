@@ -1,0 +1,44 @@
+//! How answers are printed.
+
+use std::io::Write as _;
+
+use clap::ValueEnum;
+use mintage_core::UnixTime;
+use serde::Serialize;
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON value.
+    Json,
+}
+
+/// Prints one line to standard output.
+pub fn line(text: impl AsRef<str>) -> std::io::Result<()> {
+    writeln!(std::io::stdout().lock(), "{}", text.as_ref())
+}
+
+/// Prints a value as indented JSON.
+pub fn json(value: &impl Serialize) -> std::io::Result<()> {
+    line(serde_json::to_string_pretty(value)?)
+}
+
+/// A moment as people read it: RFC 3339 in UTC.
+pub fn moment(time: UnixTime) -> String {
+    jiff::Timestamp::from_second(time.0)
+        .map_or_else(|_| time.to_string(), |moment| moment.to_string())
+}
+
+/// A length of time as people read it: `59m 58s`.
+pub fn length(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}

@@ -1,0 +1,91 @@
+//! `mintage token`: gets an access token from the sidecar.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Failure;
+use crate::ask::Target;
+use crate::output::{self, Output};
+
+/// Get an access token from the sidecar, or from `mintage dev`.
+///
+/// Prints the token alone, so that it can stand in a command:
+///
+///   curl -H "Authorization: Bearer $(mintage token --audience https://orders.example.com)" …
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The identifier of the API. Without it, the tenant's default audience.
+    #[arg(long, short, value_name = "IDENTIFIER")]
+    audience: Option<String>,
+    /// The scopes, with spaces between them. Without it, all that are granted.
+    #[arg(long, short, value_name = "SCOPES")]
+    scope: Option<String>,
+    /// Take a token that was made before, if a third of its life is left.
+    #[arg(long)]
+    cached: bool,
+    /// The form of the answer: `text` is the token alone, `json` all that the sidecar says.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// An OAuth error (RFC 6749 section 5.2).
+#[derive(Debug, Deserialize)]
+struct OAuthError {
+    error: String,
+    #[serde(default)]
+    error_description: String,
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let mut form = vec![("grant_type", "client_credentials")];
+    form.extend(
+        args.audience
+            .as_deref()
+            .map(|audience| ("audience", audience)),
+    );
+    form.extend(args.scope.as_deref().map(|scope| ("scope", scope)));
+    let request = |client: &reqwest::Client| {
+        let request = client.post(args.target.at("/oauth/token")).form(&form);
+        if args.cached {
+            request.header("Mintage-Cache", "allow")
+        } else {
+            request
+        }
+    };
+    let response = args.target.send(request).await?;
+    let status = response.status();
+    let body = response.bytes().await.map_err(Failure::input)?;
+    if !status.is_success() {
+        return Err(refusal(status, &body));
+    }
+    let answer: Value = serde_json::from_slice(&body).map_err(Failure::input)?;
+    match (
+        args.output,
+        answer.get("access_token").and_then(Value::as_str),
+    ) {
+        (Output::Json, Some(_)) => output::json(&answer)?,
+        (Output::Text, Some(token)) => output::line(token)?,
+        (_, None) => {
+            return Err(Failure::Input(format!(
+                "{} answered without an access token",
+                args.target.url
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn refusal(status: reqwest::StatusCode, body: &[u8]) -> Failure {
+    match serde_json::from_slice::<OAuthError>(body) {
+        Ok(OAuthError {
+            error,
+            error_description,
+        }) => Failure::Refused(format!("{error}: {error_description}")),
+        Err(_) => Failure::Refused(format!(
+            "the answer was {status}; is this a sidecar's workload API?"
+        )),
+    }
+}
