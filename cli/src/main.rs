@@ -36,6 +36,10 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // The only one that is built in; a second installation cannot happen this early.
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .ok();
     let outcome = match Cli::parse().command {
         Command::Decode(args) => decode::run(&args),
         Command::Dev(args) => dev::run(args).await,

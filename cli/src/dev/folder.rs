@@ -1,6 +1,6 @@
 //! Observe: from a folder of manifests to what the plan is made from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use mintage_core::inject::{self, PodWishes};
@@ -212,11 +212,6 @@ impl Folder {
             of_namespace,
         );
         tenant.with_context(|| format!("{workload} has no tenant"))
-    }
-
-    /// The workloads of the folder.
-    pub fn workloads(&self) -> BTreeSet<&WorkloadId> {
-        self.workloads.keys().collect()
     }
 }
 
