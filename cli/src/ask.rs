@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
 
 use crate::Failure;
 
@@ -48,6 +49,23 @@ impl Target {
             ))
         })
     }
+}
+
+/// The text of an OAuth error (RFC 6749 section 5.2).
+pub fn oauth_error(status: StatusCode, body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct OAuthError {
+        error: String,
+        #[serde(default)]
+        error_description: String,
+    }
+    serde_json::from_slice::<OAuthError>(body).map_or_else(
+        |_| format!("the answer was {status}; is this a sidecar's workload API?"),
+        |OAuthError {
+             error,
+             error_description,
+         }| format!("{error}: {error_description}"),
+    )
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

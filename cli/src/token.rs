@@ -1,10 +1,9 @@
 //! `mintage token`: gets an access token from the sidecar.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Failure;
-use crate::ask::Target;
+use crate::ask::{Target, oauth_error};
 use crate::output::{self, Output};
 
 /// Get an access token from the sidecar, or from `mintage dev`.
@@ -30,14 +29,6 @@ pub struct Args {
     target: Target,
 }
 
-/// An OAuth error (RFC 6749 section 5.2).
-#[derive(Debug, Deserialize)]
-struct OAuthError {
-    error: String,
-    #[serde(default)]
-    error_description: String,
-}
-
 /// Runs the command.
 pub async fn run(args: Args) -> Result<(), Failure> {
     let mut form = vec![("grant_type", "client_credentials")];
@@ -59,7 +50,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let status = response.status();
     let body = response.bytes().await.map_err(Failure::input)?;
     if !status.is_success() {
-        return Err(refusal(status, &body));
+        return Err(Failure::Refused(oauth_error(status, &body)));
     }
     let answer: Value = serde_json::from_slice(&body).map_err(Failure::input)?;
     match (
@@ -76,16 +67,4 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn refusal(status: reqwest::StatusCode, body: &[u8]) -> Failure {
-    match serde_json::from_slice::<OAuthError>(body) {
-        Ok(OAuthError {
-            error,
-            error_description,
-        }) => Failure::Refused(format!("{error}: {error_description}")),
-        Err(_) => Failure::Refused(format!(
-            "the answer was {status}; is this a sidecar's workload API?"
-        )),
-    }
 }

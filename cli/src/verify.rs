@@ -4,7 +4,7 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde_json::json;
 
 use crate::Failure;
-use crate::ask::{Target, token_argument};
+use crate::ask::{Target, oauth_error, token_argument};
 use crate::output::{self, Output};
 
 /// Ask the sidecar, or `mintage dev`, whether it accepts a token: signature, bounds, audience, times.
@@ -70,18 +70,14 @@ pub async fn run(args: Args) -> Result<(), Failure> {
             Ok(())
         }
         401 | 403 => {
-            let reason =
-                challenge(&headers).unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned());
+            let reason = challenge(&headers).unwrap_or_else(|| oauth_error(status, &body));
             if args.output == Output::Json {
                 output::json(&json!({ "active": false, "reason": reason }))?;
                 return Err(Failure::Refused(String::new()));
             }
             Err(Failure::Refused(format!("refused: {reason}")))
         }
-        _ => Err(Failure::Input(format!(
-            "{status}: {}",
-            String::from_utf8_lossy(&body)
-        ))),
+        _ => Err(Failure::Input(oauth_error(status, &body))),
     }
 }
 

@@ -124,6 +124,11 @@ impl Dev {
         self.state.join("ca.pem")
     }
 
+    /// All that it said so far.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.state.with_extension("log"))?)
+    }
+
     /// Rewrites a manifest as an editor does: a new file in its place.
     pub fn edit(&self, file: &str, change: impl FnOnce(String) -> String) -> Result<()> {
         let path = self.manifests.join(file);
