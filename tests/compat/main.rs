@@ -179,20 +179,12 @@ async fn through_a_rotation(
     client.configure(settings(dev, api)).await?;
     client.accepts(&before).await?;
 
+    let keys_before = keys_of(dev, api).await?;
     rotate(dev, request)?;
     let kid = forge::kid(&before)?;
     // During: the next key is published and does not sign yet.
     eventually("the next key is published", async || {
-        let keys = match api.keys {
-            Keys::Pod(workload) => dev.json(workload, "/.well-known/jwks.json").await?,
-            Keys::Discovery => dev.json(0, "/.well-known/jwks.json").await?,
-        };
-        let of_alg = keys["keys"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|key| key["alg"] == api.alg);
-        Ok((of_alg.count() > 1).then_some(()))
+        Ok((keys_of(dev, api).await? > keys_before).then_some(()))
     })
     .await?;
     client.accepts(&before).await?;
@@ -211,6 +203,21 @@ async fn through_a_rotation(
         words.signature,
     )
     .await
+}
+
+/// How many keys of the API's algorithm are published.
+async fn keys_of(dev: &Dev, api: &Api) -> Result<usize> {
+    let workload = match api.keys {
+        Keys::Pod(workload) => workload,
+        Keys::Discovery => 0,
+    };
+    let keys = dev.json(workload, "/.well-known/jwks.json").await?;
+    Ok(keys["keys"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|key| key["alg"] == api.alg)
+        .count())
 }
 
 /// Asks for a rotation of the tenant's keys and of its namespaces'.

@@ -48,7 +48,9 @@ pub(super) fn settle(
             .map(|((_, alg), jwk)| (*alg, jwk.clone()))
             .collect();
         let tenant = &keyring.owner.tenant;
-        let rotation = rotations.iter().find(|rotation| rotation.tenant == *tenant);
+        let rotation = rotations
+            .iter()
+            .find(|rotation| rotation.tenant == *tenant && rotation.at <= now);
         let rotate_before = rotation.map(|rotation| rotation.at);
         let observed = Observed {
             fresh: &fresh,

@@ -107,7 +107,7 @@ pub struct Plan {
 /// `next_due`.
 pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     let served = served::settle(now, input.world, input.state);
-    let rotations = settle_rotations(now, input.world, &input.state.rotations);
+    let rotations = settle_rotations(now, input.world, input.state);
     let rings = keyrings::settle(now, &served, input, &rotations);
     let (bundles, stamps) = bundles::settle(now, &served, &rings.all, &input.state.bundles);
 
@@ -127,6 +127,12 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         .chain(renewals)
         .chain(names)
         .chain(rings.next_due)
+        .chain(
+            rotations
+                .iter()
+                .map(|rotation| rotation.at)
+                .filter(|at| *at > now),
+        )
         .min();
 
     let audiences = served
@@ -158,12 +164,23 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     }
 }
 
-/// The requests that stand: those seen before, and new ones from now.
-fn settle_rotations(now: UnixTime, world: &World, before: &[Rotation]) -> Vec<Rotation> {
+/// The requests that stand: those seen before, and new ones. A new one counts from now; from the next second if a key
+/// was published in this one, which could not be told from the key that is to replace it.
+fn settle_rotations(now: UnixTime, world: &World, before: &State) -> Vec<Rotation> {
     let requests = world.tenants.iter().filter_map(|tenant| {
         let request = tenant.rotate_request.clone()?;
         let same = |known: &&Rotation| known.tenant == tenant.at && known.request == request;
-        let at = before.iter().find(same).map_or(now, |known| known.at);
+        let at = before.rotations.iter().find(same).map_or_else(
+            || {
+                let rings = before.keyrings.iter();
+                let mut keys = rings
+                    .filter(|ring| ring.owner.tenant == tenant.at)
+                    .flat_map(|ring| &ring.keys);
+                let busy = keys.any(|key| key.published_at >= now);
+                if busy { now + 1 } else { now }
+            },
+            |known| known.at,
+        );
         Some(Rotation {
             tenant: tenant.at.clone(),
             request,

@@ -112,7 +112,7 @@ func (v *verifier) verify(token string) (json.RawMessage, error) {
 		return nil, &missingClaim{"iat"}
 	}
 	if v.typ != "" {
-		if typ := headerType(token); strings.TrimPrefix(strings.ToLower(typ), "application/") != v.typ {
+		if typ := headerType(token); strings.TrimPrefix(strings.ToLower(typ), "application/") != strings.ToLower(v.typ) {
 			return nil, &wrongType{typ}
 		}
 	}

@@ -73,7 +73,7 @@ class Verifier:
             options={"require": REQUIRED},
         )
         typ = decoded["header"].get("typ", "")
-        if self.typ and typ.lower().removeprefix("application/") != self.typ:
+        if self.typ and typ.lower().removeprefix("application/") != self.typ.lower():
             raise WrongType(f"typ is {typ!r}")
         return decoded["payload"]
 
