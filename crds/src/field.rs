@@ -15,9 +15,9 @@ pub(crate) const DNS_SUBDOMAIN: &str =
 /// `host` or `host:port`, lower case; labels of at most 63, a port of 1 to 65535 without leading zeros.
 pub(crate) const AUTHORITY: &str = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$";
 
-/// An audience identifier: printable ASCII without space and `#`. Other alphabets are left out on purpose: two
-/// identifiers that look alike must be alike.
-pub(crate) const IDENTIFIER: &str = r#"^[!"$-~]+$"#;
+/// An audience identifier: printable ASCII without space, `#`, and the `"` and `\` that would have to be escaped in
+/// headers. Other alphabets are left out on purpose: two identifiers that look alike must be alike.
+pub(crate) const IDENTIFIER: &str = r"^[!$-\[\]-~]+$";
 
 /// A scope token (RFC 6749, section 3.3): `%x21 / %x23-5B / %x5D-7E`.
 pub(crate) const SCOPE: &str = r"^[!#-\[\]-~]+$";
@@ -44,7 +44,9 @@ pub(crate) fn mend(pattern: &str) -> &'static str {
         AUTHORITY => {
             "write a host in lower case, as login.example.com, or host:port with a port from 1 to 65535; no scheme, no path"
         }
-        IDENTIFIER => "use printable ASCII without spaces and without '#': percent-encode the rest",
+        IDENTIFIER => {
+            "use printable ASCII without spaces, quotes, backslashes and '#': percent-encode the rest"
+        }
         SCOPE => "use printable ASCII without spaces, quotes and backslashes, as read:orders",
         LABEL_KEY => "write a label key, as team or example.com/team",
         LABEL_VALUE => {

@@ -225,3 +225,105 @@ fn seconds(duration: GoDuration) -> mintage_core::Seconds {
     // Bounded to 99999 hours in each of four parts by the schema's pattern.
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use mintage_core::{Domain, Identifier, Namespace, ObjectName, Scope};
+    use regex::Regex;
+
+    use super::label_selector;
+    use crate::field;
+    use crate::selector::{LabelSelector, Operator, Requirement};
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn requirement(operator: Operator, values: &[&str]) -> LabelSelector {
+        LabelSelector {
+            match_labels: BTreeMap::new(),
+            match_expressions: vec![Requirement {
+                key: "team".to_owned(),
+                operator,
+                values: values.iter().map(|value| (*value).to_owned()).collect(),
+            }],
+        }
+    }
+
+    #[test]
+    fn selectors_select_as_in_kubernetes() {
+        let everything = label_selector(&LabelSelector::default());
+        assert!(everything.matches(&labels(&[])) && everything.matches(&labels(&[("a", "b")])));
+
+        let with = labels(&[("team", "shop")]);
+        let without = labels(&[("other", "shop")]);
+        for (operator, values, on_with, on_without) in [
+            (Operator::In, &["shop", "pay"][..], true, false),
+            (Operator::In, &["pay"], false, false),
+            (Operator::NotIn, &["shop"], false, true),
+            (Operator::NotIn, &["pay"], true, true),
+            (Operator::Exists, &[], true, false),
+            (Operator::DoesNotExist, &[], false, true),
+        ] {
+            let selector = label_selector(&requirement(operator, values));
+            assert_eq!(selector.matches(&with), on_with, "{operator:?} {values:?}");
+            assert_eq!(
+                selector.matches(&without),
+                on_without,
+                "{operator:?} {values:?}"
+            );
+        }
+
+        let both = LabelSelector {
+            match_labels: labels(&[("env", "prod")]),
+            ..requirement(Operator::Exists, &[])
+        };
+        let both = label_selector(&both);
+        assert!(both.matches(&labels(&[("env", "prod"), ("team", "x")])));
+        assert!(!both.matches(&labels(&[("env", "dev"), ("team", "x")])));
+        assert!(!both.matches(&labels(&[("env", "prod")])));
+    }
+
+    /// What a schema lets through, core can read; and what core cannot read, the schema refuses.
+    #[test]
+    fn schemas_and_parsers_agree() {
+        let texts = (0..=127_u8).flat_map(|byte| {
+            let c = char::from(byte);
+            [
+                format!("{c}"),
+                format!("a{c}"),
+                format!("{c}a"),
+                format!("a{c}b"),
+                format!("a.{c}b"),
+                format!("a:{c}"),
+            ]
+        });
+        let more = [
+            "", "a:443", "a:80", "a:0", "a:65535", "a:65536", "a:080", "a..b", "a-.b", "\u{e9}",
+            "a:80:80",
+        ];
+        let texts: Vec<String> = texts.chain(more.map(str::to_owned)).collect();
+        let agree = |pattern: &str, parses: &dyn Fn(&str) -> bool| {
+            let regex = Regex::new(pattern).unwrap();
+            for text in &texts {
+                assert_eq!(
+                    regex.is_match(text),
+                    parses(text),
+                    "{pattern} and the parser differ on {text:?}"
+                );
+            }
+        };
+        agree(field::IDENTIFIER, &|text| Identifier::parse(text).is_ok());
+        agree(field::SCOPE, &|text| Scope::parse(text).is_ok());
+        agree(field::DNS_LABEL, &|text| Namespace::parse(text).is_ok());
+        agree(field::DNS_SUBDOMAIN, &|text| {
+            ObjectName::parse(text).is_ok()
+        });
+        agree(field::AUTHORITY, &|text| Domain::parse(text).is_ok());
+    }
+}

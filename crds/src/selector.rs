@@ -54,31 +54,6 @@ pub enum Operator {
     NotIn,
 }
 
-impl LabelSelector {
-    /// Whether an object with `labels` is selected.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.match_labels
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
-            && self
-                .match_expressions
-                .iter()
-                .all(|requirement| requirement.matches(labels))
-    }
-}
-
-impl Requirement {
-    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let value = labels.get(&self.key);
-        match self.operator {
-            Operator::DoesNotExist => value.is_none(),
-            Operator::Exists => value.is_some(),
-            Operator::In => value.is_some_and(|value| self.values.contains(value)),
-            Operator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
-        }
-    }
-}
-
 fn match_labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -100,66 +75,4 @@ fn values(_: &mut SchemaGenerator) -> Schema {
         "items": { "type": "string", "maxLength": 63, "pattern": field::LABEL_VALUE },
         "x-kubernetes-list-type": "atomic",
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
-    fn requirement(operator: Operator, values: &[&str]) -> LabelSelector {
-        LabelSelector {
-            match_labels: BTreeMap::new(),
-            match_expressions: vec![Requirement {
-                key: "team".to_owned(),
-                operator,
-                values: values.iter().map(|value| (*value).to_owned()).collect(),
-            }],
-        }
-    }
-
-    #[test]
-    fn an_empty_selector_selects_everything() {
-        assert!(LabelSelector::default().matches(&labels(&[])));
-        assert!(LabelSelector::default().matches(&labels(&[("a", "b")])));
-    }
-
-    #[test]
-    fn operators_follow_kubernetes() {
-        let with = labels(&[("team", "shop")]);
-        let without = labels(&[("other", "shop")]);
-        for (operator, values, on_with, on_without) in [
-            (Operator::In, &["shop", "pay"][..], true, false),
-            (Operator::In, &["pay"], false, false),
-            (Operator::NotIn, &["shop"], false, true),
-            (Operator::NotIn, &["pay"], true, true),
-            (Operator::Exists, &[], true, false),
-            (Operator::DoesNotExist, &[], false, true),
-        ] {
-            let selector = requirement(operator, values);
-            assert_eq!(selector.matches(&with), on_with, "{operator:?} {values:?}");
-            assert_eq!(
-                selector.matches(&without),
-                on_without,
-                "{operator:?} {values:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn every_label_and_requirement_must_hold() {
-        let selector = LabelSelector {
-            match_labels: labels(&[("env", "prod")]),
-            ..requirement(Operator::Exists, &[])
-        };
-        assert!(selector.matches(&labels(&[("env", "prod"), ("team", "x")])));
-        assert!(!selector.matches(&labels(&[("env", "dev"), ("team", "x")])));
-        assert!(!selector.matches(&labels(&[("env", "prod")])));
-    }
 }

@@ -140,7 +140,7 @@ fn every_problem_of_the_folder_is_named_at_once() {
         folder_errors(folder.path()),
         [
             "a.yaml:8: spec.displayName: Invalid value: \"boolean\": spec.displayName in body must be of type string: \"boolean\" (write it in quotes: a bare yes, no, on, off, true or false is a boolean)",
-            "a.yaml:19: spec.identifier: Invalid value: \"a b\": spec.identifier in body should match '^[!\"$-~]+$' (use printable ASCII without spaces and without '#': percent-encode the rest)",
+            "a.yaml:19: spec.identifier: Invalid value: \"a b\": spec.identifier in body should match '^[!$-\\[\\]-~]+$' (use printable ASCII without spaces, quotes, backslashes and '#': percent-encode the rest)",
             "b.yaml:4:2: this is no YAML: tabs disallowed within this context (block indentation) (indent with spaces instead of tabs)",
             "c.yaml:4: metadata.name: Invalid value: \"Orders\": must be a DNS subdomain: lower case letters, digits, '-' and '.', with a letter or digit first and last in each part",
             "c.yaml:5: metadata.namespace: Invalid value: \"Orders\": must be a DNS label: lower case letters, digits and '-', with a letter or digit first and last",
