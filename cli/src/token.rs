@@ -8,10 +8,11 @@ use crate::output::{self, Output};
 
 /// Get an access token from the sidecar, or from `mintage dev`.
 ///
-/// Prints the token alone, so that it can stand in a command:
-///
-///   curl -H "Authorization: Bearer $(mintage token --audience https://orders.example.com)" …
+/// Prints the token alone, so that it can stand in a command.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  curl -H \"Authorization: Bearer $(mintage token -a https://orders.example.com)\" http://orders/"
+)]
 pub struct Args {
     /// The identifier of the API. Without it, the tenant's default audience.
     #[arg(long, short, value_name = "IDENTIFIER")]

@@ -26,9 +26,9 @@ fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         if path.is_dir() {
-            all.extend(files(&path)?)
+            all.extend(files(&path)?);
         } else {
-            all.push(path)
+            all.push(path);
         }
     }
     Ok(all)

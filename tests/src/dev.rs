@@ -23,12 +23,14 @@ pub struct Dev {
     _dir: TempDir,
 }
 
+/// Whether the commands were built.
+static BUILT: OnceLock<bool> = OnceLock::new();
+
 /// Where the built commands are. `cargo xtask test` says it; else they are built beside the running test.
 pub fn binary(name: &str) -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("MINTAGE_BIN_DIR") {
         return Ok(PathBuf::from(dir).join(name));
     }
-    static BUILT: OnceLock<bool> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let build = std::process::Command::new(cargo)
@@ -245,7 +247,7 @@ async fn spawn(manifests: &Path, state: &Path, options: &[&str]) -> Result<(Chil
         .stderr(log)
         .kill_on_drop(true)
         .spawn()?;
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         if let Ok(text) = fs::read_to_string(&info)
             && let Ok(value) = serde_json::from_str(&text)

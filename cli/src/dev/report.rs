@@ -97,9 +97,7 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
     // The first API by file and line, so that the first line to try is the one the manifests begin with.
     let offers: Vec<_> = loaded.mint.policy().offers(first.shared.now()).collect();
     let declared = session.outcome.folder.world.audiences.iter();
-    let offer = declared
-        .filter_map(|api| offers.iter().find(|(id, ..)| **id == api.identifier))
-        .next();
+    let offer = declared.find_map(|api| offers.iter().find(|(id, ..)| **id == api.identifier));
     let Some((audience, _, scopes)) = offer else {
         return line(format!(
             "{} holds no grant, so every request for a token is refused; add one to spec.grants of an ApiAudience, or be another workload with --as",
