@@ -7,6 +7,7 @@ mod jwk;
 mod jws;
 mod private;
 mod public;
+mod roca;
 
 pub use jwk::{InvalidJwk, Jwk, Material};
 pub use jws::{Compact, InvalidCompact, MAX_TOKEN_LEN, encode_segment};

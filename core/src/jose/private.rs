@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::BASE64URL;
 use super::jwk::{Jwk, Material};
+use super::roca::is_affected;
 use crate::{Alg, Kid};
 
 /// A private key as stored: PKCS#8 DER, wiped from memory when dropped, written as standard base64.
@@ -76,6 +77,11 @@ pub enum InvalidPrivateKey {
     /// RSA below 2048 or above 8192 bits, or an exponent other than 65537.
     #[error("RSA keys must have 2048 to 8192 bits and the exponent 65537")]
     Size,
+    /// The key can be computed from its public part.
+    #[error(
+        "the RSA key is of a kind that can be factored (CVE-2017-15361); make a new one with other means"
+    )]
+    Weak,
 }
 
 impl From<aws_lc_rs::error::Unspecified> for InvalidPrivateKey {
@@ -195,9 +201,13 @@ fn rsa(
     if !(256..=1024).contains(&pair.public_modulus_len()) || e != [1, 0, 1] {
         return Err(InvalidPrivateKey::Size);
     }
+    let n = public.modulus().big_endian_without_leading_zero();
+    if is_affected(n) {
+        return Err(InvalidPrivateKey::Weak);
+    }
     let material = Material::Rsa {
         e: BASE64URL.encode(e),
-        n: BASE64URL.encode(public.modulus().big_endian_without_leading_zero()),
+        n: BASE64URL.encode(n),
     };
     Ok((Pair::Rsa(pair, encoding), material))
 }

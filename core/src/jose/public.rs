@@ -8,6 +8,7 @@ use jsonwebtoken::crypto::JwtVerifier;
 
 use super::BASE64URL;
 use super::jwk::{InvalidJwk, Jwk, Material};
+use super::roca::is_affected;
 use crate::Alg;
 
 /// A public key, parsed once, that verifies signatures of its one algorithm.
@@ -111,7 +112,7 @@ fn rsa(
     if e != [1, 0, 1] {
         return Err(InvalidJwk::Material);
     }
-    if n.len() < 256 {
+    if n.len() < 256 || is_affected(&n) {
         return Err(InvalidJwk::Material);
     }
     RsaPublicKeyComponents { n, e }
