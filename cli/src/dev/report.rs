@@ -96,7 +96,7 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
     };
     // The first API by file and line, so that the first line to try is the one the manifests begin with.
     let offers: Vec<_> = loaded.mint.policy().offers(first.shared.now()).collect();
-    let declared = session.outcome.folder.world.audiences.iter();
+    let mut declared = session.outcome.folder.world.audiences.iter();
     let offer = declared.find_map(|api| offers.iter().find(|(id, ..)| **id == api.identifier));
     let Some((audience, _, scopes)) = offer else {
         return line(format!(
