@@ -1,4 +1,4 @@
-//! What can be counted and measured, in OpenMetrics.
+//! What can be counted and measured, in `OpenMetrics`.
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
@@ -139,7 +139,7 @@ impl Metrics {
         self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     }
 
-    /// All of it, as OpenMetrics text.
+    /// All of it, as `OpenMetrics` text.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;

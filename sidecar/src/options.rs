@@ -1,5 +1,10 @@
 //! The command line of `mintage-sidecar`; each option can be given by the environment.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments on options are what --help prints"
+)]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -96,7 +96,7 @@ impl Params {
             }
             let name: String = name
                 .chars()
-                .filter(|c| c.is_ascii_graphic())
+                .filter(char::is_ascii_graphic)
                 .take(40)
                 .collect();
             return Err(OAuthError::invalid_request(

@@ -45,11 +45,11 @@ impl Reloader {
     /// Loads now, and then whenever the folder changes; never returns. Parsing keys takes time, so it is done beside
     /// the workers that answer requests.
     pub async fn run(mut self) {
-        let (changed, mut changes) = mpsc::channel(1);
+        let (notice, mut notices) = mpsc::channel(1);
         // kubelet swaps the link `..data`: the folder is watched, since a watched file would be the old one for ever.
         let notify = notify::recommended_watcher(move |_| {
             // A full channel says already that something changed.
-            changed.try_send(()).ok();
+            notice.try_send(()).ok();
         });
         let watcher = notify.and_then(|mut watcher| {
             watcher.watch(&self.dir, RecursiveMode::NonRecursive)?;
@@ -72,9 +72,9 @@ impl Reloader {
                 return;
             };
             self = back;
-            if let Ok(Some(())) = timeout(POLL, changes.recv()).await {
+            if let Ok(Some(())) = timeout(POLL, notices.recv()).await {
                 sleep(SETTLE).await;
-                while changes.try_recv().is_ok() {}
+                while notices.try_recv().is_ok() {}
             } else if watcher.is_err() {
                 // Without a watcher the channel is closed and would not wait.
                 sleep(POLL).await;

@@ -22,7 +22,7 @@ use crate::files::{self, Files};
 /// Who the pod is and what it asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
-    /// Its namespace and ServiceAccount.
+    /// Its namespace and `ServiceAccount`.
     pub workload: WorkloadId,
     /// The names of the audiences it accepts; empty for the only one of its namespace.
     pub accept: Vec<ObjectName>,

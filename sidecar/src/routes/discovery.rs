@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
 use axum::response::{IntoResponse as _, Response};
-use mintage_core::Alg;
 use mintage_core::jwks;
+use mintage_core::{Alg, Scope};
 use serde_json::{Value, json};
 
 use super::App;
@@ -80,7 +80,7 @@ pub async fn protected_resource(
         .filter(|api| accepted.contains(&api.identifier));
     let scopes: BTreeSet<&str> = apis
         .flat_map(|api| &api.scopes)
-        .map(|scope| scope.as_str())
+        .map(Scope::as_str)
         .collect();
     let issuers: Vec<_> = body
         .domains

@@ -113,7 +113,7 @@ impl Query {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "audience" if parsed.audiences.len() < 16 => {
-                    parsed.audiences.push(value.into_owned())
+                    parsed.audiences.push(value.into_owned());
                 }
                 "scope" if parsed.scope.is_empty() => parsed.scope = value.into_owned(),
                 _ => {
