@@ -133,6 +133,15 @@ impl Key {
         self.schedule.state(now, self.longest_lifetime)
     }
 
+    /// Whether its private part must still be at hand: it signs, or will, or a sidecar whose clock is behind may sign.
+    pub fn needs_private(&self, now: UnixTime) -> bool {
+        match self.schedule {
+            Schedule::Open { .. } => true,
+            Schedule::Closed { sign_until, .. } => now < sign_until + LEEWAY,
+            Schedule::Revoked { .. } => false,
+        }
+    }
+
     /// Ends the key's signing at `at`, or leaves an earlier end.
     #[must_use]
     fn close(mut self, at: UnixTime) -> Self {
@@ -143,6 +152,20 @@ impl Key {
             };
         }
         self
+    }
+
+    /// Lets a key that signs now, and was to end before `until`, sign until then. Validators that have not heard of it
+    /// must believe the key up to `until` all the same, else its end stays as it is.
+    fn extend(&mut self, now: UnixTime, until: UnixTime) {
+        if self.state(now) != State::Active {
+            return;
+        }
+        if let Schedule::Closed { sign_until, .. } = &mut self.schedule {
+            let believed = *sign_until + self.longest_lifetime + LEEWAY;
+            if *sign_until < until && until <= believed {
+                *sign_until = until;
+            }
+        }
     }
 
     /// Refuses the key from now on. There is no way back.

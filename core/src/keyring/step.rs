@@ -102,6 +102,14 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
         if let Some(index) = open {
             keys[index] = keys[index].clone().close(activate_at);
         }
+        // Nobody may be able to sign with the key that was to follow (lost, revoked, or never made): the one that signs
+        // now goes on until the fresh one may.
+        let follows = open.is_some_and(|index| observed.private.contains(keys[index].kid()));
+        if !follows {
+            for key in keys.iter_mut().filter(|key| key.alg() == *alg) {
+                key.extend(now, activate_at);
+            }
+        }
         let generation = keys
             .iter()
             .filter(|key| key.alg() == *alg)
