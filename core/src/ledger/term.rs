@@ -141,11 +141,11 @@ impl Effect {
     fn open(self, before: Option<Term>) -> Term {
         match before {
             Some(term @ Term::Open { .. }) => term,
-            // It is used again at once if each validator believes it still and will until it hears of this.
+            // It is used again at once if each validator, with the fastest clock, too, believes it until it hears of this.
             Some(Term::Closed {
                 from,
                 believe_until,
-            }) if believe_until >= self.from => Term::Open {
+            }) if believe_until >= self.from + LEEWAY => Term::Open {
                 from: from.max(self.now),
             },
             _ => Term::Open { from: self.from },
@@ -174,7 +174,16 @@ pub(super) fn settle<K: Clone + Ord>(
 
 /// Settles promises of which one is used at a time: what was used before stays in use until what is wanted may be.
 pub(super) fn switch<K: Clone + Ord>(terms: &mut BTreeMap<K, Term>, wanted: &K, effect: Effect) {
-    let mut term = effect.open(terms.get(wanted).copied());
+    let known = terms.get(wanted).copied();
+    let open = known.filter(|term| matches!(term, Term::Open { .. }));
+    // Keys for it may have to be made first; they sign from `effect.from` on by each issuer's clock, and issuers are told
+    // by the planner's, when the slowest of theirs is there. What comes back waits, too: its keys have closed.
+    let from = if effect.from > effect.now {
+        effect.from + LEEWAY
+    } else {
+        effect.now
+    };
+    let mut term = open.unwrap_or(Term::Open { from });
     if effect.believe_until.is_none() {
         // The old one is refused at once, so the new one is all there is.
         term = Term::Open {
