@@ -26,6 +26,7 @@ pub fn run(options: Options) -> Result<()> {
 }
 
 async fn serve(options: Options) -> Result<()> {
+    let asked_to_end = signals::termination();
     let shared = Arc::new(Shared::new(Arc::new(SystemClock)));
     let metrics = Arc::new(Metrics::default());
     let app = App {
@@ -69,7 +70,7 @@ async fn serve(options: Options) -> Result<()> {
     ));
     let workload = tokio::spawn(workload.serve(workload_api(app), limits, metrics, ended));
 
-    signals::termination().await?;
+    asked_to_end.await?;
     tracing::info!(event = "ending", "finishing the requests that were begun");
     shared.drain();
     end.send_replace(true);
