@@ -1,8 +1,10 @@
 //! One accept loop for every listener: bounded connections, headers and times; plain or TLS; a shutdown that finishes
 //! what was begun.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +12,11 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -44,6 +45,10 @@ impl Default for Limits {
         }
     }
 }
+
+/// How long connections go on as before once the process is to end: a request that was sent before has then been read,
+/// and a connection that has none can be closed.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// The TLS set-up of a listener; it can be replaced while the listener runs.
 pub type TlsConfig = Arc<ArcSwap<ServerConfig>>;
@@ -77,47 +82,68 @@ impl Listener {
         mut shutdown: watch::Receiver<bool>,
     ) {
         let slots = Arc::new(Semaphore::new(limits.connections));
-        let graceful = GracefulShutdown::new();
-        loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-                break;
-            };
-            let accepted = tokio::select! {
-                // Connections that the kernel has taken already are served, too, before the end is looked at.
-                biased;
-                accepted = self.tcp.accept() => accepted,
-                () = ended(&mut shutdown) => break,
-            };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of descriptors, most likely: they come back when connections end.
-                    tracing::warn!(event = "accept-failed", %error);
-                    sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            };
+        // Each connection holds a sender; when all are gone the receiver knows.
+        let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
+        let shutdown_of_all = shutdown.clone();
+        let start = |stream, slot: Option<OwnedSemaphorePermit>| {
             let connection = Connection {
                 service: TowerToHyperService::new(router.clone()),
                 limits,
-                watcher: graceful.watcher(),
+                shutdown: shutdown_of_all.clone(),
             };
-            let (tls, metrics) = (self.tls.clone(), Arc::clone(&metrics));
+            let (tls, metrics, alive) = (self.tls.clone(), Arc::clone(&metrics), alive.clone());
             tokio::spawn(async move {
                 metrics.connections.inc();
                 connection.run(stream, tls).await;
                 metrics.connections.dec();
-                drop(slot);
+                drop((slot, alive));
             });
+        };
+        loop {
+            let next = async {
+                // The semaphore is never closed.
+                let slot = Arc::clone(&slots).acquire_owned().await.ok();
+                (self.tcp.accept().await, slot)
+            };
+            let (accepted, slot) = tokio::select! {
+                biased;
+                () = ended(&mut shutdown) => break,
+                next = next => next,
+            };
+            match accepted {
+                Ok((stream, _)) => start(stream, slot),
+                Err(error) => {
+                    // Out of descriptors, most likely: they come back when connections end.
+                    tracing::warn!(event = "accept-failed", %error);
+                    sleep(Duration::from_millis(50)).await;
+                }
+            }
         }
-        drop(self.tcp);
-        if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+        for stream in waiting(self.tcp, limits.connections) {
+            start(stream, None);
+        }
+        drop(alive);
+        if timeout(limits.drain, all_gone.recv()).await.is_err() {
             tracing::warn!(
                 event = "drain-timeout",
                 "some requests did not finish in time and were cut off"
             );
         }
     }
+}
+
+/// The connections that the kernel has taken already; closing the listener would reset them. They take no slots, which
+/// those before them may hold.
+fn waiting(tcp: TcpListener, most: usize) -> Vec<TcpStream> {
+    let Ok(tcp) = tcp.into_std() else {
+        return Vec::new();
+    };
+    let accept = || {
+        let (stream, _) = tcp.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        TcpStream::from_std(stream).ok()
+    };
+    std::iter::from_fn(accept).take(most).collect()
 }
 
 /// Resolves when the process is to end.
@@ -129,7 +155,7 @@ async fn ended(shutdown: &mut watch::Receiver<bool>) {
 struct Connection {
     service: TowerToHyperService<Router>,
     limits: Limits,
-    watcher: hyper_util::server::graceful::Watcher,
+    shutdown: watch::Receiver<bool>,
 }
 
 impl Connection {
@@ -147,14 +173,27 @@ impl Connection {
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
             .max_buf_size(self.limits.header_bytes)
             .max_headers(64)
             .serve_connection(TokioIo::new(stream), self.service);
-        if let Err(error) = self.watcher.watch(connection).await {
+        let mut connection = pin!(connection);
+        let end = async {
+            ended(&mut self.shutdown).await;
+            sleep(LINGER).await;
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = connection.as_mut() => outcome,
+            () = end => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = outcome {
             tracing::debug!(event = "connection-ended", %error);
         }
     }
