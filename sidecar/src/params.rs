@@ -1,13 +1,15 @@
 //! Request parameters from a form or a JSON object, each named once (RFC 6749 section 3.2).
 
+use std::char::REPLACEMENT_CHARACTER;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::oauth::OAuthError;
 
@@ -47,8 +49,15 @@ impl Params {
 
     /// Reads a form, or a query.
     pub fn from_form(bytes: &[u8]) -> Result<Self, OAuthError> {
+        if !is_percent_encoded(bytes) {
+            return Err(malformed_form());
+        }
         let mut params = Self::default();
         for (name, value) in form_urlencoded::parse(bytes) {
+            // What is no UTF-8 was replaced while it was decoded; no parameter of ours has that character.
+            if name.contains(REPLACEMENT_CHARACTER) || value.contains(REPLACEMENT_CHARACTER) {
+                return Err(malformed_form());
+            }
             params.add(name.into_owned(), value.into_owned())?;
         }
         Ok(params)
@@ -117,6 +126,19 @@ impl Params {
     }
 }
 
+fn malformed_form() -> OAuthError {
+    let text = "the form is malformed; after % there must be two hexadecimal digits, and the text must be UTF-8";
+    OAuthError::invalid_request("form-malformed", text)
+}
+
+/// Whether two hexadecimal digits follow each percent sign.
+fn is_percent_encoded(bytes: &[u8]) -> bool {
+    bytes.split(|byte| *byte == b'%').skip(1).all(|rest| {
+        rest.get(..2)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
 /// The media type without its parameters, in lower case.
 fn media_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
@@ -129,50 +151,69 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
     )
 }
 
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, OAuthError> {
-    let too_large = || {
-        let text = "the body is larger than 64 KiB";
-        OAuthError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "invalid_request",
-            "body-too-large",
-            text,
-        )
-    };
+async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Bytes, OAuthError> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    let read = async {
-        if announced.is_some_and(|length| length > MAX_BODY) {
-            // Who waits for a go-ahead reads the answer before sending.
-            if !headers.contains_key(EXPECT) {
-                drain(body).await;
-            }
-            return Err(too_large());
-        }
-        match Limited::new(body, MAX_BODY).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-            Err(_) => Err(OAuthError::invalid_request(
-                "body-broken",
-                "the body could not be read to its end",
-            )),
-        }
+    let outcome = if announced.is_some_and(|length| length > MAX_BODY) {
+        Err(NoBody::TooLarge)
+    } else {
+        timeout(BODY_TIMEOUT, collect(&mut body))
+            .await
+            .unwrap_or(Err(NoBody::Slow))
     };
-    tokio::time::timeout(BODY_TIMEOUT, read)
-        .await
-        .unwrap_or_else(|_| {
-            let text = "the body did not arrive within 10 s";
-            Err(OAuthError::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "invalid_request",
-                "body-slow",
-                text,
-            ))
-        })
+    // Who waits for a go-ahead reads the answer before sending.
+    if outcome == Err(NoBody::TooLarge) && !headers.contains_key(EXPECT) {
+        drop(timeout(BODY_TIMEOUT, drain(&mut body)).await);
+    }
+    Ok(outcome?.into())
 }
 
-async fn drain(mut body: Body) {
+/// Why there is no body.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum NoBody {
+    Broken,
+    Slow,
+    TooLarge,
+}
+
+impl From<NoBody> for OAuthError {
+    fn from(reason: NoBody) -> Self {
+        let (status, rule, text) = match reason {
+            NoBody::Broken => (
+                StatusCode::BAD_REQUEST,
+                "body-broken",
+                "the body could not be read to its end",
+            ),
+            NoBody::Slow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "body-slow",
+                "the body did not arrive within 10 s",
+            ),
+            NoBody::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "the body is larger than 64 KiB",
+            ),
+        };
+        Self::new(status, "invalid_request", rule, text)
+    }
+}
+
+async fn collect(body: &mut Body) -> Result<Vec<u8>, NoBody> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| NoBody::Broken)?;
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        if bytes.len() + data.len() > MAX_BODY {
+            return Err(NoBody::TooLarge);
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes)
+}
+
+async fn drain(body: &mut Body) {
     let mut left = MAX_DRAIN;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, Bytes::len);
