@@ -19,6 +19,7 @@ pub async fn loopback_only(request: Request, next: Next) -> Response {
             "host-not-loopback",
             "the workload API answers to 127.0.0.1, [::1] and localhost only; use MINTAGE_URL as it is",
         )
+        .logged()
         .into_response();
     }
     if is_from_a_page(request.headers()) {
@@ -28,6 +29,7 @@ pub async fn loopback_only(request: Request, next: Next) -> Response {
             "origin-refused",
             "the workload API is for the application in the pod, not for pages in a browser",
         )
+        .logged()
         .into_response();
     }
     next.run(request).await
@@ -66,8 +68,9 @@ fn is_loopback(host: &str) -> bool {
 fn is_from_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN)
         || headers
-            .get("sec-fetch-site")
-            .is_some_and(|site| site != "none" && site != "same-origin")
+            .get_all("sec-fetch-site")
+            .iter()
+            .any(|site| site != "none" && site != "same-origin")
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use serde_json::json;
 
 use crate::state::Unusable;
 
+/// The most characters of a description in a log line.
+const MAX_LOGGED: usize = 500;
+
 /// A refused request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OAuthError {
@@ -35,19 +38,36 @@ impl OAuthError {
         )
     }
 
-    /// Any error.
+    /// Any error. A description that does not name the rule gets its name at the end.
     pub fn new(
         status: StatusCode,
         error: &'static str,
         rule: &'static str,
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
+        let mut description = description.into();
+        if !description.contains(&format!("({rule}")) {
+            description = format!("{description} ({rule})").into();
+        }
         Self {
             status,
             error,
             rule,
-            description: description.into(),
+            description,
         }
+    }
+
+    /// The description as far as a log line takes it: what the client sent may be quoted in it.
+    pub fn summary(&self) -> String {
+        self.description.chars().take(MAX_LOGGED).collect()
+    }
+
+    /// Logs a refusal that no handler logs with more to say.
+    #[must_use]
+    pub fn logged(self) -> Self {
+        let (rule, description) = (self.rule, self.summary());
+        tracing::warn!(event = "request-refused", rule, description);
+        self
     }
 }
 

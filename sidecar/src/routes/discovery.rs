@@ -1,13 +1,14 @@
 //! Documents for libraries that are set up by URL.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
 use axum::response::{IntoResponse as _, Response};
 use mintage_core::jwks;
-use mintage_core::{Alg, Scope};
+use mintage_core::{Alg, Scope, UnixTime};
 use serde_json::{Value, json};
 
 use super::App;
@@ -18,7 +19,7 @@ use crate::state::Loaded;
 /// `GET /.well-known/openid-configuration`, and its alias of RFC 8414: the tenant's issuer with the endpoints of this
 /// loopback.
 pub async fn issuer(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
-    let loaded = app.shared.usable(app.shared.now())?;
+    let loaded = usable(&app, app.shared.now())?;
     let base = base_url(&headers);
     let policy = loaded.mint.policy();
     let scopes: BTreeSet<String> = policy
@@ -58,7 +59,7 @@ fn algorithms(loaded: &Loaded) -> BTreeSet<Alg> {
 /// `GET /.well-known/jwks.json`: the keys that the pod trusts.
 pub async fn jwks(State(app): State<App>) -> Result<Response, OAuthError> {
     let now = app.shared.now();
-    let loaded = app.shared.usable(now)?;
+    let loaded = usable(&app, now)?;
     let nothing = BTreeSet::new();
     let accepted = loaded.accepted.as_ref().unwrap_or(&nothing);
     Ok(document(&jwks::in_pod(&loaded.bundle.body, accepted, now)))
@@ -71,8 +72,11 @@ pub async fn protected_resource(
     headers: HeaderMap,
 ) -> Result<Response, OAuthError> {
     let now = app.shared.now();
-    let loaded = app.shared.usable(now)?;
-    let accepted = loaded.accepted.as_ref().map_err(not_accepted)?;
+    let loaded = usable(&app, now)?;
+    let accepted = loaded
+        .accepted
+        .as_ref()
+        .map_err(|reason| not_accepted(reason).logged())?;
     let body = &loaded.bundle.body;
     let apis = body
         .accept
@@ -103,6 +107,11 @@ pub async fn protected_resource(
             .collect();
     }
     Ok(document(&answer))
+}
+
+fn usable(app: &App, now: UnixTime) -> Result<Arc<Loaded>, OAuthError> {
+    let usable = app.shared.usable(now);
+    usable.map_err(|reason| OAuthError::from(reason).logged())
 }
 
 /// The address by which the client reached us: the guard has let only the loopback through.

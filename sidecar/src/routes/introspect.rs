@@ -19,8 +19,7 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response {
         Ok(answer) => no_store_json(answer.to_string()),
         Err(error) => {
             app.metrics.count_check("introspect", error.rule);
-            tracing::warn!(event = "introspection-refused", rule = error.rule, description = %error.description);
-            error.into_response()
+            error.logged().into_response()
         }
     }
 }
@@ -89,6 +88,6 @@ pub(super) fn not_accepted(reason: &NotAccepted) -> OAuthError {
         StatusCode::FORBIDDEN,
         "access_denied",
         "audience-not-chosen",
-        format!("{reason} (audience-not-chosen)"),
+        reason.to_string(),
     )
 }

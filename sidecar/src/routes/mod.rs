@@ -77,7 +77,7 @@ fn method_not_allowed(methods: &'static str) -> Response {
         "method",
         text,
     );
-    let mut response = error.into_response();
+    let mut response = error.logged().into_response();
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(methods));
@@ -87,5 +87,5 @@ fn method_not_allowed(methods: &'static str) -> Response {
 async fn not_found(uri: Uri) -> OAuthError {
     let path: String = uri.path().chars().take(80).collect();
     let text = format!("there is no {path:?} here; there is {PATHS}");
-    OAuthError::new(StatusCode::NOT_FOUND, "invalid_request", "path", text)
+    OAuthError::new(StatusCode::NOT_FOUND, "invalid_request", "path", text).logged()
 }

@@ -229,7 +229,7 @@ fn refuse(app: &App, error: OAuthError, params: Option<&Params>) -> Response {
         error = error.error,
         audience = short(asked("audience")),
         scope = short(asked("scope")),
-        description = %error.description,
+        description = error.summary(),
     );
     error.into_response()
 }

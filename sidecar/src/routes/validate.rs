@@ -40,7 +40,7 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response {
         Ok(loaded) => loaded,
         Err(unusable) => {
             app.metrics.count_check("validate", unusable.code());
-            return OAuthError::from(unusable).into_response();
+            return OAuthError::from(unusable).logged().into_response();
         }
     };
     match validate(
@@ -196,8 +196,7 @@ fn deny(app: &App, loaded: &Loaded, denied: Denied) -> Response {
         }
         Denied::Other(error) => {
             app.metrics.count_check("validate", error.rule);
-            tracing::warn!(event = "validation-refused", rule = error.rule, description = %error.description);
-            return error.into_response();
+            return error.logged().into_response();
         }
     };
     app.metrics.count_check("validate", rule);
