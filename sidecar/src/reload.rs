@@ -89,6 +89,8 @@ impl Reloader {
             Err(error) => return self.complain(&error.to_string()),
         };
         if self.loaded.as_ref() == Some(&files) {
+            // What was wrong in between is mended; it is news if it comes again.
+            self.complaint.clear();
             return;
         }
         match self.shared.load(&files, &self.identity) {
