@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod check;
 mod generate;
 mod process;
@@ -21,6 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure the numbers of the design, each as a ratio to a limit of the same run
+    Bench(bench::Args),
     /// Check formatting, lints, generated files, licences and banned dependencies
     Check,
     /// Write every generated file
@@ -33,6 +36,7 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     process::end_children_on_signal()?;
     match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Check => check::run(),
         Command::Generate(args) => generate::run(&args),
         Command::Test(args) => test::run(&args),
