@@ -102,7 +102,7 @@ fn keys(criterion: &mut Criterion) {
         let message = [b'a'; 420];
         let signature = private.sign(&message).expect("a signature");
         criterion.bench_function(&format!("bare sign {alg}"), |b| {
-            b.iter(|| private.sign(black_box(&message)))
+            b.iter(|| private.sign(black_box(&message)));
         });
         criterion.bench_function(&format!("bare verify {alg}"), |b| {
             b.iter(|| public.verifies(black_box(&message), &signature));
@@ -139,7 +139,7 @@ fn tokens(criterion: &mut Criterion) {
             b.iter(|| mint.order(NOW, black_box(request)));
         });
         criterion.bench_function(&format!("sign a token, {name}"), |b| {
-            b.iter(|| mint.sign(&order, [7; 16]))
+            b.iter(|| mint.sign(&order, [7; 16]));
         });
         let token = mint.sign(&order, [7; 16]).expect("a token");
         let Some(api) = world
@@ -172,16 +172,16 @@ fn plans(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("1,000 audiences, 100 namespaces");
     group.sample_size(10);
     group.bench_function("plan again", |b| {
-        b.iter(|| plan_with(black_box(&world), &first.state, &made))
+        b.iter(|| plan_with(black_box(&world), &first.state, &made));
     });
     let bundle = first.bundles.values().next().expect("a bundle");
     group.bench_function("split a bundle", |b| {
-        b.iter(|| bundle::split(black_box(bundle)))
+        b.iter(|| bundle::split(black_box(bundle)));
     });
     let shards = bundle::split(bundle).expect("shards");
     let shards: Vec<Option<&[u8]>> = shards.iter().map(|shard| Some(shard.as_slice())).collect();
     group.bench_function("join a bundle", |b| {
-        b.iter(|| bundle::join(black_box(&shards)))
+        b.iter(|| bundle::join(black_box(&shards)));
     });
     group.finish();
 }
