@@ -19,6 +19,7 @@ mod attacks_tokens;
 mod dialects;
 mod edits;
 mod hostile;
+mod key_sets;
 mod names;
 mod orders;
 mod policy;
