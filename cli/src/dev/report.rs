@@ -104,6 +104,7 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
             first.workload
         ));
     };
+    let me = own_command();
     line("Try")?;
     let scope = scopes.split(' ').next().filter(|scope| !scope.is_empty());
     let scope = scope
@@ -122,14 +123,27 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
         ))?;
     }
     line(format!(
-        "  mintage decode \"$(mintage token --url http://{address} -a {audience})\""
+        "  {me} decode \"$({me} token --url http://{address} -a {audience})\""
     ))?;
     line(format!(
-        "  mintage keys --state-dir {}",
+        "  {me} keys --state-dir {}",
         session.state_dir().display()
     ))?;
     line("")?;
     line("Edit the manifests and see them take effect. Ctrl-C ends it.")
+}
+
+/// This command as one can type it here: `mintage` if the shell finds it, else its path.
+fn own_command() -> String {
+    let Ok(me) = std::env::current_exe() else {
+        return "mintage".to_owned();
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join("mintage") == me) {
+        return "mintage".to_owned();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    me.strip_prefix(&here).unwrap_or(&me).display().to_string()
 }
 
 /// Says something an admin should know.
