@@ -154,14 +154,11 @@ impl Key {
         self
     }
 
-    /// Lets a key that signs now, and was to end before `until`, sign until then. Validators that have not heard of it
-    /// must believe the key up to `until` all the same, else its end stays as it is.
-    fn extend(&mut self, now: UnixTime, until: UnixTime) {
-        if self.state(now) != State::Active {
-            return;
-        }
+    /// Lets a key that was to end before `until` sign until then. Validators that have not heard of it, the one with the
+    /// fastest clock too, must believe the key up to `until` all the same, else its end stays as it is.
+    fn extend(&mut self, until: UnixTime) {
         if let Schedule::Closed { sign_until, .. } = &mut self.schedule {
-            let believed = *sign_until + self.longest_lifetime + LEEWAY;
+            let believed = *sign_until + self.longest_lifetime;
             if *sign_until < until && until <= believed {
                 *sign_until = until;
             }
@@ -219,8 +216,9 @@ impl Schedule {
                 sign_until,
             } => [
                 activate_at,
-                sign_until,
-                sign_until + longest_lifetime + LEEWAY + 1,
+                // A key that was closed before it signed is Next until it would have.
+                sign_until.max(activate_at),
+                (sign_until + longest_lifetime + LEEWAY + 1).max(activate_at),
             ],
             Self::Revoked { remember_until, .. } => [remember_until + 1; 3],
         };

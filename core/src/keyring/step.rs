@@ -26,7 +26,8 @@ pub struct Observed<'a> {
     pub private: &'a BTreeSet<Kid>,
     /// Keys to revoke.
     pub revoke: &'a BTreeSet<Kid>,
-    /// Keys published before this moment are to be replaced as soon as the propagation delay allows.
+    /// Keys published before this moment are to be replaced as soon as the propagation delay allows. It is in the past:
+    /// before one that is still to come, every new key would at once be too old again.
     pub rotate_before: Option<UnixTime>,
 }
 
@@ -58,15 +59,6 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
             }
         })
         .collect();
-
-    for key in &mut keys {
-        // A longer life counts from the moment it is in force until the key stops signing.
-        if let (State::Active | State::Next, Some(lifetime)) =
-            (key.state(now), policy.algs.get(&key.alg()))
-        {
-            key.longest_lifetime = key.longest_lifetime.max(*lifetime);
-        }
-    }
 
     let mut wanted = BTreeSet::new();
     for (alg, lifetime) in &policy.algs {
@@ -103,11 +95,16 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
             keys[index] = keys[index].clone().close(activate_at);
         }
         // Nobody may be able to sign with the key that was to follow (lost, revoked, or never made): the one that signs
-        // now goes on until the fresh one may.
+        // now goes on until the fresh one may, and one that has just ended and is still at hand signs again.
         let follows = open.is_some_and(|index| observed.private.contains(keys[index].kid()));
         if !follows {
             for key in keys.iter_mut().filter(|key| key.alg() == *alg) {
-                key.extend(now, activate_at);
+                let at_hand = observed.private.contains(key.kid());
+                match key.state(now) {
+                    State::Active => key.extend(activate_at),
+                    State::Retiring if at_hand => key.extend(activate_at),
+                    _ => {}
+                }
             }
         }
         let generation = keys
@@ -124,6 +121,15 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
             longest_lifetime: *lifetime,
             schedule: Schedule::Open { activate_at },
         });
+    }
+
+    for key in &mut keys {
+        // A longer life counts from the moment it is in force until the key stops signing.
+        if let (State::Active | State::Next, Some(lifetime)) =
+            (key.state(now), policy.algs.get(&key.alg()))
+        {
+            key.longest_lifetime = key.longest_lifetime.max(*lifetime);
+        }
     }
 
     // Sidecars that have not heard yet go on signing with an algorithm that is no longer wanted for as long as news
