@@ -1,0 +1,12 @@
+//! The life of keys, step by step.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "fixtures are test code, though no test functions themselves"
+)]
+
+mod clock;
+mod ends;
+mod properties;
+mod ring;
+mod rotations;
