@@ -1,0 +1,36 @@
+//! The sidecar from outside: a real server on a free port, with files that core's own `plan` made, and a clock that is
+//! set by hand.
+//!
+//! Each negative test starts from something that is accepted and changes one thing.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "fixtures are test code, though no test functions themselves"
+)]
+
+#[expect(dead_code, unused_imports, reason = "core's own tests use more of it")]
+#[path = "../../../core/tests/support/mod.rs"]
+mod cluster;
+
+mod admin;
+mod answer;
+mod documents;
+mod folder;
+mod freshness;
+mod guard;
+mod introspect;
+mod limits;
+mod logs;
+mod pod;
+mod process;
+mod raw;
+mod reload;
+mod reuse;
+mod revocation;
+mod sidecar;
+mod sign_once;
+mod swaps;
+mod token_bodies;
+mod token_requests;
+mod tokens;
+mod validate;
