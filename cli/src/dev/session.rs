@@ -11,7 +11,7 @@ use mintage_core::inject::PodWishes;
 use mintage_core::keyring::Owner;
 use mintage_core::ledger::Term;
 use mintage_core::plan::Plan;
-use mintage_core::{Domain, TenantRef, UnixTime, WorkloadId, jwks};
+use mintage_core::{Domain, Seconds, TenantRef, UnixTime, WorkloadId, jwks};
 use mintage_crds::Manifests;
 use mintage_sidecar::clock::{Clock as _, SystemClock};
 use mintage_sidecar::issuer::Issuers;
@@ -62,7 +62,12 @@ pub struct Session {
     manifests: Manifests,
     certificate: Tls,
     look: Look,
+    /// What is due and failed is not tried again before.
+    retry_at: UnixTime,
 }
+
+/// How long to wait after a failure, in seconds: a full disk is not helped by trying at once.
+const RETRY: Seconds = 10;
 
 impl Session {
     /// Reads the folder, takes up the state and makes everything ready.
@@ -114,6 +119,7 @@ impl Session {
             manifests,
             certificate,
             look,
+            retry_at: now,
         };
         session.load()?;
         Ok(session)
@@ -135,8 +141,9 @@ impl Session {
         let now = SystemClock.now();
         let look = Look::at(&self.args.folder);
         let changed = look != self.look;
-        let due = self.outcome.plan.next_due.is_some_and(|due| due <= now)
-            || self.certificate.renew_at <= now;
+        let due = now >= self.retry_at
+            && (self.outcome.plan.next_due.is_some_and(|due| due <= now)
+                || self.certificate.renew_at <= now);
         if !changed && !due {
             return;
         }
@@ -144,6 +151,7 @@ impl Session {
         if let Err(error) = self.renew(now, changed) {
             // Standard output is gone, and the process goes on all the same.
             report::kept(now, &error).ok();
+            self.retry_at = now + RETRY;
         }
     }
 
