@@ -45,7 +45,7 @@ const NEVER: Seconds = 1_000_000;
 const FIRST: i64 = DELAY / TICK + 1;
 
 /// Ticks explored after the last event: until the old key is gone and its last token has ended everywhere.
-const AFTER: i64 = 20;
+const AFTER: i64 = 17;
 
 /// The corners of what clocks can be, and clocks that agree.
 const CORNERS: [(Seconds, Seconds); 7] = [
