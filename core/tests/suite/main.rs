@@ -25,6 +25,7 @@ mod orders;
 mod policy;
 mod promises;
 mod properties;
+mod rotation_requests;
 mod secrets;
 mod shards;
 mod statuses;
