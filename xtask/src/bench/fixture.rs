@@ -20,6 +20,9 @@ use mintage_core::{
 /// The workload that everything is granted to, and whose namespace has every API.
 pub const WORKLOAD: &str = "bench/load";
 
+/// The API whose tokens the workload accepts, too.
+pub const ACCEPTED: &str = "rs256-jti";
+
 /// An audience and how its tokens are made.
 #[derive(Clone, Copy)]
 pub struct Api {
@@ -36,7 +39,7 @@ pub const APIS: [Api; 5] = [
         dialect: Dialect::Auth0,
     },
     Api {
-        name: "rs256-jti",
+        name: ACCEPTED,
         alg: Alg::RS256,
         dialect: Dialect::Rfc9068,
     },
@@ -108,7 +111,7 @@ impl Fixture {
         let bundle = planned
             .bundles
             .get(&(tenant, workload.namespace))
-            .context("no bundle")?
+            .context("the plan has no bundle for the namespace")?
             .clone();
         let mut keyring = KeyringFile::new(owner.clone());
         keyring.keys = made
@@ -124,10 +127,8 @@ impl Fixture {
         for (index, shard) in bundle::split(&self.bundle)?.iter().enumerate() {
             std::fs::write(dir.join(format!("bundle-{index}")), shard)?;
         }
-        Ok(std::fs::write(
-            dir.join("keyring.json"),
-            &*self.keyring.to_bytes(),
-        )?)
+        std::fs::write(dir.join("keyring.json"), &*self.keyring.to_bytes())?;
+        Ok(())
     }
 
     /// The mint that the sidecar will have.

@@ -1,64 +1,85 @@
-//! A load generator that costs little: keep-alive connections, requests made beforehand, one thread.
+//! An HTTP/1.1 client that costs little: keep-alive connections, requests made beforehand, no runtime.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// A keep-alive connection.
+/// A server that takes longer has failed, and the row says so.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A keep-alive connection with one request under way at most.
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    filled: usize,
+    is_waiting: bool,
 }
 
 impl Connection {
+    /// Connects.
     pub fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        let stream = TcpStream::connect(address).context("cannot connect to the sidecar")?;
         stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
             stream,
             buffer: vec![0; 64 * 1024],
-            filled: 0,
+            is_waiting: false,
         })
+    }
+
+    /// Whether an answer is still to come.
+    pub fn is_waiting(&self) -> bool {
+        self.is_waiting
     }
 
     /// Sends a request.
     pub fn send(&mut self, request: &[u8]) -> Result<()> {
-        Ok(self.stream.write_all(request)?)
+        self.is_waiting = true;
+        self.stream
+            .write_all(request)
+            .context("the sidecar does not read")
     }
 
-    /// Reads one response whole; its status must be 200. Gives the body.
-    pub fn receive(&mut self) -> Result<&[u8]> {
-        let (start, end) = loop {
-            if let Some((start, end)) = self.complete()? {
-                break (start, end);
+    /// Reads one response whole; its status must be 200. Says where its body is, until the next response.
+    pub fn receive(&mut self) -> Result<Range<usize>> {
+        let mut filled = 0;
+        loop {
+            let read = self.stream.read(&mut self.buffer[filled..]);
+            let read = read.context("the sidecar does not answer")?;
+            ensure!(read > 0, "the sidecar closed the connection");
+            filled += read;
+            if let Some(body) = complete(&self.buffer[..filled])? {
+                self.is_waiting = false;
+                return Ok(body);
             }
-            let read = self.stream.read(&mut self.buffer[self.filled..])?;
-            ensure!(read > 0, "the server closed the connection");
-            self.filled += read;
-        };
-        // One request at a time is under way on a connection, so nothing follows the body.
-        self.filled = 0;
-        Ok(&self.buffer[start..end])
+        }
     }
 
-    /// Where the body begins and ends, once all of it is there.
-    fn complete(&self) -> Result<Option<(usize, usize)>> {
-        let text = &self.buffer[..self.filled];
-        let Some(head) = text.windows(4).position(|window| window == b"\r\n\r\n") else {
-            return Ok(None);
-        };
-        let head = std::str::from_utf8(&text[..head + 2])?;
-        ensure!(head.starts_with("HTTP/1.1 200 "), "the answer was {head}");
-        let length = head
-            .split("content-length: ")
-            .nth(1)
-            .and_then(|rest| rest.split("\r\n").next());
-        let length: usize = length.context("no content-length")?.parse()?;
-        let start = head.len() + 2;
-        Ok((self.filled >= start + length).then_some((start, start + length)))
+    /// The body of the last response.
+    pub fn body(&self, place: Range<usize>) -> &[u8] {
+        &self.buffer[place]
     }
+}
+
+/// Where the body of a response is, once all of it is there.
+fn complete(bytes: &[u8]) -> Result<Option<Range<usize>>> {
+    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&bytes[..end])?;
+    ensure!(head.starts_with("HTTP/1.1 200 "), "the answer was {head}");
+    let length = head
+        .split("\r\n")
+        .filter_map(|line| line.split_once(": "))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let (_, length) = length.context("an answer without content-length")?;
+    let start = end + 4;
+    let body = start..start + length.parse::<usize>()?;
+    Ok((bytes.len() >= body.end).then_some(body))
 }
 
 /// A GET request, with a bearer token if there is one.
@@ -86,11 +107,33 @@ pub fn access_token(body: &[u8]) -> Result<&[u8]> {
     let start = body
         .windows(begin.len())
         .position(|window| window == begin)
-        .context("no token")?
+        .context("an answer without a token")?
         + begin.len();
-    let end = body[start..]
-        .iter()
-        .position(|byte| *byte == b'"')
-        .context("no end of the token")?;
-    Ok(&body[start..start + end])
+    let length = body[start..].iter().position(|byte| *byte == b'"');
+    let length = length.context("a token without an end")?;
+    Ok(&body[start..start + length])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n{\"access_token\":\"ab.cd.ef\"}";
+
+    #[test]
+    fn an_answer_is_complete_with_its_last_byte() {
+        for length in 0..ANSWER.len() {
+            assert_eq!(complete(&ANSWER[..length]).unwrap(), None, "{length} bytes");
+        }
+        let body = complete(ANSWER).unwrap().unwrap();
+        assert_eq!(access_token(&ANSWER[body]).unwrap(), b"ab.cd.ef");
+    }
+
+    #[test]
+    fn refusals_are_errors() {
+        let error = complete(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").unwrap_err();
+        assert!(error.to_string().contains("403"), "{error}");
+        assert!(access_token(b"{\"error\":\"x\"}").is_err());
+    }
 }

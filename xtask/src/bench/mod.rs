@@ -1,20 +1,34 @@
 //! `cargo xtask bench`: the numbers of the design's section 8, each as a ratio to a limit measured in the same run.
 //!
 //! ```text
-//!  core 0: bare signing and verifying (the limits), then the release sidecar
-//!  core 1: the load generator; its own limit is measured against /healthz
+//!  one core:   the release sidecar; and while it has nothing to do, bare aws-lc (the limit)
+//!  the other:  the load generator; its own limit is measured against /healthz
 //! ```
 
+mod cores;
 mod fixture;
+mod footprint;
 mod http;
 mod limits;
+mod load;
 mod rows;
 mod server;
 mod table;
+mod tokens;
+mod validation;
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use cores::Cores;
+use fixture::Fixture;
+use mintage_core::UnixTime;
+use rows::Effort;
+use server::Server;
+use table::Circumstances;
 
 use crate::progress::say;
 use crate::{process, workspace};
@@ -22,7 +36,7 @@ use crate::{process, workspace};
 /// The options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// One second for each row instead of four, and no criterion benches
+    /// Short rounds, and no criterion benches: under a minute once everything is built
     #[arg(long)]
     quick: bool,
     /// Write docs/benchmarks.md
@@ -76,14 +90,80 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
+/// What the rows are measured with.
+struct Bench {
+    binary: PathBuf,
+    cores: Cores,
+    effort: Effort,
+    fixture: Fixture,
+    server: Server,
+    started: UnixTime,
+}
+
+impl Bench {
+    /// A limit on the server's core, while the server has nothing to do.
+    fn limit(&self, measure: impl FnOnce(Duration) -> Result<f64>) -> Result<f64> {
+        self.cores.enter_server()?;
+        let limit = measure(self.effort.bare);
+        self.cores.enter_generator()?;
+        limit
+    }
+}
+
 fn measure(args: &Args) -> Result<ExitCode> {
-    let seconds = if args.quick { 1 } else { 4 };
-    let report = rows::measure(seconds)?;
-    let text = table::render(&report);
-    say(&text)?;
+    let dir = tempfile::tempdir()?;
+    // A copy, so that all rows are about one program though somebody builds meanwhile.
+    let binary = dir.path().join("mintage-sidecar");
+    let built = workspace::target()?.join("release/mintage-sidecar");
+    fs::copy(built, &binary).context("the release sidecar: build it, or leave --measure out")?;
+
+    let (cores, started) = (Cores::find()?, wall_clock());
+    let fixture = Fixture::new(started, 0)?;
+    fixture.write(dir.path())?;
+    let server = Server::start(&binary, dir.path(), cores)?;
+    let idle = server.memory()?;
+    let effort = if args.quick {
+        Effort::QUICK
+    } else {
+        Effort::FULL
+    };
+    let bench = Bench {
+        binary,
+        cores,
+        effort,
+        fixture,
+        server,
+        started,
+    };
+    say("the generator's own limit")?;
+    let healthz = http::get("/healthz", None);
+    let generator = load::flat_out(bench.server.admin, &healthz, effort.load, |_| Ok(()));
+    let mut rows = tokens::measure(&bench)?;
+    rows.extend(validation::measure(&bench)?);
+    rows.extend(footprint::measure(&bench, idle)?);
+    let run = Circumstances {
+        started,
+        rounds: effort.rounds,
+        generator,
+        shared_core: cores.are_shared(),
+    };
+    let page = table::render(&run, &rows)?;
+    say(&page)?;
     if args.write {
-        std::fs::write(workspace::root().join("docs/benchmarks.md"), text)?;
+        fs::write(workspace::root().join("docs/benchmarks.md"), page)?;
         say("written: docs/benchmarks.md")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sidecar under test uses the machine's clock, so its files must"
+)]
+fn wall_clock() -> UnixTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since
+        .ok()
+        .and_then(|since| i64::try_from(since.as_secs()).ok());
+    UnixTime(seconds.unwrap_or_default())
 }

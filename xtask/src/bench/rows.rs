@@ -1,315 +1,143 @@
-//! What is measured.
+//! What a row of the table says, and how its figure comes about.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Result;
-use mintage_core::policy::Request;
-use mintage_core::{Alg, UnixTime};
-
-use super::fixture::{APIS, Fixture, identifier};
-use super::http::{Connection, access_token, get, token_request};
-use super::limits::{self, Limit, now};
-use super::server::{Server, pin};
-use crate::progress::say;
-
-/// Connections of the generator: enough to keep one core of the server busy.
-const CONNECTIONS: usize = 8;
+use anyhow::{Context as _, Result, ensure};
 
 /// A row of the table.
 pub struct Row {
+    /// What is measured.
     pub what: String,
-    /// Per second.
-    pub rate: f64,
-    /// The limit's name and rate.
-    pub limit: (String, f64),
+    /// The design's goal, in words.
     pub goal: &'static str,
-    pub met: bool,
+    /// What came out, or why nothing did.
+    pub outcome: Result<Outcome>,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// With its unit.
+    pub measured: String,
+    /// The limit beside it, measured in the same run; with its unit.
+    pub limit: Option<String>,
+    /// Measured by limit.
+    pub ratio: Option<f64>,
+    /// `None` where the design has no goal.
+    pub met: Option<bool>,
+    /// What else there is to know.
     pub note: String,
 }
 
-/// Everything that was measured.
-pub struct Report {
-    pub rows: Vec<Row>,
-    /// Requests a second of the cheapest route: what generator and server do when nothing else is to be done.
-    pub generator: f64,
-    pub p99: Duration,
-    pub one_signature: Duration,
-    pub idle_kib: u64,
-    pub loaded_kib: u64,
-    pub start_to_ready: Duration,
-    pub binary_bytes: u64,
+/// How much time is spent.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    /// How often each row is measured, each time beside its limit; the middle one counts.
+    pub rounds: usize,
+    /// One load.
+    pub load: Duration,
+    /// One limit.
+    pub bare: Duration,
+    /// Tokens to validate, each once; all rounds together.
+    pub tokens: usize,
 }
 
-/// Measures all rows, each for some seconds.
-pub fn measure(seconds: u64) -> Result<Report> {
-    let time = Duration::from_secs(seconds);
-    pin(0)?;
-    say("bare signing and verifying")?;
-    let limit = |alg| limits::measure(alg, time / 2);
-    let limits = [Alg::RS256, Alg::PS256, Alg::ES256, Alg::EdDSA]
-        .map(|alg| limit(alg).map(|limit| (alg, limit)));
-    let limits: Vec<(Alg, Limit)> = limits.into_iter().collect::<Result<_>>()?;
-    let (sign, _) = limit_of(&limits, Alg::RS256);
+impl Effort {
+    /// Half a minute.
+    pub const QUICK: Self = Self {
+        rounds: 3,
+        load: Duration::from_millis(500),
+        bare: Duration::from_millis(200),
+        tokens: 9_000,
+    };
 
-    let fixture = Fixture::new(wall_clock(), 0)?;
-    let dir = tempfile::tempdir()?;
-    fixture.write(dir.path())?;
-    let server = Server::start(dir.path())?;
-    let idle_kib = server.memory()?;
-    pin(1)?;
-
-    say("the generator's own limit")?;
-    let generator = load(server.admin, &[get("/healthz", None)], time, |_| Ok(()))?;
-    let mut rows = token_rows(&server, &limits, time)?;
-    rows.extend(validation_rows(&server, &fixture, &limits, time)?);
-
-    say("latency at half load")?;
-    let peak = rows[1].rate;
-    let p99 = half_load(
-        server.workload,
-        &token_request(&identifier("rs256-jti")),
-        peak / 2.0,
-        time,
-    )?;
-    let loaded_kib = server.memory()?;
-    drop(server);
-
-    say("start with 1,000 audiences")?;
-    pin(0)?;
-    let large = tempfile::tempdir()?;
-    Fixture::new(wall_clock(), 1_000)?.write(large.path())?;
-    let start_to_ready = Server::start(large.path())?.start_to_ready;
-    let binary = crate::workspace::target()?.join("release/mintage-sidecar");
-    Ok(Report {
-        rows,
-        generator,
-        p99,
-        one_signature: Duration::from_secs_f64(1.0 / sign),
-        idle_kib,
-        loaded_kib,
-        start_to_ready,
-        binary_bytes: std::fs::metadata(binary)?.len(),
-    })
+    /// Two minutes.
+    pub const FULL: Self = Self {
+        rounds: 5,
+        load: Duration::from_secs(2),
+        bare: Duration::from_millis(500),
+        tokens: 40_000,
+    };
 }
 
-/// The limits of an algorithm: signing and verifying.
-fn limit_of(limits: &[(Alg, Limit)], alg: Alg) -> (f64, f64) {
-    let of_alg = limits.iter().find(|(of, _)| *of == alg);
-    of_alg.map_or((0.0, 0.0), |(_, limit)| (limit.sign, limit.verify))
+/// A figure and the limit that was measured just before.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    /// The figure.
+    pub measured: f64,
+    /// The limit, in the same unit.
+    pub limit: f64,
 }
 
-fn token_rows(server: &Server, limits: &[(Alg, Limit)], time: Duration) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for api in APIS {
-        say(format!("tokens: {}", api.name))?;
-        let mut tokens = HashSet::new();
-        let mut count = 0_u64;
-        let requests = [token_request(&identifier(api.name))];
-        let rate = load(server.workload, &requests, time, |body| {
-            count += 1;
-            tokens.insert(digest(access_token(body)?));
-            Ok(())
-        })?;
-        let (sign, _) = limit_of(limits, api.alg);
-        let shared = !api.dialect.has_jti();
-        let (goal, met) = goal_of(api.alg, shared, rate, sign);
-        let note = if shared {
-            format!(
-                "{count} answers, {} signatures: one a second serves all",
-                tokens.len()
-            )
-        } else {
-            format!("{count} answers, {} of them distinct", tokens.len())
-        };
-        let what = format!(
-            "{} tokens {}",
-            api.alg,
-            if shared {
-                "without jti, one signature a second"
-            } else {
-                "with jti, each signed"
-            }
-        );
-        rows.push(Row {
-            what,
-            rate,
-            limit: (format!("bare {} signing", api.alg), sign),
-            goal,
+impl Round {
+    fn ratio(self) -> f64 {
+        self.measured / self.limit
+    }
+}
+
+/// The middle of several rounds.
+#[derive(Debug)]
+pub struct Middle {
+    /// The round whose ratio is the median.
+    pub round: Round,
+    /// Its ratio.
+    pub ratio: f64,
+    /// The lowest and the highest ratio.
+    pub spread: (f64, f64),
+}
+
+impl Middle {
+    /// Measures some rounds.
+    pub fn of(rounds: usize, mut measure: impl FnMut(usize) -> Result<Round>) -> Result<Self> {
+        let measured = (0..rounds).map(&mut measure);
+        let mut measured: Vec<Round> = measured.collect::<Result<_>>()?;
+        measured.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
+        let round = *measured.get(rounds / 2).context("no round was measured")?;
+        ensure!(round.limit > 0.0, "the limit could not be measured");
+        let spread = (measured[0].ratio(), measured[rounds - 1].ratio());
+        Ok(Self {
+            round,
+            ratio: round.ratio(),
+            spread,
+        })
+    }
+
+    /// The row's outcome, for figures a second.
+    pub fn outcome(&self, limit: &str, met: Option<bool>, note: impl Into<String>) -> Outcome {
+        Outcome {
+            measured: a_second(self.round.measured),
+            limit: Some(format!("{} ({limit})", a_second(self.round.limit))),
+            ratio: Some(self.ratio),
             met,
-            note,
+            note: self.noted(note),
+        }
+    }
+
+    /// A note with the spread before it.
+    pub fn noted(&self, note: impl Into<String>) -> String {
+        let (lowest, highest) = self.spread;
+        format!("{lowest:.2} to {highest:.2}; {}", note.into())
+    }
+}
+
+/// A rate with its unit.
+pub fn a_second(rate: f64) -> String {
+    format!("{rate:.0}/s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_is_by_ratio_and_not_by_rate() {
+        let rounds = [(900.0, 1000.0), (500.0, 1000.0), (100.0, 125.0)];
+        let middle = Middle::of(3, |index| {
+            let (measured, limit) = rounds[index];
+            Ok(Round { measured, limit })
         });
+        let middle = middle.unwrap();
+        assert_eq!(a_second(middle.round.measured), "100/s");
+        assert_eq!(middle.noted("x"), "0.50 to 0.90; x");
     }
-    Ok(rows)
-}
-
-fn validation_rows(
-    server: &Server,
-    fixture: &Fixture,
-    limits: &[(Alg, Limit)],
-    time: Duration,
-) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    say("validation: distinct tokens (signing them first)")?;
-    let (_, verify) = limit_of(limits, Alg::RS256);
-    let wanted = if time > Duration::from_secs(1) {
-        24_000
-    } else {
-        6_000
-    };
-    let tokens = distinct_tokens(fixture, wanted)?;
-    let requests: Vec<_> = tokens
-        .iter()
-        .map(|token| get("/validate", Some(token)))
-        .collect();
-    let rate = once(server.workload, &requests)?;
-    let limit = ("bare RS256 verifying".to_owned(), verify);
-    let note = format!("{} tokens, each once", requests.len());
-    rows.push(Row {
-        what: "validation of distinct RS256 tokens".to_owned(),
-        rate,
-        limit: limit.clone(),
-        goal: "≥ 50 % of the limit",
-        met: rate >= verify / 2.0,
-        note,
-    });
-    let rate = load(server.workload, &requests[..1], time, |_| Ok(()))?;
-    rows.push(Row {
-        what: "validation of the same RS256 token again".to_owned(),
-        rate,
-        limit,
-        goal: "≥ 50,000 a second",
-        met: rate >= 50_000.0,
-        note: String::new(),
-    });
-    Ok(rows)
-}
-
-fn goal_of(alg: Alg, shared: bool, rate: f64, sign: f64) -> (&'static str, bool) {
-    match alg {
-        _ if shared => ("≥ 12 × the limit", rate >= 12.0 * sign),
-        Alg::ES256 => ("≥ 50 % of the limit", rate >= sign / 2.0),
-        Alg::EdDSA => ("none set", true),
-        _ => ("≥ 95 % of the limit", rate >= 0.95 * sign),
-    }
-}
-
-/// Sends requests in turn on all connections for some time; each answer is looked at. Answers a second.
-fn load(
-    address: SocketAddr,
-    requests: &[Vec<u8>],
-    time: Duration,
-    mut look: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<f64> {
-    let mut connections = open(address)?;
-    let mut next = requests.iter().cycle();
-    let mut count = 0;
-    for connection in &mut connections {
-        connection.send(next.next().map_or(&[], Vec::as_slice))?;
-    }
-    let start = now();
-    while start.elapsed() < time {
-        for connection in &mut connections {
-            look(connection.receive()?)?;
-            connection.send(next.next().map_or(&[], Vec::as_slice))?;
-            count += 1;
-        }
-    }
-    let elapsed = start.elapsed();
-    connections
-        .iter_mut()
-        .try_for_each(|connection| connection.receive().map(drop))?;
-    Ok(per_second(count, elapsed))
-}
-
-/// Sends each request once.
-fn once(address: SocketAddr, requests: &[Vec<u8>]) -> Result<f64> {
-    let mut connections = open(address)?;
-    let start = now();
-    for batch in requests.chunks(CONNECTIONS) {
-        for (connection, request) in connections.iter_mut().zip(batch) {
-            connection.send(request)?;
-        }
-        for connection in connections.iter_mut().take(batch.len()) {
-            connection.receive()?;
-        }
-    }
-    Ok(per_second(requests.len(), start.elapsed()))
-}
-
-/// The 99th percentile of the time from when a request was due to its answer, at a fixed rate: a late answer makes the
-/// next ones late, too, as it would for users.
-fn half_load(address: SocketAddr, request: &[u8], rate: f64, time: Duration) -> Result<Duration> {
-    let mut connection = Connection::open(address)?;
-    let mut latencies = Vec::new();
-    let start = now();
-    let mut due = start;
-    while start.elapsed() < time {
-        wait_until(due);
-        connection.send(request)?;
-        connection.receive()?;
-        latencies.push(due.elapsed());
-        due += Duration::from_secs_f64(1.0 / rate);
-    }
-    latencies.sort();
-    let index = latencies.len() * 99 / 100;
-    Ok(latencies.get(index).copied().unwrap_or_default())
-}
-
-/// Spins: sleeping is not exact enough, and the core is the generator's own.
-fn wait_until(moment: Instant) {
-    while now() < moment {
-        std::hint::spin_loop();
-    }
-}
-
-fn open(address: SocketAddr) -> Result<Vec<Connection>> {
-    (0..CONNECTIONS)
-        .map(|_| Connection::open(address))
-        .collect()
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of seconds, far below 2^52"
-)]
-fn per_second(count: usize, elapsed: Duration) -> f64 {
-    count as f64 / elapsed.as_secs_f64()
-}
-
-fn digest(token: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    token.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn distinct_tokens(fixture: &Fixture, count: u64) -> Result<Vec<String>> {
-    let mint = fixture.mint()?;
-    let audience = identifier("rs256-jti");
-    let order = mint.order(
-        wall_clock(),
-        Request {
-            audience: Some(&audience),
-            scope: None,
-        },
-    )?;
-    let sign = |number: u64| {
-        let mut jti = [0; 16];
-        jti[..8].copy_from_slice(&number.to_le_bytes());
-        Ok(mint.sign(&order, jti)?)
-    };
-    (0..count).map(sign).collect()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sidecar under test uses the machine's clock, so its files must"
-)]
-fn wall_clock() -> UnixTime {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    UnixTime(since.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    }))
 }

@@ -4,14 +4,15 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
+use super::cores::Cores;
+use super::fixture::{ACCEPTED, WORKLOAD};
 use super::http::{Connection, get};
 use super::limits::now;
-use crate::workspace;
 
 /// A running sidecar; it ends with this value.
 pub struct Server {
@@ -25,32 +26,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the sidecar with one worker thread on the core of this thread.
-    pub fn start(dir: &Path) -> Result<Self> {
+    /// Starts the sidecar with one worker thread on its core; this thread goes on on the generator's.
+    pub fn start(binary: &Path, dir: &Path, cores: Cores) -> Result<Self> {
         let (workload, admin) = (free_port()?, free_port()?);
+        // A child stays on the core of the thread that started it.
+        cores.enter_server()?;
         let start = now();
-        let child = Command::new(workspace::target()?.join("release/mintage-sidecar"))
-            .args([
-                "--as",
-                super::fixture::WORKLOAD,
-                "--accept",
-                "rs256-jti",
-                "--threads",
-                "1",
-            ])
-            .arg("--dir")
+        let child = Command::new(binary)
+            .args(["--as", WORKLOAD, "--threads", "1"])
+            .args(["--accept", ACCEPTED, "--dir"])
             .arg(dir)
-            .args([
-                "--listen",
-                &workload.to_string(),
-                "--admin-listen",
-                &admin.to_string(),
-            ])
+            .args(["--listen", &workload.to_string()])
+            .args(["--admin-listen", &admin.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start the release sidecar")?;
+            .spawn();
+        cores.enter_generator()?;
+        let child = child.context("cannot start the release sidecar")?;
         let mut server = Self {
             child,
             workload,
@@ -61,7 +54,7 @@ impl Server {
             if start.elapsed() > Duration::from_secs(20) {
                 bail!("the sidecar did not become ready");
             }
-            std::thread::sleep(Duration::from_micros(200));
+            thread::sleep(Duration::from_micros(200));
         }
         server.start_to_ready = start.elapsed();
         Ok(server)
@@ -76,13 +69,22 @@ impl Server {
         ask().is_ok()
     }
 
-    /// Resident memory in KiB.
+    /// Resident memory now, in KiB.
     pub fn memory(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory so far, in KiB.
+    pub fn peak_memory(&self) -> Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS")?;
+            .find_map(|line| line.strip_prefix(name))
+            .with_context(|| format!("no {name} of the sidecar"))?;
         Ok(line.trim().trim_end_matches("kB").trim().parse()?)
     }
 }
@@ -97,15 +99,4 @@ impl Drop for Server {
 
 fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
-}
-
-/// Moves this thread, and what it starts from now on, to one core. Without two cores everything shares one.
-pub fn pin(core: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(
-        core % std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .max(2),
-    );
-    sched_setaffinity(None, &set).context("cannot choose a core")
 }
