@@ -8,8 +8,9 @@ use mintage_sidecar::clock::{Clock as _, SystemClock};
 use mintage_sidecar::files::Files;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::cluster::{ACME, Cluster};
 use crate::folder::Folder;
@@ -17,7 +18,7 @@ use crate::pod::files;
 
 pub struct Sidecar {
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    log: UnboundedReceiver<String>,
     lines: Vec<String>,
     pub workload_api: SocketAddr,
     pub admin: SocketAddr,
@@ -67,10 +68,17 @@ impl Sidecar {
             "debug",
         ];
         let mut child = command(&options).stdout(Stdio::null()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (lines, mut log) = unbounded_channel();
+        // Read all the time: a full pipe would stop the sidecar.
+        tokio::spawn(async move {
+            while let Some(line) = stderr.next_line().await.unwrap() {
+                lines.send(line).ok();
+            }
+        });
         let (mut lines, mut listening, mut loaded) = (Vec::new(), None, false);
         while !(loaded && listening.is_some()) {
-            let line = log.next_line().await.unwrap().expect("it ended early");
+            let line = log.recv().await.expect("it ended early");
             let event: Value = serde_json::from_str(&line).unwrap();
             match event["event"].as_str() {
                 Some("bundle-loaded") => loaded = true,
@@ -106,7 +114,7 @@ impl Sidecar {
     /// Reads the log up to an event.
     pub async fn logged(&mut self, event: &str) {
         loop {
-            let line = self.log.next_line().await.unwrap().expect("it ended early");
+            let line = self.log.recv().await.expect("it ended early");
             let found = serde_json::from_str::<Value>(&line).unwrap()["event"] == event;
             self.lines.push(line);
             if found {
@@ -117,7 +125,7 @@ impl Sidecar {
 
     /// Reads the rest of the log and waits for the end; the exit code and all lines.
     pub async fn ended(mut self) -> (Option<i32>, Vec<String>) {
-        while let Some(line) = self.log.next_line().await.unwrap() {
+        while let Some(line) = self.log.recv().await {
             self.lines.push(line);
         }
         (self.child.wait().await.unwrap().code(), self.lines)

@@ -127,7 +127,7 @@ async fn refusals_begin_with_the_texts_that_clients_know() {
         ),
         (
             ORDERS,
-            "read:orders  write:orders",
+            "read:orders\twrite:orders",
             400,
             "invalid_scope",
             "scope-malformed",
