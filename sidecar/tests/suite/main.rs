@@ -31,6 +31,7 @@ mod sidecar;
 mod sign_once;
 mod swaps;
 mod token_bodies;
+mod token_clients;
 mod token_requests;
 mod tokens;
 mod validate;
