@@ -47,6 +47,8 @@ pub struct Loaded {
     authentic: Cache<Arc<str>, Arc<Authentic>>,
     /// Keys that any bundle of this process named as revoked.
     revoked: BTreeSet<Kid>,
+    /// The private keys, for the bundle that comes next.
+    keyrings: Vec<KeyringFile>,
 }
 
 /// What remembered tokens may take, in bytes.
@@ -99,7 +101,8 @@ impl Loaded {
         let mut bundle = bundle::join(&shards)?;
         check_place(&bundle, identity, previous)?;
         let revoked = revoke(now, &mut bundle.body, previous);
-        let keyrings = read_keyrings(files, &bundle.body)?;
+        let mut keyrings = read_keyrings(files, &bundle.body)?;
+        keep_needed(now, &mut keyrings, &bundle.body, previous);
         let weigh = |token: &Arc<str>, _: &Arc<Authentic>| {
             u32::try_from(token.len() * 3).unwrap_or(u32::MAX)
         };
@@ -119,6 +122,7 @@ impl Loaded {
                 .weigher(weigh)
                 .build(),
             revoked,
+            keyrings,
             bundle,
         })
     }
@@ -209,6 +213,33 @@ fn read_keyrings(files: &Files, body: &Body) -> Result<Vec<KeyringFile>, LoadErr
         keyrings.push(read_keyring(bytes, &tenant)?);
     }
     Ok(keyrings)
+}
+
+/// Keeps private keys that a damaged keyring lost, as long as the bundle has them sign: their successors are published
+/// and may not sign yet, and nobody is to notice (fault F5).
+fn keep_needed(
+    now: UnixTime,
+    keyrings: &mut [KeyringFile],
+    body: &Body,
+    previous: Option<&Loaded>,
+) {
+    let Some(previous) = previous else { return };
+    for keyring in keyrings {
+        let before = previous.keyrings.iter();
+        for lost in before
+            .filter(|file| file.owner == keyring.owner)
+            .flat_map(|file| &file.keys)
+        {
+            let is_there = keyring.keys.iter().any(|entry| entry.kid == lost.kid);
+            let keys = body.keys.iter().map(|trusted| &trusted.key);
+            let needed = keys
+                .filter(|key| *key.kid() == lost.kid)
+                .any(|key| key.needs_private(now));
+            if needed && !is_there {
+                keyring.keys.push(lost.clone());
+            }
+        }
+    }
 }
 
 fn read_keyring(bytes: &[u8], owner: &Owner) -> Result<KeyringFile, LoadError> {

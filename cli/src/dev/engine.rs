@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail};
 use mintage_core::bundle::{self, KeyringFile, PrivateEntry};
 use mintage_core::jose::{Jwk, Pkcs8, PrivateKey};
-use mintage_core::keyring::{Keyring, Owner, State as KeyState};
+use mintage_core::keyring::{Keyring, Owner};
 use mintage_core::plan::{Input, KeyName, Plan, State, plan};
 use mintage_core::world::World;
 use mintage_core::{Kid, Namespace, TenantRef, UnixTime};
@@ -155,10 +155,7 @@ fn private_part(
     before: Option<&KeyringFile>,
     made: &mut BTreeMap<Kid, PrivateEntry>,
 ) -> KeyringFile {
-    let signs = keyring
-        .keys
-        .iter()
-        .filter(|key| matches!(key.state(now), KeyState::Active | KeyState::Next));
+    let signs = keyring.keys.iter().filter(|key| key.needs_private(now));
     let find = |kid: &Kid| {
         before
             .and_then(|file| file.keys.iter().find(|entry| entry.kid == *kid))

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use mintage_core::TenantRef;
+use mintage_core::bundle::KeyringFile;
+use mintage_core::keyring::Owner;
 use mintage_sidecar::files::{Files, KEYRING};
 use mintage_sidecar::reload::Reloader;
 use mintage_sidecar::server::Limits;
@@ -205,4 +208,24 @@ async fn a_file_larger_than_any_secret() {
     let bad = mounted.with("bundle-0", |bytes| bytes.resize(2_000_000, b' '));
     mounted.keeps_and_recovers(&bad).await;
     assert_eq!(mounted.pod.shared.now(), NOW);
+}
+
+/// Fault F5: the keyring lost its keys, and the bundle still has one of them sign.
+#[tokio::test]
+async fn a_private_key_that_the_keyring_lost_signs_on_from_memory() {
+    let mut mounted = Mounted::new().await;
+    mounted.pod.token(ORDERS).await;
+    let tenant = TenantRef::parse(ACME).unwrap();
+    let namespace = "shop".parse().unwrap();
+    let empty = KeyringFile::new(Owner::namespace(tenant, namespace));
+    let lost = mounted.with(KEYRING, |bytes| *bytes = empty.to_bytes().to_vec());
+    mounted.swap(&lost);
+    assert_eq!(mounted.version(), mounted.versions.1);
+    mounted.pod.token(ORDERS).await;
+
+    // Without that memory there is nothing to sign with.
+    let fresh = Pod::empty(identity("shop/checkout", ""), Limits::default()).await;
+    fresh.shared.load(&lost, &fresh.identity).unwrap();
+    let answer = fresh.ask(&[("audience", ORDERS)]).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
 }
