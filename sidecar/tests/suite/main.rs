@@ -8,7 +8,12 @@
     reason = "fixtures are test code, though no test functions themselves"
 )]
 
-#[expect(dead_code, unused_imports, reason = "core's own tests use more of it")]
+#[expect(
+    clippy::module_inception,
+    dead_code,
+    unused_imports,
+    reason = "these are core's own fixtures, and its tests use more of them"
+)]
 #[path = "../../../core/tests/support/mod.rs"]
 mod cluster;
 

@@ -19,7 +19,11 @@ async fn in_flight(
     number: usize,
     barriers: Arc<[Barrier; 2]>,
 ) -> String {
-    let audience = if number % 2 == 0 { ORDERS } else { PAYMENTS };
+    let audience = if number.is_multiple_of(2) {
+        ORDERS
+    } else {
+        PAYMENTS
+    };
     let request = token_request("Host: localhost\r\n", "Expect: 100-continue\r\n", audience);
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();

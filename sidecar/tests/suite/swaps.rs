@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mintage_sidecar::reload::Reloader;
 use mintage_sidecar::server::Limits;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::cluster::{ACME, Cluster, ORDERS, PAYMENTS, standard};
@@ -47,7 +48,7 @@ async fn no_request_fails_while_bundles_are_swapped() {
         let before = asked.load(Ordering::SeqCst);
         until(|| {
             asked.load(Ordering::SeqCst) >= before + 16
-                || clients.iter().any(|client| client.is_finished())
+                || clients.iter().any(JoinHandle::is_finished)
         })
         .await;
     }

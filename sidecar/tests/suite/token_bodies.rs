@@ -1,5 +1,7 @@
 //! `POST /oauth/token`: bodies that are too large, malformed or of another kind.
 
+use std::fmt::Write as _;
+
 use crate::cluster::ORDERS;
 use crate::pod::{Pod, answer};
 use crate::raw::{exchange, status};
@@ -66,7 +68,7 @@ async fn a_body_in_chunks_is_counted() {
         );
         for chunk in body.as_bytes().chunks(10_000) {
             let text = std::str::from_utf8(chunk).unwrap();
-            request += &format!("{:x}\r\n{text}\r\n", text.len());
+            write!(request, "{:x}\r\n{text}\r\n", text.len()).unwrap();
         }
         request + "0\r\n\r\n"
     };
