@@ -33,6 +33,8 @@ impl Server {
         cores.enter_server()?;
         let start = now();
         let child = Command::new(binary)
+            // Its options can come from there, and the figures would be those of somebody's own settings.
+            .env_clear()
             .args(["--as", WORKLOAD, "--threads", "1"])
             .args(["--accept", ACCEPTED, "--dir"])
             .arg(dir)
