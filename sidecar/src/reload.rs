@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher as _};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -47,9 +48,11 @@ impl Reloader {
     pub async fn run(mut self) {
         let (notice, mut notices) = mpsc::channel(1);
         // kubelet swaps the link `..data`: the folder is watched, since a watched file would be the old one for ever.
-        let notify = notify::recommended_watcher(move |_| {
-            // A full channel says already that something changed.
-            notice.try_send(()).ok();
+        let notify = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.map_or(true, |event| may_be_a_change(event.kind)) {
+                // A full channel says already that something changed.
+                notice.try_send(()).ok();
+            }
         });
         let watcher = notify.and_then(|mut watcher| {
             watcher.watch(&self.dir, RecursiveMode::NonRecursive)?;
@@ -59,19 +62,23 @@ impl Reloader {
             tracing::warn!(event = "watch-failed", %error, "the folder is polled only");
         }
         loop {
-            let Ok(back) = tokio::task::spawn_blocking(move || {
+            let look = tokio::task::spawn_blocking(move || {
                 self.look();
                 self
-            })
-            .await
-            else {
-                tracing::error!(
-                    event = "reload-ended",
-                    "loading panicked; the last good bundle stays"
-                );
-                return;
+            });
+            self = match look.await {
+                Ok(back) => back,
+                Err(error) => {
+                    // It is cancelled when the process ends meanwhile, and that is nothing to report.
+                    if error.is_panic() {
+                        tracing::error!(
+                            event = "reload-ended",
+                            "loading panicked; the last good bundle stays"
+                        );
+                    }
+                    return;
+                }
             };
-            self = back;
             if let Ok(Some(())) = timeout(POLL, notices.recv()).await {
                 sleep(SETTLE).await;
                 while notices.try_recv().is_ok() {}
@@ -129,6 +136,49 @@ impl Reloader {
                 kept_version = kept
             );
             complaint.clone_into(&mut self.complaint);
+        }
+    }
+}
+
+/// Whether files may differ after an event. Opening and reading change nothing, and the reloader itself does both:
+/// taken for changes they would have it look again, and again.
+fn may_be_a_change(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::EventKind;
+    use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode};
+
+    use super::may_be_a_change;
+
+    #[test]
+    fn reading_is_no_change() {
+        for access in [
+            AccessKind::Any,
+            AccessKind::Read,
+            AccessKind::Open(AccessMode::Any),
+            AccessKind::Close(AccessMode::Read),
+        ] {
+            assert!(!may_be_a_change(EventKind::Access(access)), "{access:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_writes_may_be_a_change() {
+        for kind in [
+            EventKind::Any,
+            EventKind::Other,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+            EventKind::Create(CreateKind::Any),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
+            EventKind::Remove(RemoveKind::Any),
+        ] {
+            assert!(may_be_a_change(kind), "{kind:?}");
         }
     }
 }

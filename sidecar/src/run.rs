@@ -46,13 +46,11 @@ async fn serve(options: Options) -> Result<()> {
     );
     tokio::spawn(reloader.run());
 
-    let bind = async |address| {
-        Listener::bind(address, None)
-            .await
-            .with_context(|| format!("cannot listen on {address}"))
+    let bind = |address| {
+        Listener::bind(address, None).with_context(|| format!("cannot listen on {address}"))
     };
-    let workload = bind(options.listen).await?;
-    let admin = bind(options.admin_listen).await?;
+    let workload = bind(options.listen)?;
+    let admin = bind(options.admin_listen)?;
     tracing::info!(event = "listening", workload_api = %workload.local_addr()?, admin = %admin.local_addr()?);
 
     let limits = Limits {

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -46,6 +46,10 @@ impl Default for Limits {
     }
 }
 
+/// How many connections may wait in the kernel's queue. With tokio's own 128 a burst of clients overflows it: they
+/// believe to be connected, wait for a second to be heard, and are reset if the process ends meanwhile.
+const BACKLOG: u32 = 1024;
+
 /// How long connections go on as before once the process is to end: a request that was sent before has then been read,
 /// and a connection that has none can be closed.
 const LINGER: Duration = Duration::from_millis(100);
@@ -60,10 +64,17 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds an address; port 0 takes a free one.
-    pub async fn bind(address: SocketAddr, tls: Option<TlsConfig>) -> io::Result<Self> {
+    /// Binds an address; port 0 takes a free one. To be called on a tokio runtime.
+    pub fn bind(address: SocketAddr, tls: Option<TlsConfig>) -> io::Result<Self> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // As `TcpListener::bind` does: connections that linger from the last run do not keep the address.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
         Ok(Self {
-            tcp: TcpListener::bind(address).await?,
+            tcp: socket.listen(BACKLOG)?,
             tls,
         })
     }

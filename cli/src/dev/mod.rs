@@ -27,7 +27,7 @@ use session::Session;
 pub async fn run(args: Args) -> Result<(), Failure> {
     logging::start(LogFormat::Text, &args.log_level).map_err(Failure::Input)?;
     let mut session = Session::start(args)?;
-    let servers = serve::Servers::start(&session).await?;
+    let servers = serve::Servers::start(&session)?;
     report::welcome(&session, &servers)?;
     servers.announce(&session)?;
     let ended = signals::termination();

@@ -31,8 +31,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Binds all addresses, then serves.
-    pub async fn start(session: &Session) -> Result<Self> {
+    /// Binds all addresses, then serves; to be called on a tokio runtime.
+    pub fn start(session: &Session) -> Result<Self> {
         let metrics = Arc::new(Metrics::default());
         let app = |shared| App {
             shared: Arc::clone(shared),
@@ -41,17 +41,16 @@ impl Servers {
         let mut listeners = Vec::new();
         for one in &session.acting {
             listeners.push((
-                bind("--listen", one.listen, None).await?,
+                bind("--listen", one.listen, None)?,
                 workload_api(app(&one.shared)),
             ));
         }
-        let admin = bind("--admin-listen", session.args.admin_listen, None).await?;
+        let admin = bind("--admin-listen", session.args.admin_listen, None)?;
         let tls = bind(
             "--tls-listen",
             session.args.tls_listen,
             Some(Arc::clone(&session.tls)),
-        )
-        .await?;
+        )?;
         let workloads = listeners
             .iter()
             .map(|(listener, _)| listener.local_addr())
@@ -112,8 +111,8 @@ impl Servers {
     }
 }
 
-async fn bind(option: &str, address: SocketAddr, tls: Option<TlsConfig>) -> Result<Listener> {
-    Listener::bind(address, tls).await.with_context(|| {
+fn bind(option: &str, address: SocketAddr, tls: Option<TlsConfig>) -> Result<Listener> {
+    Listener::bind(address, tls).with_context(|| {
         format!("cannot listen on {address}; choose another address with {option}")
     })
 }

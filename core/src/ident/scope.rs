@@ -37,7 +37,7 @@ string_type!(Scope);
 /// of first mention is kept and repetitions are dropped, since order and repetition mean nothing (RFC 6749 section 3.3).
 pub fn parse_scopes(text: &str) -> Result<Vec<Scope>, InvalidName> {
     let mut scopes: Vec<Scope> = Vec::new();
-    for part in text.split(' ').filter(|part| !part.is_empty()) {
+    for part in text.split(' ').filter(|_| !text.is_empty()) {
         let scope = Scope::parse(part)?;
         if !scopes.contains(&scope) {
             scopes.push(scope);

@@ -96,7 +96,16 @@ fn scopes_that_are_not_granted() {
 #[test]
 fn scopes_that_are_no_scopes() {
     let cluster = Cluster::standard();
-    for scope in ["read:orders \"x\"", "read\torders", "a\\b", "\u{e9}"] {
+    for scope in [
+        "read:orders \"x\"",
+        "read\torders",
+        "a\\b",
+        "\u{e9}",
+        "  ",
+        "read:orders  write:orders",
+        " read:orders",
+        "read:orders ",
+    ] {
         let refusal = refusal(cluster, "shop/checkout", Some(ORDERS), Some(scope));
         assert_eq!(refusal.code(), "scope-malformed", "{scope}");
     }
@@ -195,9 +204,8 @@ fn scopes_are_in_the_order_the_api_declares() {
     for (asked, given) in [
         (None, "read:orders write:orders"),
         (Some(""), "read:orders write:orders"),
-        (Some("  "), "read:orders write:orders"),
         (Some("write:orders read:orders"), "read:orders write:orders"),
-        (Some("write:orders  write:orders"), "write:orders"),
+        (Some("write:orders write:orders"), "write:orders"),
         (Some("read:orders"), "read:orders"),
     ] {
         let token = cluster

@@ -22,7 +22,7 @@ const METRICS: [(&str, &str); 8] = [
 
 #[tokio::test]
 async fn ready_with_a_usable_bundle_and_until_the_end() {
-    let pod = Pod::empty(identity("shop/checkout", ""), Limits::default()).await;
+    let pod = Pod::empty(identity("shop/checkout", ""), Limits::default());
     assert_eq!(pod.admin("/healthz").await.status, 200);
     let missing = pod.admin("/readyz").await;
     assert_eq!(missing.status, 503);
@@ -37,7 +37,7 @@ async fn ready_with_a_usable_bundle_and_until_the_end() {
 
 #[tokio::test]
 async fn nothing_but_health_and_metrics() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     for path in [
         "/",
         "/oauth/token",
@@ -63,7 +63,7 @@ async fn nothing_but_health_and_metrics() {
 
 #[tokio::test]
 async fn the_metrics_are_those_that_are_listed() {
-    let pod = Pod::of(Cluster::standard(), "orders/api", "orders").await;
+    let pod = Pod::of(Cluster::standard(), "orders/api", "orders");
     drop(answer(pod.ask(&[("audience", ORDERS)])).await);
     pod.validate("", &tokens::good()).await;
     pod.metrics.count_reload("loaded");
@@ -97,7 +97,7 @@ async fn the_metrics_are_those_that_are_listed() {
 
 #[tokio::test]
 async fn labels_do_not_grow_with_what_clients_send() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     let series = async || {
         let text = pod.admin("/metrics").await.body;
         text.lines().filter(|line| line.contains('{')).count()

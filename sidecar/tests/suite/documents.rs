@@ -12,7 +12,7 @@ use crate::tokens;
 
 #[tokio::test]
 async fn discovery_names_the_issuer_and_this_loopback() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let base = pod.url("");
     let oidc = pod.get("/.well-known/openid-configuration").await;
     assert_eq!(oidc.header("content-type"), "application/json");
@@ -70,9 +70,9 @@ async fn the_key_set_has_the_keys_that_the_pod_trusts_and_no_others() {
         shop(Alg::ES256),
         shop(Alg::EdDSA),
     ]);
-    assert_eq!(kids(&Pod::checkout().await).await, own);
+    assert_eq!(kids(&Pod::checkout()).await, own);
 
-    let orders = kids(&Pod::orders().await).await;
+    let orders = kids(&Pod::orders()).await;
     let signer = Forge::of(&tokens::good()).header["kid"].clone();
     assert!(orders.contains(signer.as_str().unwrap()));
     for granted in ["identity/acme/shop-evil", "identity/acme/other"] {
@@ -81,14 +81,14 @@ async fn the_key_set_has_the_keys_that_the_pod_trusts_and_no_others() {
     assert!(!orders.contains(&kid("identity/globex/shop", Alg::RS256)));
 
     // Of namespaces that were granted other audiences of the pod's namespace only, none is listed.
-    let ledger = kids(&Pod::of(cluster, "orders/api", "ledger").await).await;
+    let ledger = kids(&Pod::of(cluster, "orders/api", "ledger")).await;
     assert!(ledger.contains(&shop(Alg::EdDSA)));
     assert!(!ledger.contains(&kid("identity/acme/other", Alg::RS256)));
 }
 
 #[tokio::test]
 async fn the_pod_as_a_protected_resource() {
-    let one = Pod::orders().await;
+    let one = Pod::orders();
     let found = one.get("/.well-known/oauth-protected-resource").await;
     let expected = json!({
         "resource": ORDERS,
@@ -98,13 +98,13 @@ async fn the_pod_as_a_protected_resource() {
         "bearer_methods_supported": ["header"],
     });
     assert_eq!(found.json(), expected);
-    let two = Pod::of(Cluster::standard(), "orders/api", "orders,ledger").await;
+    let two = Pod::of(Cluster::standard(), "orders/api", "orders,ledger");
     let two = two
         .get("/.well-known/oauth-protected-resource")
         .await
         .json();
     assert_eq!(two["mintage_accepted_audiences"], json!([LEDGER, ORDERS]));
-    let none = Pod::checkout().await;
+    let none = Pod::checkout();
     let none = none.get("/.well-known/oauth-protected-resource").await;
     none.refused(
         403,
@@ -116,7 +116,7 @@ async fn the_pod_as_a_protected_resource() {
 
 #[tokio::test]
 async fn without_a_bundle_there_are_no_documents() {
-    let pod = Pod::empty(identity("orders/api", "orders"), Limits::default()).await;
+    let pod = Pod::empty(identity("orders/api", "orders"), Limits::default());
     let paths = [
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",

@@ -9,7 +9,7 @@ const DAY: i64 = 86_400;
 #[tokio::test]
 async fn past_its_age_a_bundle_is_not_used_until_it_is_renewed() {
     let mut cluster = Cluster::new(standard());
-    let pod = Pod::of(&cluster, "orders/api", "orders").await;
+    let pod = Pod::of(&cluster, "orders/api", "orders");
     let renewed = cluster.bundle(ACME, "orders").renewed_at;
     let statuses = async || {
         let asked = answer(pod.ask(&[("audience", PAYMENTS)])).await;
@@ -49,7 +49,7 @@ async fn past_its_age_a_bundle_is_not_used_until_it_is_renewed() {
 #[tokio::test]
 async fn a_token_is_never_accepted_past_its_end_and_leeway() {
     let mut cluster = Cluster::new(standard());
-    let pod = Pod::of(&cluster, "orders/api", "orders").await;
+    let pod = Pod::of(&cluster, "orders/api", "orders");
     let token = cluster.token(ACME, "shop/checkout", ORDERS);
     cluster.plan_at(NOW + DAY);
     pod.load(&cluster);
@@ -73,8 +73,8 @@ async fn a_clock_a_day_back_accepts_nothing_from_the_future() {
     let mut cluster = Cluster::new(standard());
     cluster.plan_at(NOW + 10 * DAY);
     let now = cluster.now;
-    let api = Pod::of(&cluster, "orders/api", "orders").await;
-    let shop = Pod::of(&cluster, "shop/checkout", "").await;
+    let api = Pod::of(&cluster, "orders/api", "orders");
+    let shop = Pod::of(&cluster, "shop/checkout", "");
     let token = shop.token(ORDERS).await;
     assert_eq!(api.validate("", &token).await.status, 200);
     api.set_clock(now - DAY);
@@ -102,7 +102,7 @@ async fn a_clock_a_day_back_accepts_nothing_from_the_future() {
 #[tokio::test]
 async fn a_clock_a_day_ahead_fails_closed() {
     let cluster = Cluster::standard();
-    let pod = Pod::of(cluster, "shop/checkout", "").await;
+    let pod = Pod::of(cluster, "shop/checkout", "");
     assert_eq!(answer(pod.ask(&[("audience", ORDERS)])).await.status, 200);
     pod.set_clock(NOW + DAY + 1);
     assert_eq!(answer(pod.ask(&[("audience", ORDERS)])).await.status, 503);

@@ -12,7 +12,7 @@ async fn ask(pod: &Pod, lines: &str) -> String {
 
 #[tokio::test]
 async fn only_the_loopback_is_answered() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     for host in ["127.0.0.1:7600", "localhost", "[::1]:1", "LOCALHOST:65535"] {
         let good = ask(&pod, &format!("Host: {host}\r\n")).await;
         assert_eq!(status(&good), 200, "{good}");
@@ -37,7 +37,7 @@ async fn only_the_loopback_is_answered() {
 
 #[tokio::test]
 async fn an_absolute_target_is_asked_about_too() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let with = |target: &str| {
         token_request("Host: localhost\r\n", "Connection: close\r\n", ORDERS)
             .replace(" /oauth/token ", &format!(" {target} "))
@@ -57,7 +57,7 @@ async fn an_absolute_target_is_asked_about_too() {
 
 #[tokio::test]
 async fn pages_in_a_browser_are_refused() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let with = |line: &str| format!("Host: localhost\r\n{line}");
     for line in [
         "",
@@ -86,7 +86,7 @@ async fn pages_in_a_browser_are_refused() {
 
 #[tokio::test]
 async fn every_route_is_guarded() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     for path in [
         "/oauth/token",
         "/introspect",
@@ -109,7 +109,7 @@ async fn every_route_is_guarded() {
 
 #[tokio::test]
 async fn what_is_not_http_is_refused() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     for bytes in [
         "\x16\x03\x01\x02\x00\x01\x00",
         "GET /\r\n\r\n",

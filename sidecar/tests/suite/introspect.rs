@@ -8,7 +8,7 @@ use crate::tokens;
 
 #[tokio::test]
 async fn a_good_token_is_active_and_says_what_it_says() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     let active = pod.introspect(&tokens::good()).await;
     let expected = json!({
         "active": true,
@@ -28,7 +28,7 @@ async fn a_good_token_is_active_and_says_what_it_says() {
     let by_json = answer(pod.client.post(pod.url("/introspect")).json(&body)).await;
     assert_eq!(by_json.json(), active.json());
 
-    let pod = Pod::of(Cluster::standard(), "orders/api", "orders,ledger").await;
+    let pod = Pod::of(Cluster::standard(), "orders/api", "orders,ledger");
     let token = Cluster::standard().token(ACME, "shop/checkout", LEDGER);
     let rfc9068 = pod.introspect(&token).await.json();
     assert_eq!(rfc9068["active"], true);
@@ -37,7 +37,7 @@ async fn a_good_token_is_active_and_says_what_it_says() {
 
 #[tokio::test]
 async fn every_kind_of_bad_token_is_just_inactive() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     assert_eq!(pod.introspect(&tokens::good()).await.json()["active"], true);
     for (code, token) in tokens::bad() {
         let metric =
@@ -55,7 +55,7 @@ async fn every_kind_of_bad_token_is_just_inactive() {
 
 #[tokio::test]
 async fn mistakes_of_the_caller_are_said() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     let introspect = pod.url("/introspect");
     let none = answer(pod.client.post(&introspect).form(&[("token", "")])).await;
     none.refused(400, "invalid_request", "token-missing", "token is missing");
@@ -86,7 +86,7 @@ async fn a_pod_that_accepts_nothing_says_why() {
         ),
         ("shop/checkout", "", "namespace shop has no ApiAudience"),
     ] {
-        let pod = Pod::of(Cluster::standard(), workload, accept).await;
+        let pod = Pod::of(Cluster::standard(), workload, accept);
         let refused = pod.introspect(&tokens::good()).await;
         refused.refused(403, "access_denied", "audience-not-chosen", text);
     }

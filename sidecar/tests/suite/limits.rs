@@ -13,8 +13,8 @@ use crate::raw::{exchange, read_all, read_response, status, token_request};
 
 const HOST: &str = "Host: localhost\r\n";
 
-async fn pod(limits: Limits) -> Pod {
-    let pod = Pod::empty(identity("shop/checkout", ""), limits).await;
+fn pod(limits: Limits) -> Pod {
+    let pod = Pod::empty(identity("shop/checkout", ""), limits);
     pod.load(Cluster::standard());
     pod
 }
@@ -31,7 +31,7 @@ async fn send(stream: &mut TcpStream) {
 
 #[tokio::test]
 async fn headers_are_bounded() {
-    let pod = pod(Limits::default()).await;
+    let pod = pod(Limits::default());
     let with =
         |headers: &str| token_request(HOST, &format!("Connection: close\r\n{headers}"), ORDERS);
     let one = |length: usize| format!("X-Large: {}\r\n", "x".repeat(length));
@@ -68,8 +68,7 @@ async fn a_client_that_does_not_finish_its_headers_is_cut() {
     let pod = pod(Limits {
         header_timeout: Duration::from_millis(200),
         ..Limits::default()
-    })
-    .await;
+    });
     for part in ["", "POST /oauth/token HTTP/1.1\r\nHost: loc"] {
         let mut stream = connect(&pod).await;
         stream.write_all(part.as_bytes()).await.unwrap();
@@ -87,8 +86,7 @@ async fn further_connections_wait_for_their_turn() {
     let pod = pod(Limits {
         connections: 2,
         ..Limits::default()
-    })
-    .await;
+    });
     let mut held = [connect(&pod).await, connect(&pod).await];
     for stream in &mut held {
         send(stream).await;
@@ -103,12 +101,28 @@ async fn further_connections_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn a_burst_of_clients_is_not_turned_away() {
+    let pod = pod(Limits {
+        connections: 1,
+        ..Limits::default()
+    });
+    let mut held = connect(&pod).await;
+    send(&mut held).await;
+    assert_eq!(status(&read_response(&mut held).await.unwrap()), 200);
+    // Nobody accepts them now; the kernel must take them all.
+    let mut waiting = Vec::new();
+    for number in 0..600 {
+        let connected = timeout(Duration::from_millis(500), connect(&pod)).await;
+        waiting.push(connected.unwrap_or_else(|_| panic!("client {number} was not taken")));
+    }
+}
+
+#[tokio::test]
 async fn the_end_answers_whoever_waits_though_the_house_is_full() {
     let pod = pod(Limits {
         connections: 2,
         ..Limits::default()
-    })
-    .await;
+    });
     let mut held = [connect(&pod).await, connect(&pod).await];
     for stream in &mut held {
         send(stream).await;
@@ -132,8 +146,7 @@ async fn the_end_does_not_wait_for_ever() {
     let pod = pod(Limits {
         drain: Duration::from_millis(300),
         ..Limits::default()
-    })
-    .await;
+    });
     let mut stuck = connect(&pod).await;
     let head = token_request(HOST, "Expect: 100-continue\r\n", ORDERS);
     let head = head.split_inclusive("\r\n\r\n").next().unwrap();

@@ -72,7 +72,7 @@ pub fn put_bundle(files: &mut Files, bundle: &Bundle) {
 
 impl Pod {
     /// A pod without a bundle yet.
-    pub async fn empty(identity: Identity, limits: Limits) -> Self {
+    pub fn empty(identity: Identity, limits: Limits) -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
         let shared = Arc::new(Shared::new(Arc::clone(&clock) as _));
         let metrics = Arc::new(Metrics::default());
@@ -81,11 +81,11 @@ impl Pod {
             metrics: Arc::clone(&metrics),
         };
         let (end, ended) = watch::channel(false);
-        let bind = async || {
+        let bind = || {
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
-            Listener::bind(free, None).await.unwrap()
+            Listener::bind(free, None).unwrap()
         };
-        let (workload, admin) = (bind().await, bind().await);
+        let (workload, admin) = (bind(), bind());
         let workload_addr = workload.local_addr().unwrap();
         let admin_addr = admin.local_addr().unwrap();
         let health = admin_api(app.clone());
@@ -106,20 +106,20 @@ impl Pod {
     }
 
     /// A pod of the tenant acme; `accept` with commas.
-    pub async fn of(cluster: &Cluster, workload: &str, accept: &str) -> Self {
-        let pod = Self::empty(identity(workload, accept), Limits::default()).await;
+    pub fn of(cluster: &Cluster, workload: &str, accept: &str) -> Self {
+        let pod = Self::empty(identity(workload, accept), Limits::default());
         pod.load(cluster);
         pod
     }
 
     /// The standard cluster's `shop/checkout`.
-    pub async fn checkout() -> Self {
-        Self::of(Cluster::standard(), "shop/checkout", "").await
+    pub fn checkout() -> Self {
+        Self::of(Cluster::standard(), "shop/checkout", "")
     }
 
     /// The standard cluster's API of orders.
-    pub async fn orders() -> Self {
-        Self::of(Cluster::standard(), "orders/api", "orders").await
+    pub fn orders() -> Self {
+        Self::of(Cluster::standard(), "orders/api", "orders")
     }
 
     /// Brings what the cluster planned last, at that moment.

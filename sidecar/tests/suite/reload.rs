@@ -24,7 +24,7 @@ struct Mounted {
 }
 
 impl Mounted {
-    async fn new() -> Self {
+    fn new() -> Self {
         let mut cluster = Cluster::new(standard());
         let before = files(&cluster, ACME, "shop");
         let old = cluster.bundle(ACME, "shop").version;
@@ -32,7 +32,7 @@ impl Mounted {
         let after = files(&cluster, ACME, "shop");
         let new = cluster.bundle(ACME, "shop").version;
         assert!(old < new);
-        let pod = Pod::empty(identity("shop/checkout", ""), Limits::default()).await;
+        let pod = Pod::empty(identity("shop/checkout", ""), Limits::default());
         let folder = Folder::new(&before);
         let (shared, metrics) = (Arc::clone(&pod.shared), Arc::clone(&pod.metrics));
         let mut reloader = Reloader::new(folder.path(), pod.identity.clone(), shared, metrics);
@@ -91,18 +91,18 @@ impl Mounted {
 #[tokio::test]
 async fn truncated_and_empty_shards() {
     for keep in [0, 1, 50, 150, 400] {
-        let mut mounted = Mounted::new().await;
+        let mut mounted = Mounted::new();
         let bad = mounted.with("bundle-0", |bytes| bytes.truncate(keep));
         mounted.keeps_and_recovers(&bad).await;
     }
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     let bad = mounted.with("bundle-0", |bytes| bytes.truncate(bytes.len() - 1));
     mounted.keeps_and_recovers(&bad).await;
 }
 
 #[tokio::test]
 async fn a_damaged_byte() {
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     let bad = mounted.with("bundle-0", |bytes| {
         let text = String::from_utf8(std::mem::take(bytes)).unwrap();
         *bytes = text.replacen("read:orders", "read:other5", 1).into_bytes();
@@ -112,7 +112,7 @@ async fn a_damaged_byte() {
 
 #[tokio::test]
 async fn shards_of_two_bundles() {
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     let (before, after) = (
         in_two_shards(&mounted.before),
         in_two_shards(&mounted.after),
@@ -121,16 +121,16 @@ async fn shards_of_two_bundles() {
     mixed.insert("bundle-1", before.get("bundle-1").unwrap().to_vec());
     mounted.keeps_and_recovers(&mixed).await;
 
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     let mut missing = after.clone();
     missing.remove("bundle-1");
     mounted.keeps_and_recovers(&missing).await;
 
     // Both of one bundle are that bundle, and a shard that is left over does no harm.
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     mounted.swap(&after);
     assert_eq!(mounted.version(), mounted.versions.1);
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     let mut left_over = mounted.after.clone();
     left_over.insert("bundle-1", before.get("bundle-1").unwrap().to_vec());
     mounted.swap(&left_over);
@@ -140,12 +140,12 @@ async fn shards_of_two_bundles() {
 #[tokio::test]
 async fn a_deleted_bundle_or_keyring() {
     for name in ["bundle-0", KEYRING] {
-        let mut mounted = Mounted::new().await;
+        let mut mounted = Mounted::new();
         let mut bad = mounted.after.clone();
         bad.remove(name);
         mounted.keeps_and_recovers(&bad).await;
     }
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     mounted.keeps_and_recovers(&Files::default()).await;
 }
 
@@ -162,7 +162,7 @@ async fn a_damaged_keyring() {
         },
     ];
     for damage in damages {
-        let mut mounted = Mounted::new().await;
+        let mut mounted = Mounted::new();
         let bad = mounted.with(KEYRING, damage);
         mounted.keeps_and_recovers(&bad).await;
     }
@@ -178,18 +178,18 @@ async fn the_keyring_or_bundle_of_another() {
         (GLOBEX, "shop", "bundle-0"),
     ] {
         let other = files(cluster, tenant, namespace);
-        let mut mounted = Mounted::new().await;
+        let mut mounted = Mounted::new();
         let bad = mounted.with(name, |bytes| *bytes = other.get(name).unwrap().to_vec());
         mounted.keeps_and_recovers(&bad).await;
     }
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     let whole = files(cluster, GLOBEX, "shop");
     mounted.keeps_and_recovers(&whole).await;
 }
 
 #[tokio::test]
 async fn an_older_bundle_is_refused() {
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     let (before, after) = (mounted.before.clone(), mounted.after.clone());
     mounted.swap(&after);
     assert_eq!(mounted.version(), mounted.versions.1);
@@ -204,7 +204,7 @@ async fn an_older_bundle_is_refused() {
 
 #[tokio::test]
 async fn a_file_larger_than_any_secret() {
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     let bad = mounted.with("bundle-0", |bytes| bytes.resize(2_000_000, b' '));
     mounted.keeps_and_recovers(&bad).await;
     assert_eq!(mounted.pod.shared.now(), NOW);
@@ -213,7 +213,7 @@ async fn a_file_larger_than_any_secret() {
 /// Fault F5: the keyring lost its keys, and the bundle still has one of them sign.
 #[tokio::test]
 async fn a_private_key_that_the_keyring_lost_signs_on_from_memory() {
-    let mut mounted = Mounted::new().await;
+    let mut mounted = Mounted::new();
     mounted.pod.token(ORDERS).await;
     let tenant = TenantRef::parse(ACME).unwrap();
     let namespace = "shop".parse().unwrap();
@@ -224,7 +224,7 @@ async fn a_private_key_that_the_keyring_lost_signs_on_from_memory() {
     mounted.pod.token(ORDERS).await;
 
     // Without that memory there is nothing to sign with.
-    let fresh = Pod::empty(identity("shop/checkout", ""), Limits::default()).await;
+    let fresh = Pod::empty(identity("shop/checkout", ""), Limits::default());
     fresh.shared.load(&lost, &fresh.identity).unwrap();
     let answer = fresh.ask(&[("audience", ORDERS)]).send().await.unwrap();
     assert_eq!(answer.status(), 503);

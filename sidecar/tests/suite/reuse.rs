@@ -13,7 +13,7 @@ async fn reuse(pod: &Pod) -> Answer {
 
 #[tokio::test]
 async fn a_token_is_handed_out_again_while_a_third_of_its_life_is_left() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let first = reuse(&pod).await;
     assert_eq!(first.header("mintage-cache"), "miss");
     assert_eq!(first.json()["expires_in"], 600);
@@ -33,7 +33,7 @@ async fn a_token_is_handed_out_again_while_a_third_of_its_life_is_left() {
 
 #[tokio::test]
 async fn who_does_not_allow_it_gets_a_fresh_token() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let first = reuse(&pod).await.text("access_token");
     assert_eq!(reuse(&pod).await.text("access_token"), first);
     let plain = answer(pod.ask(&[("audience", PAYMENTS)])).await;
@@ -46,7 +46,7 @@ async fn who_does_not_allow_it_gets_a_fresh_token() {
 
 #[tokio::test]
 async fn other_audiences_and_scopes_have_tokens_of_their_own() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let ask = async |params: &[(&str, &str)]| {
         let request = pod.ask(params).header("Mintage-Cache", "allow");
         answer(request).await
@@ -69,7 +69,7 @@ async fn other_audiences_and_scopes_have_tokens_of_their_own() {
 #[tokio::test]
 async fn a_reload_forgets_them_and_a_grant_that_went_is_refused() {
     let mut cluster = Cluster::new(standard());
-    let pod = Pod::of(&cluster, "shop/checkout", "").await;
+    let pod = Pod::of(&cluster, "shop/checkout", "");
     let first = reuse(&pod).await.text("access_token");
     pod.load(&cluster);
     let after = reuse(&pod).await;
@@ -87,7 +87,7 @@ async fn a_reload_forgets_them_and_a_grant_that_went_is_refused() {
 async fn a_clock_set_back_gets_no_token_from_the_future() {
     let mut cluster = Cluster::new(standard());
     cluster.plan_at(NOW + 10 * 86_400);
-    let pod = Pod::of(&cluster, "shop/checkout", "").await;
+    let pod = Pod::of(&cluster, "shop/checkout", "");
     let first = reuse(&pod).await.text("access_token");
     pod.set_clock(cluster.now - 86_400);
     let back = reuse(&pod).await;

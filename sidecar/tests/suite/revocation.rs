@@ -31,7 +31,7 @@ fn forgetful(old: &Bundle, new: &Bundle) -> Bundle {
 #[tokio::test]
 async fn a_remembered_token_of_a_revoked_key_is_refused() {
     let (before, after, _) = revoke();
-    let pod = Pod::of(&before, "orders/api", "orders").await;
+    let pod = Pod::of(&before, "orders/api", "orders");
     let token = before.token(ACME, "shop/checkout", ORDERS);
     let other = before.token(ACME, "other/worker", ORDERS);
     for token in [&token, &other] {
@@ -56,7 +56,7 @@ async fn a_remembered_token_of_a_revoked_key_is_refused() {
 #[tokio::test]
 async fn a_later_bundle_that_forgets_brings_no_revoked_key_back_to_validators() {
     let (before, after, _) = revoke();
-    let pod = Pod::of(&before, "orders/api", "orders").await;
+    let pod = Pod::of(&before, "orders/api", "orders");
     let token = before.token(ACME, "shop/checkout", ORDERS);
     pod.load(&after);
     assert_eq!(pod.validate("", &token).await.status, 401);
@@ -94,7 +94,7 @@ async fn a_later_bundle_that_forgets_brings_no_revoked_key_back_to_validators() 
 #[tokio::test]
 async fn nor_to_issuers() {
     let (before, after, kid) = revoke();
-    let pod = Pod::of(&before, "shop/checkout", "").await;
+    let pod = Pod::of(&before, "shop/checkout", "");
     let signer = |token: &str| Forge::of(token).header["kid"].clone();
     assert_eq!(signer(&pod.token(ORDERS).await), kid.as_str());
     pod.load(&after);
@@ -111,7 +111,7 @@ async fn nor_to_issuers() {
 #[tokio::test]
 async fn handed_out_tokens_of_a_revoked_key_are_forgotten() {
     let (before, after, kid) = revoke();
-    let pod = Pod::of(&before, "shop/checkout", "").await;
+    let pod = Pod::of(&before, "shop/checkout", "");
     let ask = async || {
         let request = pod.ask(&[("audience", ORDERS)]);
         answer(request.header("Mintage-Cache", "allow")).await

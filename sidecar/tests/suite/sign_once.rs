@@ -11,7 +11,7 @@ const SIGNED: &str = "mintage_signing_duration_seconds_count";
 
 #[tokio::test]
 async fn the_shared_token_equals_a_fresh_one_to_the_byte() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let (first, second) = (pod.token(ORDERS).await, pod.token(ORDERS).await);
     assert_eq!(first, second);
     assert_eq!(pod.metric(SIGNED), 1);
@@ -28,7 +28,7 @@ async fn the_shared_token_equals_a_fresh_one_to_the_byte() {
 
 #[tokio::test]
 async fn another_second_or_scope_is_another_signature() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let mut tokens = BTreeSet::from([pod.token(ORDERS).await]);
     let narrower = answer(pod.ask(&[("audience", ORDERS), ("scope", "read:orders")])).await;
     tokens.insert(narrower.text("access_token"));
@@ -43,7 +43,7 @@ async fn another_second_or_scope_is_another_signature() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_first_requests_share_one_signing() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let requests: Vec<_> = (0..32)
         .map(|_| tokio::spawn(answer(pod.ask(&[("audience", ORDERS)]))))
         .collect();
@@ -62,7 +62,7 @@ async fn concurrent_first_requests_share_one_signing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tokens_with_a_jti_are_all_distinct() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     for (audience, signed) in [(PAYMENTS, 50), (LEDGER, 100)] {
         let requests: Vec<_> = (0..50)
             .map(|_| tokio::spawn(answer(pod.ask(&[("audience", audience)]))))

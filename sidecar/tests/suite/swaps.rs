@@ -16,7 +16,7 @@ use crate::pod::{Pod, answer, files, identity};
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_request_fails_while_bundles_are_swapped() {
     let mut cluster = Cluster::new(standard());
-    let pod = Pod::empty(identity("shop/checkout", ""), Limits::default()).await;
+    let pod = Pod::empty(identity("shop/checkout", ""), Limits::default());
     let mut folder = Folder::new(&files(&cluster, ACME, "shop"));
     let (shared, metrics) = (Arc::clone(&pod.shared), Arc::clone(&pod.metrics));
     let reloader = Reloader::new(folder.path(), pod.identity.clone(), shared, metrics);

@@ -27,7 +27,7 @@ async fn send(pod: &Pod, media_type: &str, body: impl Into<reqwest::Body>) -> cr
 
 #[tokio::test]
 async fn a_body_of_64_kib_is_the_largest() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     assert_eq!(send(&pod, FORM, padded(LIMIT)).await.status, 200);
     for length in [LIMIT + 1, 3_000_000] {
         let refused = send(&pod, FORM, padded(length)).await;
@@ -44,7 +44,7 @@ async fn a_body_of_64_kib_is_the_largest() {
 
 #[tokio::test]
 async fn a_client_that_waits_for_the_go_ahead_is_refused_before_it_sends() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let head = |length: usize| {
         format!(
             "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n\
@@ -60,7 +60,7 @@ async fn a_client_that_waits_for_the_go_ahead_is_refused_before_it_sends() {
 
 #[tokio::test]
 async fn a_body_in_chunks_is_counted() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let chunked = |body: &str| {
         let mut request = format!(
             "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
@@ -82,7 +82,7 @@ async fn a_body_in_chunks_is_counted() {
 
 #[tokio::test]
 async fn other_media_types_are_refused() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     for media_type in [FORM, "Application/X-WWW-Form-Urlencoded; charset=utf-8"] {
         assert_eq!(send(&pod, media_type, good()).await.status, 200);
     }
@@ -96,7 +96,7 @@ async fn other_media_types_are_refused() {
 
 #[tokio::test]
 async fn malformed_forms_are_refused() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     assert_eq!(send(&pod, FORM, good()).await.status, 200);
     for (more, rule) in [
         ("&audience=https://b.test", "parameter-repeated"),
@@ -123,7 +123,7 @@ async fn malformed_forms_are_refused() {
 #[tokio::test]
 async fn malformed_json_is_refused() {
     const JSON: &str = "application/json";
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let with = |more: &str| {
         format!(r#"{{"grant_type":"client_credentials","audience":"{ORDERS}"{more}}}"#)
     };

@@ -7,7 +7,7 @@ use crate::pod::{Pod, answer};
 
 #[tokio::test]
 async fn grant_types() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let good = [("grant_type", "client_credentials"), ("audience", ORDERS)];
     assert_eq!(answer(pod.ask(&good)).await.status, 200);
     for (grant_type, status, error, rule, text) in [
@@ -41,7 +41,7 @@ async fn grant_types() {
 
 #[tokio::test]
 async fn a_client_that_names_itself_must_be_the_pod() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let json = |client: &str| {
         let body =
             json!({"grant_type": "client_credentials", "audience": ORDERS, "client_id": client});

@@ -8,7 +8,7 @@ use mintage_sidecar::server::Limits;
 
 #[tokio::test]
 async fn forms_and_json_are_read_alike() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let form = answer(pod.ask(&[("audience", ORDERS), ("scope", "read:orders")])).await;
     let body =
         json!({"grant_type": "client_credentials", "audience": ORDERS, "scope": "read:orders"});
@@ -30,7 +30,7 @@ async fn forms_and_json_are_read_alike() {
 
 #[tokio::test]
 async fn without_a_scope_all_that_is_granted() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     for params in [vec![], vec![("scope", "")]] {
         let params = [vec![("audience", ORDERS)], params].concat();
         let all = answer(pod.ask(&params)).await;
@@ -40,7 +40,7 @@ async fn without_a_scope_all_that_is_granted() {
 
 #[tokio::test]
 async fn resource_stands_in_for_audience() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     for params in [
         vec![("resource", ORDERS)],
         vec![("resource", ORDERS), ("audience", ORDERS)],
@@ -56,7 +56,7 @@ async fn resource_stands_in_for_audience() {
 #[tokio::test]
 async fn the_default_audience_stands_in_for_none() {
     let mut cluster = Cluster::new(standard());
-    let pod = Pod::of(&cluster, "shop/checkout", "").await;
+    let pod = Pod::of(&cluster, "shop/checkout", "");
     let none = answer(pod.ask(&[])).await;
     none.refused(
         400,
@@ -79,7 +79,7 @@ async fn the_default_audience_stands_in_for_none() {
 
 #[tokio::test]
 async fn refusals_begin_with_the_texts_that_clients_know() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let good = [("audience", ORDERS), ("scope", "read:orders")];
     assert_eq!(answer(pod.ask(&good)).await.status, 200);
 
@@ -150,7 +150,7 @@ async fn refusals_begin_with_the_texts_that_clients_know() {
 
 #[tokio::test]
 async fn a_workload_without_a_grant_is_told_which_grant_is_missing() {
-    let granted = Pod::of(Cluster::standard(), "shop/audit", "").await;
+    let granted = Pod::of(Cluster::standard(), "shop/audit", "");
     assert_eq!(
         answer(granted.ask(&[("audience", ORDERS)])).await.status,
         200
@@ -170,7 +170,7 @@ async fn a_workload_without_a_grant_is_told_which_grant_is_missing() {
 
 #[tokio::test]
 async fn without_a_bundle_nothing_is_answered_but_when_to_try_again() {
-    let pod = Pod::empty(identity("shop/checkout", ""), Limits::default()).await;
+    let pod = Pod::empty(identity("shop/checkout", ""), Limits::default());
     let refused = answer(pod.ask(&[("audience", ORDERS)])).await;
     refused.refused(503, "temporarily_unavailable", "bundle-missing", "");
     assert_eq!(refused.header("retry-after"), "5");
@@ -181,7 +181,7 @@ async fn without_a_bundle_nothing_is_answered_but_when_to_try_again() {
 #[tokio::test]
 async fn a_token_names_the_domain_that_the_pod_chose() {
     let cluster = Cluster::standard();
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let issuer = |token: String| crate::cluster::Forge::of(&token).claims["iss"].clone();
     assert_eq!(issuer(pod.token(ORDERS).await), "https://acme.test/");
 
@@ -193,7 +193,7 @@ async fn a_token_names_the_domain_that_the_pod_chose() {
             domain: Some(name(domain)),
             ..identity("shop/checkout", "")
         };
-        let pod = Pod::empty(identity, Limits::default()).await;
+        let pod = Pod::empty(identity, Limits::default());
         pod.load(cluster);
         match expected {
             Ok(expected) => assert_eq!(issuer(pod.token(ORDERS).await), expected),
@@ -207,7 +207,7 @@ async fn a_token_names_the_domain_that_the_pod_chose() {
 
 #[tokio::test]
 async fn no_get_gives_a_token() {
-    let pod = Pod::checkout().await;
+    let pod = Pod::checkout();
     let query = format!("/oauth/token?grant_type=client_credentials&audience={ORDERS}");
     let got = pod.get(&query).await;
     got.refused(405, "invalid_request", "method", "this path takes POST");

@@ -7,7 +7,7 @@ use crate::tokens;
 
 #[tokio::test]
 async fn a_good_token_passes_with_what_it_says() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     let token = tokens::good();
     let get = pod.validate("", &token).await;
     let post = pod.client.post(pod.url("/validate")).bearer_auth(&token);
@@ -27,7 +27,7 @@ async fn a_good_token_passes_with_what_it_says() {
 
 #[tokio::test]
 async fn a_bad_token_is_challenged_with_the_reason() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     assert_eq!(pod.validate("", &tokens::good()).await.status, 200);
     for (code, token) in tokens::bad() {
         let denied = pod.validate("", &token).await;
@@ -47,7 +47,7 @@ async fn a_bad_token_is_challenged_with_the_reason() {
 
 #[tokio::test]
 async fn without_a_token_the_challenge_is_bare() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     let validate = || pod.client.get(pod.url("/validate"));
     for request in [
         validate(),
@@ -68,7 +68,7 @@ async fn without_a_token_the_challenge_is_bare() {
 
 #[tokio::test]
 async fn a_token_in_query_or_body_is_not_read() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     let token = tokens::good();
     let query = pod.get(&format!("/validate?access_token={token}")).await;
     query.refused(
@@ -84,7 +84,7 @@ async fn a_token_in_query_or_body_is_not_read() {
 
 #[tokio::test]
 async fn two_authorization_headers_are_refused() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     let line = format!("Authorization: Bearer {}\r\n", tokens::good());
     let request = |lines: &str| {
         format!("GET /validate HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n")
@@ -100,7 +100,7 @@ async fn two_authorization_headers_are_refused() {
 
 #[tokio::test]
 async fn scopes_are_required_all_of_them() {
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     let token = tokens::good();
     for query in [
         "?scope=read:orders",
@@ -131,7 +131,7 @@ async fn scopes_are_required_all_of_them() {
 
 #[tokio::test]
 async fn the_query_only_narrows() {
-    let pod = Pod::of(Cluster::standard(), "orders/api", "orders,ledger").await;
+    let pod = Pod::of(Cluster::standard(), "orders/api", "orders,ledger");
     let (orders, ledger) = (
         tokens::good(),
         Cluster::standard().token(ACME, "shop/checkout", LEDGER),
@@ -155,7 +155,7 @@ async fn the_query_only_narrows() {
         );
     }
     // What the pod does not accept is not opened by a query.
-    let pod = Pod::orders().await;
+    let pod = Pod::orders();
     assert_eq!(pod.validate("", &ledger).await.status, 401);
     for query in [
         format!("?audience={LEDGER}"),
@@ -169,7 +169,7 @@ async fn the_query_only_narrows() {
 
 #[tokio::test]
 async fn a_pod_that_accepts_nothing_says_why() {
-    let pod = Pod::of(Cluster::standard(), "orders/api", "").await;
+    let pod = Pod::of(Cluster::standard(), "orders/api", "");
     let refused = pod.validate("", &tokens::good()).await;
     refused.refused(
         403,
@@ -182,7 +182,7 @@ async fn a_pod_that_accepts_nothing_says_why() {
 #[tokio::test]
 async fn a_remembered_token_expires_by_the_clock() {
     let mut cluster = Cluster::standard().clone();
-    let pod = Pod::of(&cluster, "payments/api", "payments").await;
+    let pod = Pod::of(&cluster, "payments/api", "payments");
     let token = cluster.token(ACME, "shop/checkout", crate::cluster::PAYMENTS);
     for (age, expected) in [(0, 200), (629, 200), (630, 401), (0, 200), (-31, 401)] {
         pod.set_clock(NOW + age);
