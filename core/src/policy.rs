@@ -273,8 +273,9 @@ impl Policy {
                 workload: self.workload.clone(),
             }
         } else {
+            // A hostile value must fill neither the answer nor a log line.
             Refusal::AudienceUnknown {
-                audience,
+                audience: audience.chars().take(Identifier::MAX_LEN).collect(),
                 tenant: self.tenant.clone(),
                 workload: self.workload.clone(),
             }

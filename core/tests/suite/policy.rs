@@ -94,6 +94,19 @@ fn scopes_that_are_not_granted() {
 }
 
 #[test]
+fn a_huge_audience_does_not_fill_the_answer() {
+    let huge = "x".repeat(100_000);
+    let refusal = refusal(
+        Cluster::standard(),
+        "shop/checkout",
+        Some(huge.as_str()),
+        None,
+    );
+    assert_eq!(refusal.code(), "audience-unknown");
+    assert!(refusal.to_string().len() < 1000);
+}
+
+#[test]
 fn scopes_that_are_no_scopes() {
     let cluster = Cluster::standard();
     for scope in [
