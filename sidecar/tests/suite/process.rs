@@ -43,6 +43,13 @@ async fn in_flight(
     complete(&response).unwrap_or_else(|| panic!("truncated: {response:?}"))
 }
 
+/// Waits for every request; one that failed on the way would be waited for without end.
+async fn all_there(barrier: &Barrier) {
+    let wait = tokio::time::timeout(std::time::Duration::from_mins(3), barrier.wait());
+    wait.await
+        .expect("a request failed before it was in flight");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_truncates_none_of_a_thousand_requests() {
     let mut sidecar = Sidecar::start().await;
@@ -56,12 +63,12 @@ async fn sigterm_truncates_none_of_a_thousand_requests() {
             ))
         })
         .collect();
-    barriers[0].wait().await;
+    all_there(&barriers[0]).await;
     sidecar.terminate();
     sidecar.logged("ending").await;
     let ready = answer(client().get(format!("http://{}/readyz", sidecar.admin))).await;
     assert_eq!((ready.status, &*ready.body), (503, "shutting down\n"));
-    barriers[1].wait().await;
+    all_there(&barriers[1]).await;
     for request in requests {
         let response = request.await.unwrap();
         assert_eq!(status(&response), 200, "{response}");
