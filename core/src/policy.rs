@@ -98,6 +98,16 @@ pub enum Refusal {
         /// The tenant.
         tenant: TenantRef,
     },
+    /// The domain was added a moment ago, and validators may not know yet.
+    #[error(
+        "domain {domain} is not an issuer yet (domain-pending: it becomes one in {seconds} s, when every validator has heard of it; try again then)"
+    )]
+    DomainPending {
+        /// The pod's domain.
+        domain: Domain,
+        /// How long to wait.
+        seconds: Seconds,
+    },
     /// The audience stands for tokens of users, which a workload cannot have.
     #[error(
         "Service not enabled within domain: {audience} (audience-for-users: tokens for the tenant itself and for /userinfo are given to users who sign in, not to workloads)"
@@ -154,6 +164,7 @@ impl Refusal {
             Self::AudienceMissing { .. } => "audience-missing",
             Self::AudienceUnknown { .. } => "audience-unknown",
             Self::DomainNotServed { .. } => "domain-not-served",
+            Self::DomainPending { .. } => "domain-pending",
             Self::ForUsers { .. } => "audience-for-users",
             Self::GrantMissing { .. } => "grant-missing",
             Self::GrantPending { .. } => "grant-pending",
@@ -212,11 +223,17 @@ impl Policy {
 
     /// Decides a request.
     pub fn decide(&self, now: UnixTime, request: Request<'_>) -> Result<Granted, Refusal> {
-        if !self.domain_term.is_some_and(|term| term.is_used(now)) {
-            return Err(Refusal::DomainNotServed {
-                domain: self.domain.clone(),
-                tenant: self.tenant.clone(),
-            });
+        let domain = self.domain.clone();
+        match self.domain_term {
+            Some(Term::Open { from }) if from > now => {
+                let seconds = from - now;
+                return Err(Refusal::DomainPending { domain, seconds });
+            }
+            Some(Term::Open { .. }) => {}
+            Some(Term::Closed { .. }) | None => {
+                let tenant = self.tenant.clone();
+                return Err(Refusal::DomainNotServed { domain, tenant });
+            }
         }
         let default = self.default_audience.as_ref().map(Identifier::as_str);
         let audience = request

@@ -86,7 +86,7 @@ impl From<Unusable> for OAuthError {
 impl From<NoOrder> for OAuthError {
     fn from(no_order: NoOrder) -> Self {
         let (status, error) = match &no_order {
-            NoOrder::KeyUnavailable { .. } => {
+            NoOrder::KeyUnavailable { .. } | NoOrder::Refused(Refusal::DomainPending { .. }) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
             }
             NoOrder::Refused(Refusal::AudienceMissing { .. }) => {

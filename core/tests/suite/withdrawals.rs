@@ -111,7 +111,7 @@ fn a_custom_domain_comes_and_goes() {
     cluster.edit(|world| world.domains.push(added));
     assert_eq!(
         ask(&cluster),
-        Err("domain-not-served"),
+        Err("domain-pending"),
         "validators hear of it first"
     );
     cluster.advance_to(NOW + 300);
