@@ -10,6 +10,7 @@ use serde_json::Value;
 
 /// A client that trusts the CA of `dev` alone and finds the issuers' hosts at its listener.
 fn client(dev: &Dev) -> Result<reqwest::Client> {
+    // The only one that is built in, whoever comes first.
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
