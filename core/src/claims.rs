@@ -10,6 +10,11 @@ use crate::{Alg, Identifier, Issuer, Kid, Seconds, UnixTime, WorkloadId};
 /// The random bytes of a `jti`.
 pub type Jti = [u8; 16];
 
+/// A `jti` as it stands in a token.
+pub fn jti_text(jti: &Jti) -> String {
+    BASE64URL.encode(jti)
+}
+
 /// The `sub` of a client acting for itself, as Auth0 writes it: `<client_id>@clients`.
 pub fn client_subject(client: &str) -> String {
     format!("{client}@clients")
@@ -24,6 +29,14 @@ impl Dialect {
         match self {
             Self::Auth0 => "JWT",
             Self::Rfc9068 => "at+jwt",
+        }
+    }
+
+    /// The name in an `ApiAudience`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth0 => "Auth0",
+            Self::Rfc9068 => "RFC9068",
         }
     }
 
@@ -99,6 +112,6 @@ pub fn payload_segment(content: Content<'_>, jti: Jti) -> String {
         gty: (!rfc9068).then_some(GTY_CLIENT_CREDENTIALS),
         azp: (!rfc9068).then_some(&client),
         client_id: rfc9068.then_some(&client),
-        jti: content.dialect.has_jti().then(|| BASE64URL.encode(jti)),
+        jti: content.dialect.has_jti().then(|| jti_text(&jti)),
     })
 }

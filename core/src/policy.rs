@@ -14,7 +14,9 @@ use crate::{
 pub struct Policy {
     tenant: TenantRef,
     workload: WorkloadId,
+    workload_text: String,
     domain: Domain,
+    issuer: Issuer,
     domain_term: Option<Term>,
     tenant_domains: Vec<Domain>,
     default_audience: Option<Identifier>,
@@ -203,10 +205,12 @@ impl Policy {
         Self {
             tenant: body.tenant.clone(),
             domain_term: body.domains.get(&domain).copied(),
+            issuer: domain.issuer(),
             domain,
             tenant_domains: body.domains.keys().cloned().collect(),
             default_audience: body.default_audience.clone(),
             rules: rules.collect(),
+            workload_text: workload.to_string(),
             workload,
         }
     }
@@ -216,23 +220,34 @@ impl Policy {
         &self.workload
     }
 
+    /// Whose rules these are, as its `client_id`.
+    pub fn workload_text(&self) -> &str {
+        &self.workload_text
+    }
+
     /// The issuer of the workload's tokens.
-    pub fn issuer(&self) -> Issuer {
-        self.domain.issuer()
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// Decides a request.
     pub fn decide(&self, now: UnixTime, request: Request<'_>) -> Result<Granted, Refusal> {
-        let domain = self.domain.clone();
+        let domain = || self.domain.clone();
         match self.domain_term {
             Some(Term::Open { from }) if from > now => {
                 let seconds = from - now;
-                return Err(Refusal::DomainPending { domain, seconds });
+                return Err(Refusal::DomainPending {
+                    domain: domain(),
+                    seconds,
+                });
             }
             Some(Term::Open { .. }) => {}
             Some(Term::Closed { .. }) | None => {
                 let tenant = self.tenant.clone();
-                return Err(Refusal::DomainNotServed { domain, tenant });
+                return Err(Refusal::DomainNotServed {
+                    domain: domain(),
+                    tenant,
+                });
             }
         }
         let default = self.default_audience.as_ref().map(Identifier::as_str);
@@ -264,7 +279,7 @@ impl Policy {
         }
         let scope = grant_scopes(now, identifier, rule, grant, request.scope)?;
         Ok(Granted {
-            issuer: self.issuer(),
+            issuer: self.issuer.clone(),
             audience: identifier.clone(),
             scope,
             terms: rule.terms,

@@ -33,22 +33,20 @@ async fn ready(State(app): State<App>) -> (StatusCode, String) {
     }
     match app.shared.usable(app.shared.now()) {
         Ok(_) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(unusable) => (StatusCode::SERVICE_UNAVAILABLE, format!("{unusable}\n")),
+        Err(unusable) => {
+            let complaint = app.shared.complaint();
+            let cause = complaint.map_or_else(String::new, |text| {
+                format!("the files that are there: {text}\n")
+            });
+            let text = format!("{unusable}\n{cause}");
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
     }
 }
 
 async fn metrics(State(app): State<App>) -> Response {
-    let now = app.shared.now();
-    if let Some(loaded) = app.shared.current() {
-        app.metrics.bundle_age.set(loaded.age(now));
-        app.metrics.bundle_max_age.set(loaded.bundle.body.max_age);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a version is a count of seconds, far below 2^52"
-        )]
-        app.metrics.bundle_version.set(loaded.bundle.version as f64);
-    }
-    match app.metrics.encode() {
+    let loaded = app.shared.current();
+    match app.metrics.encode(app.shared.now(), loaded.as_deref()) {
         Ok(text) => {
             let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(CONTENT_TYPE, media_type)], text).into_response()

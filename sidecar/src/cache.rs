@@ -3,11 +3,47 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use mintage_core::claims::Jti;
 use mintage_core::jose::SigningFailed;
 use mintage_core::mint::Order;
 use mintage_core::policy::Granted;
-use mintage_core::{Kid, Seconds, UnixTime};
+use mintage_core::{Kid, UnixTime};
 use moka::sync::Cache;
+
+/// A token on its way to who asked for it.
+#[derive(Clone, Debug)]
+pub struct HandedOut {
+    /// The token.
+    pub token: Arc<str>,
+    /// Its `jti`, where its dialect has one.
+    pub jti: Option<Jti>,
+    /// Its `iat`.
+    pub issued_at: UnixTime,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// It was signed for this request.
+    Signed,
+    /// It was signed for an equal request of this second.
+    Shared,
+    /// It was handed out before.
+    Reused,
+}
+
+impl Source {
+    /// The name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+            Self::Shared => "shared",
+            Self::Reused => "reused",
+        }
+    }
+}
 
 type Slot = Arc<OnceLock<Result<Arc<str>, SigningFailed>>>;
 
@@ -54,7 +90,7 @@ impl SignOnce {
 /// Tokens for those who allow an older one (`Mintage-Cache: allow`), while a third of their life is left.
 #[derive(Debug)]
 pub struct Reuse {
-    tokens: Cache<(Granted, Kid), (Arc<str>, UnixTime)>,
+    tokens: Cache<(Granted, Kid), HandedOut>,
 }
 
 impl Default for Reuse {
@@ -66,21 +102,24 @@ impl Default for Reuse {
 }
 
 impl Reuse {
-    /// A token that would do, and the rest of its life.
-    pub fn get(&self, order: &Order) -> Option<(Arc<str>, Seconds)> {
+    /// A token that would do.
+    pub fn get(&self, order: &Order) -> Option<HandedOut> {
         let lifetime = order.granted.terms.lifetime;
-        let (token, issued_at) = self
+        let kept = self
             .tokens
             .get(&(order.granted.clone(), order.kid.clone()))?;
-        let rest = issued_at + lifetime - order.issued_at;
+        let rest = kept.issued_at + lifetime - order.issued_at;
         // A clock that was set back must not hand out a token from the future.
-        (rest * 3 >= lifetime && rest <= lifetime).then_some((token, rest))
+        (rest * 3 >= lifetime && rest <= lifetime).then_some(kept)
     }
 
     /// Keeps a token.
-    pub fn keep(&self, order: &Order, token: &Arc<str>) {
+    pub fn keep(&self, order: &Order, fresh: &HandedOut) {
         let key = (order.granted.clone(), order.kid.clone());
-        self.tokens
-            .insert(key, (Arc::clone(token), order.issued_at));
+        let kept = HandedOut {
+            source: Source::Reused,
+            ..fresh.clone()
+        };
+        self.tokens.insert(key, kept);
     }
 }

@@ -58,3 +58,11 @@ pub fn jti() -> Option<Jti> {
     let mut bytes = Jti::default();
     SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
 }
+
+/// A random number, to tell this process from others; zero if the system has no randomness.
+pub fn random_u32() -> u32 {
+    let mut bytes = [0; 4];
+    // The number is a name and no secret.
+    SystemRandom::new().fill(&mut bytes).ok();
+    u32::from_be_bytes(bytes)
+}

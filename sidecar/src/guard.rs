@@ -5,34 +5,28 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 
 use crate::oauth::OAuthError;
 
 /// Refuses a request that names another host than the loopback (421), or that a page in a browser sent (403).
-pub async fn loopback_only(request: Request, next: Next) -> Response {
-    if !names_loopback(&request) {
-        return OAuthError::new(
+pub fn loopback_only(request: &Request) -> Result<(), OAuthError> {
+    if !names_loopback(request) {
+        return Err(OAuthError::new(
             StatusCode::MISDIRECTED_REQUEST,
             "invalid_request",
             "host-not-loopback",
             "the workload API answers to 127.0.0.1, [::1] and localhost only; use MINTAGE_URL as it is",
-        )
-        .logged()
-        .into_response();
+        ));
     }
     if is_from_a_page(request.headers()) {
-        return OAuthError::new(
+        return Err(OAuthError::new(
             StatusCode::FORBIDDEN,
             "access_denied",
             "origin-refused",
             "the workload API is for the application in the pod, not for pages in a browser",
-        )
-        .logged()
-        .into_response();
+        ));
     }
-    next.run(request).await
+    Ok(())
 }
 
 fn names_loopback(request: &Request) -> bool {

@@ -10,7 +10,9 @@
 pub mod admin;
 mod cache;
 pub mod clock;
+mod context;
 pub mod files;
+mod front;
 mod guard;
 pub mod issuer;
 pub mod logging;

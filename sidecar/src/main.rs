@@ -8,10 +8,11 @@ use mintage_sidecar::{logging, options::Options};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let outcome =
-        logging::start(options.log_format, &options.log_level).map_err(anyhow::Error::msg);
-    match outcome.and_then(|()| mintage_sidecar::run(options)) {
-        Ok(()) => ExitCode::SUCCESS,
+    // What it holds writes the last lines at the end of this function.
+    let log = logging::start(options.log_format, &options.log_level).map_err(anyhow::Error::msg);
+    let outcome = log.and_then(|log| mintage_sidecar::run(options).map(|()| log));
+    match outcome {
+        Ok(_log) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell when standard error is closed.
             drop(writeln!(

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mintage_core::mint::NoOrder;
@@ -25,6 +25,8 @@ pub struct OAuthError {
     pub rule: &'static str,
     /// In words, with the mend.
     pub description: Cow<'static, str>,
+    /// How to authenticate: `WWW-Authenticate`, where the answer has one.
+    pub challenge: Option<String>,
 }
 
 impl OAuthError {
@@ -54,7 +56,15 @@ impl OAuthError {
             error,
             rule,
             description,
+            challenge: None,
         }
+    }
+
+    /// With a challenge.
+    #[must_use]
+    pub fn challenged(mut self, challenge: String) -> Self {
+        self.challenge = Some(challenge);
+        self
     }
 
     /// The description as far as a log line takes it: what the client sent may be quoted in it.
@@ -107,6 +117,9 @@ impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let body = json!({ "error": self.error, "error_description": self.description });
         let mut response = (self.status, no_store_json(body.to_string())).into_response();
+        if let Some(challenge) = self.challenge.and_then(|text| text.try_into().ok()) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()

@@ -4,7 +4,6 @@ use std::char::REPLACEMENT_CHARACTER;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
@@ -25,16 +24,25 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// More parameters than any request of ours has.
 const MAX_PARAMS: usize = 32;
 
+/// The parameters that some route looks at.
+const OURS: [&str; 6] = [
+    "audience",
+    "client_id",
+    "grant_type",
+    "resource",
+    "scope",
+    "token",
+];
+
 /// The parameters of a request.
 #[derive(Debug, Default)]
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Reads a body by its media type.
-    pub async fn read(request: Request) -> Result<Self, OAuthError> {
-        let (parts, body) = request.into_parts();
-        let media_type = media_type(&parts.headers);
-        let body = read_body(&parts.headers, body).await?;
+    pub async fn read(headers: &HeaderMap, body: Body) -> Result<Self, OAuthError> {
+        let media_type = media_type(headers);
+        let body = read_body(headers, body).await?;
         match media_type.as_deref() {
             Some("application/x-www-form-urlencoded") => Self::from_form(&body),
             Some("application/json") => Self::from_json(&body),
@@ -75,11 +83,12 @@ impl Params {
             match value {
                 Value::String(text) => params.add(name, text)?,
                 Value::Null => {}
-                _ => {
-                    return Err(malformed(
-                        "every member of the JSON object must be a string",
-                    ));
+                _ if OURS.contains(&name.as_str()) => {
+                    let text = format!("{name} must be a string in the JSON object");
+                    return Err(OAuthError::invalid_request("json-malformed", text));
                 }
+                // What is not known is ignored (RFC 6749 section 3.2).
+                _ => {}
             }
         }
         Ok(params)

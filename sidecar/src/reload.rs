@@ -26,8 +26,6 @@ pub struct Reloader {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     loaded: Option<Files>,
-    /// The last complaint, so that the same one is not logged at each look.
-    complaint: String,
 }
 
 impl Reloader {
@@ -39,7 +37,6 @@ impl Reloader {
             shared,
             metrics,
             loaded: None,
-            complaint: String::new(),
         }
     }
 
@@ -97,14 +94,13 @@ impl Reloader {
         };
         if self.loaded.as_ref() == Some(&files) {
             // What was wrong in between is mended; it is news if it comes again.
-            self.complaint.clear();
+            self.shared.complain(None);
             return;
         }
         match self.shared.load(&files, &self.identity) {
             Ok(()) => {
                 self.metrics.count_reload("loaded");
                 self.loaded = Some(files);
-                self.complaint.clear();
                 self.say_loaded();
             }
             Err(error) => self.complain(&error.to_string()),
@@ -126,17 +122,23 @@ impl Reloader {
         }
     }
 
-    fn complain(&mut self, complaint: &str) {
-        if self.complaint != complaint {
-            self.metrics.count_reload("refused");
-            let kept = self.shared.current().map(|loaded| loaded.bundle.version);
-            tracing::warn!(
-                event = "bundle-refused",
-                reason = complaint,
-                kept_version = kept
-            );
-            complaint.clone_into(&mut self.complaint);
+    /// Logs a complaint, unless it is the last one again.
+    fn complain(&self, complaint: &str) {
+        if self
+            .shared
+            .complaint()
+            .is_some_and(|last| *last == complaint)
+        {
+            return;
         }
+        self.metrics.count_reload("refused");
+        let kept = self.shared.current().map(|loaded| loaded.bundle.version);
+        tracing::warn!(
+            event = "bundle-refused",
+            reason = complaint,
+            kept_version = kept
+        );
+        self.shared.complain(Some(complaint.to_owned()));
     }
 }
 

@@ -104,9 +104,9 @@ impl Listener {
             };
             let (tls, metrics, alive) = (self.tls.clone(), Arc::clone(&metrics), alive.clone());
             tokio::spawn(async move {
-                metrics.connections.inc();
+                metrics.add_connections(1);
                 connection.run(stream, tls).await;
-                metrics.connections.dec();
+                metrics.add_connections(-1);
                 drop((slot, alive));
             });
         };

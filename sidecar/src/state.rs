@@ -285,6 +285,8 @@ impl Unusable {
 /// The current bundle, shared by all requests.
 pub struct Shared {
     current: ArcSwapOption<Loaded>,
+    /// Why the newest files are not the ones in use.
+    complaint: ArcSwapOption<String>,
     clock: Arc<dyn Clock>,
     draining: AtomicBool,
 }
@@ -294,6 +296,7 @@ impl Shared {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             current: ArcSwapOption::empty(),
+            complaint: ArcSwapOption::empty(),
             clock,
             draining: AtomicBool::new(false),
         }
@@ -325,7 +328,18 @@ impl Shared {
         let previous = self.current.load_full();
         let loaded = Loaded::build(self.now(), files, identity, previous.as_deref())?;
         self.current.store(Some(Arc::new(loaded)));
+        self.complain(None);
         Ok(())
+    }
+
+    /// Why the newest files are not the ones in use; `None` if they are.
+    pub fn complaint(&self) -> Option<Arc<String>> {
+        self.complaint.load_full()
+    }
+
+    /// Says why the newest files are not the ones in use, or that they are.
+    pub fn complain(&self, complaint: Option<String>) {
+        self.complaint.store(complaint.map(Arc::new));
     }
 
     /// No longer ready: the process is about to end.

@@ -25,7 +25,8 @@ use session::Session;
 
 /// Runs until a signal ends it.
 pub async fn run(args: Args) -> Result<(), Failure> {
-    logging::start(LogFormat::Text, &args.log_level).map_err(Failure::Input)?;
+    // It writes the last lines when it goes.
+    let _log = logging::start(LogFormat::Text, &args.log_level).map_err(Failure::Input)?;
     let mut session = Session::start(args)?;
     let servers = serve::Servers::start(&session)?;
     report::welcome(&session, &servers)?;

@@ -12,7 +12,8 @@ use crate::oauth::{OAuthError, no_store_json};
 use crate::params::Params;
 
 pub async fn handle(State(app): State<App>, request: Request) -> Response {
-    match Params::read(request)
+    let (parts, body) = request.into_parts();
+    match Params::read(&parts.headers, body)
         .await
         .and_then(|params| introspect(&app, &params))
     {

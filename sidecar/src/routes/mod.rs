@@ -13,7 +13,7 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 
-use crate::guard;
+use crate::front;
 use crate::metrics::Metrics;
 use crate::oauth::OAuthError;
 use crate::state::Shared;
@@ -31,6 +31,23 @@ pub struct App {
 const PATHS: &str = "POST /oauth/token, POST /introspect, GET or POST /validate, \
     GET /.well-known/openid-configuration, /.well-known/oauth-authorization-server, /.well-known/jwks.json, \
     /.well-known/oauth-protected-resource";
+
+/// A path's name in metrics and traces.
+pub(crate) fn route_of(path: &str) -> &'static str {
+    const ROUTES: [&str; 7] = [
+        "/oauth/token",
+        "/validate",
+        "/introspect",
+        "/.well-known/jwks.json",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-protected-resource",
+    ];
+    ROUTES
+        .into_iter()
+        .find(|route| *route == path)
+        .unwrap_or("other")
+}
 
 /// The workload API, behind the loopback guard.
 pub fn workload_api(app: App) -> Router {
@@ -61,7 +78,10 @@ pub fn workload_api(app: App) -> Router {
             only("GET, HEAD", get(discovery::protected_resource)),
         )
         .fallback(not_found)
-        .layer(axum::middleware::from_fn(guard::loopback_only))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            front::serve,
+        ))
         .with_state(app)
 }
 

@@ -1,20 +1,21 @@
 //! `POST /oauth/token`: an access token for the pod's own identity (RFC 6749 section 4.4).
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mintage_core::claims::{Jti, jti_text};
 use mintage_core::jose::SigningFailed;
 use mintage_core::mint::Order;
-use mintage_core::{Seconds, policy};
+use mintage_core::{Issuer, Seconds, policy};
 use serde::Serialize;
 
 use super::App;
+use crate::cache::{HandedOut, Source};
 use crate::clock;
+use crate::metrics::IssuedLabels;
 use crate::oauth::{OAuthError, no_store_json};
 use crate::params::Params;
 use crate::state::Loaded;
@@ -30,25 +31,30 @@ struct Answer<'a> {
 }
 
 /// Grant types that Auth0 knows and a workload cannot use.
-const FOR_OTHER_CLIENTS: [&str; 6] = [
+const FOR_OTHER_CLIENTS: [&str; 8] = [
     "authorization_code",
     "implicit",
     "password",
     "refresh_token",
     "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
     "urn:ietf:params:oauth:grant-type:token-exchange",
+    "urn:openid:params:grant-type:ciba",
 ];
+
+/// Auth0's own grant types begin so: `password-realm`, `passwordless/otp`, `mfa-otp`, …
+const OF_AUTH0: &str = "http://auth0.com/oauth/grant-type/";
 
 /// Asks a request whether an older token would do.
 const REUSE: &str = "mintage-cache";
 
 pub async fn handle(State(app): State<App>, request: Request) -> Response {
-    let headers = request.headers().clone();
-    let params = match Params::read(request).await {
+    let (parts, body) = request.into_parts();
+    let params = match Params::read(&parts.headers, body).await {
         Ok(params) => params,
         Err(error) => return refuse(&app, error, None),
     };
-    match issue(&app, &headers, &params) {
+    match issue(&app, &parts.headers, &params) {
         Ok(response) => response,
         Err(error) => refuse(&app, error, Some(&params)),
     }
@@ -58,8 +64,8 @@ fn issue(app: &App, headers: &HeaderMap, params: &Params) -> Result<Response, OA
     check_grant_type(params)?;
     let now = app.shared.now();
     let loaded = app.shared.usable(now)?;
-    let workload = loaded.mint.policy().workload().to_string();
-    check_client(headers, params, &workload)?;
+    let workload = loaded.mint.policy().workload_text();
+    check_client(headers, params, workload, loaded.mint.policy().issuer())?;
     let request = policy::Request {
         audience: audience(params)?,
         scope: params.get("scope"),
@@ -69,54 +75,93 @@ fn issue(app: &App, headers: &HeaderMap, params: &Params) -> Result<Response, OA
     let may_reuse = headers
         .get(REUSE)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"allow"));
-    if may_reuse && let Some((token, rest)) = loaded.reuse.get(&order) {
-        app.metrics.count_token("reused");
-        return Ok(answer(&order, &token, rest, Some("hit")));
-    }
-    let token = sign(app, &loaded, &order).map_err(|SigningFailed| {
-        let text =
-            "the token could not be signed (signing-failed: see the sidecar's log; try again)";
-        OAuthError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "temporarily_unavailable",
-            "signing-failed",
-            text,
-        )
-    })?;
+    let reused = may_reuse.then(|| loaded.reuse.get(&order)).flatten();
+    let handed_out = if let Some(reused) = reused {
+        reused
+    } else {
+        let fresh = sign(app, &loaded, &order)?;
+        if may_reuse {
+            loaded.reuse.keep(&order, &fresh);
+        }
+        fresh
+    };
+    note(app, workload, &order, &handed_out);
+    let mut response = answer(&order, &handed_out);
     if may_reuse {
-        loaded.reuse.keep(&order, &token);
+        let outcome = match handed_out.source {
+            Source::Reused => "hit",
+            Source::Shared | Source::Signed => "miss",
+        };
+        response
+            .headers_mut()
+            .insert(REUSE, HeaderValue::from_static(outcome));
     }
-    app.metrics.count_token("issued");
-    tracing::info!(
-        event = "token-issued",
-        client = workload,
-        audience = %order.granted.audience,
-        scope = order.granted.scope,
-        kid = %order.kid,
-        lifetime = order.granted.terms.lifetime,
-    );
-    Ok(answer(
-        &order,
-        &token,
-        order.granted.terms.lifetime,
-        may_reuse.then_some("miss"),
-    ))
+    Ok(response)
 }
 
 /// Signs, or shares the signature of an equal order of this second.
-fn sign(app: &App, loaded: &Loaded, order: &Order) -> Result<Arc<str>, SigningFailed> {
-    let fresh = || {
-        let jti = clock::jti().ok_or(SigningFailed)?;
+fn sign(app: &App, loaded: &Loaded, order: &Order) -> Result<HandedOut, OAuthError> {
+    let terms = order.granted.terms;
+    let mut source = Source::Shared;
+    let mut fresh = |jti: Jti| {
+        source = Source::Signed;
         let started = tokio::time::Instant::now();
         let token = loaded.mint.sign(order, jti)?;
-        app.metrics.signing.observe(started.elapsed().as_secs_f64());
+        app.metrics.count_signature(terms.alg, started.elapsed());
         Ok(token)
     };
-    if order.is_repeatable() {
-        loaded.sign_once.token(order, fresh)
+    let made = if order.is_repeatable() {
+        let token = loaded.sign_once.token(order, || fresh(Jti::default()));
+        token.map(|token| (token, None))
     } else {
-        fresh().map(Arc::from)
-    }
+        clock::jti().ok_or(SigningFailed).and_then(|jti| {
+            let token = fresh(jti)?.into();
+            Ok((token, terms.dialect.has_jti().then_some(jti)))
+        })
+    };
+    let (token, jti) = made.map_err(|SigningFailed| signing_failed())?;
+    Ok(HandedOut {
+        token,
+        jti,
+        issued_at: order.issued_at,
+        source,
+    })
+}
+
+fn signing_failed() -> OAuthError {
+    OAuthError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "temporarily_unavailable",
+        "signing-failed",
+        "the token could not be signed (signing-failed: see the sidecar's log; try again)",
+    )
+}
+
+/// Counts a token that is handed out, and writes the line of the audit.
+fn note(app: &App, workload: &str, order: &Order, handed_out: &HandedOut) {
+    let terms = order.granted.terms;
+    let source = handed_out.source.name();
+    app.metrics.count_token(match handed_out.source {
+        Source::Reused => "reused",
+        Source::Shared | Source::Signed => "issued",
+    });
+    app.metrics.count_issued(&IssuedLabels {
+        alg: terms.alg.as_str(),
+        dialect: terms.dialect.as_str(),
+        source,
+    });
+    let jti = handed_out.jti.as_ref().map(jti_text);
+    tracing::info!(
+        event = "token-issued",
+        client = workload,
+        audience = order.granted.audience.as_str(),
+        scope = order.granted.scope,
+        kid = order.kid.as_str(),
+        jti,
+        iat = handed_out.issued_at.0,
+        exp = (handed_out.issued_at + terms.lifetime).0,
+        source,
+    );
 }
 
 fn check_grant_type(params: &Params) -> Result<(), OAuthError> {
@@ -126,14 +171,16 @@ fn check_grant_type(params: &Params) -> Result<(), OAuthError> {
             "grant-type-missing",
             "grant_type is missing; send grant_type=client_credentials",
         )),
-        Some(other) if FOR_OTHER_CLIENTS.contains(&other) => Err(OAuthError::new(
-            StatusCode::FORBIDDEN,
-            "unauthorized_client",
-            "grant-type-of-others",
-            format!(
-                "Grant type '{other}' not allowed for the client. (grant-type-of-others: a workload uses client_credentials)"
-            ),
-        )),
+        Some(other) if FOR_OTHER_CLIENTS.contains(&other) || other.starts_with(OF_AUTH0) => {
+            Err(OAuthError::new(
+                StatusCode::FORBIDDEN,
+                "unauthorized_client",
+                "grant-type-of-others",
+                format!(
+                    "Grant type '{other}' not allowed for the client. (grant-type-of-others: a workload uses client_credentials)"
+                ),
+            ))
+        }
         Some(_) => Err(OAuthError::new(
             StatusCode::BAD_REQUEST,
             "unsupported_grant_type",
@@ -144,7 +191,13 @@ fn check_grant_type(params: &Params) -> Result<(), OAuthError> {
 }
 
 /// A client that names itself must name the pod: in the body, or as the user of HTTP Basic. A secret is not looked at.
-fn check_client(headers: &HeaderMap, params: &Params, workload: &str) -> Result<(), OAuthError> {
+/// Who tried the header gets a challenge (RFC 6749 section 5.2).
+fn check_client(
+    headers: &HeaderMap,
+    params: &Params,
+    workload: &str,
+    issuer: &Issuer,
+) -> Result<(), OAuthError> {
     let of_header = headers
         .get(AUTHORIZATION)
         .map(|value| basic_user(value).unwrap_or_default());
@@ -156,14 +209,19 @@ fn check_client(headers: &HeaderMap, params: &Params, workload: &str) -> Result<
     if named.into_iter().all(|client| client == workload) {
         return Ok(());
     }
-    Err(OAuthError::new(
+    let error = OAuthError::new(
         StatusCode::UNAUTHORIZED,
         "access_denied",
         "client-not-own",
         format!(
             "Unauthorized (client-not-own: this pod is {workload}; leave client_id out, or send this one)"
         ),
-    ))
+    );
+    Err(if headers.contains_key(AUTHORIZATION) {
+        error.challenged(format!("Basic realm=\"{}\"", issuer.domain()))
+    } else {
+        error
+    })
 }
 
 /// The user of an HTTP Basic header; OAuth writes it form-encoded (RFC 6749 section 2.3.1).
@@ -192,27 +250,15 @@ fn audience(params: &Params) -> Result<Option<&str>, OAuthError> {
     }
 }
 
-fn answer(
-    order: &Order,
-    token: &str,
-    expires_in: Seconds,
-    reuse: Option<&'static str>,
-) -> Response {
-    let scope = &order.granted.scope;
+fn answer(order: &Order, handed_out: &HandedOut) -> Response {
+    let expires_at = handed_out.issued_at + order.granted.terms.lifetime;
     let answer = Answer {
-        access_token: token,
+        access_token: &handed_out.token,
         token_type: "Bearer",
-        expires_in,
-        scope,
+        expires_in: expires_at - order.issued_at,
+        scope: &order.granted.scope,
     };
-    let body = serde_json::to_string(&answer).expect("strings and a number are JSON");
-    let mut response = no_store_json(body);
-    if let Some(outcome) = reuse {
-        response
-            .headers_mut()
-            .insert(REUSE, HeaderValue::from_static(outcome));
-    }
-    response
+    no_store_json(serde_json::to_string(&answer).expect("strings and a number are JSON"))
 }
 
 fn refuse(app: &App, error: OAuthError, params: Option<&Params>) -> Response {
@@ -223,10 +269,15 @@ fn refuse(app: &App, error: OAuthError, params: Option<&Params>) -> Response {
             .unwrap_or_default()
     };
     let short = |text: &str| text.chars().take(200).collect::<String>();
+    let loaded = app.shared.current();
+    let client = loaded
+        .as_ref()
+        .map(|loaded| loaded.mint.policy().workload_text());
     tracing::warn!(
         event = "token-refused",
         rule = error.rule,
         error = error.error,
+        client,
         audience = short(asked("audience")),
         scope = short(asked("scope")),
         description = error.summary(),

@@ -24,12 +24,14 @@ async fn the_log_has_a_line_for_each_refusal_and_no_secret() {
         answer(request.form(params).header("Mintage-Cache", "allow")).await
     };
     let mut secrets = Vec::new();
+    let mut tokens = Vec::new();
     for audience in [ORDERS, PAYMENTS, PAYMENTS] {
         let good = ask(&[("grant_type", "client_credentials"), ("audience", audience)]).await;
         assert_eq!(good.status, 200, "{good:?}");
         let token = good.text("access_token");
         assert_eq!(Forge::of(&token).claims["aud"], audience);
         secrets.extend(parts(&token));
+        tokens.push(token.clone());
         for request in [
             client.get(url("/validate")).bearer_auth(&token),
             client.post(url("/introspect")).form(&[("token", &token)]),
@@ -98,10 +100,42 @@ async fn the_log_has_a_line_for_each_refusal_and_no_secret() {
     ];
     let expected = expected.map(|(rule, count)| (rule.to_owned(), count));
     assert_eq!(refusals, BTreeMap::from(expected));
-    let told = |event: &str| lines.iter().filter(|line| line.contains(event)).count();
+    let issued: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["event"] == "token-issued")
+        .collect();
     assert_eq!(
-        told("\"token-issued\""),
-        2,
-        "the third was handed out again"
+        issued.len(),
+        tokens.len(),
+        "a line for each token that was handed out"
     );
+    for (event, token) in issued.iter().zip(&tokens) {
+        let token = Forge::of(token);
+        assert_eq!(event["client"], "shop/checkout");
+        assert_eq!(event["kid"], token.header["kid"]);
+        let claims = [
+            ("audience", "aud"),
+            ("scope", "scope"),
+            ("iat", "iat"),
+            ("exp", "exp"),
+            ("jti", "jti"),
+        ];
+        for (field, claim) in claims {
+            assert_eq!(event.get(field), token.claims.get(claim), "{field}");
+        }
+    }
+    let sources: Vec<_> = issued
+        .iter()
+        .map(|event| event["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(sources, ["signed", "signed", "reused"]);
+    let refused = lines
+        .iter()
+        .filter(|line| line.contains("\"token-refused\""));
+    for line in refused {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["client"], "shop/checkout", "{line}");
+        assert!(event["request_id"].is_string(), "{line}");
+    }
 }

@@ -30,6 +30,7 @@ mod pod;
 mod process;
 mod raw;
 mod reload;
+mod requests;
 mod reuse;
 mod revocation;
 mod sidecar;

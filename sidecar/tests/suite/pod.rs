@@ -130,6 +130,12 @@ impl Pod {
         self.shared.load(&files, &self.identity).unwrap();
     }
 
+    /// The domain that its tokens name.
+    pub fn domain(&self) -> String {
+        let loaded = self.shared.current().unwrap();
+        loaded.mint.policy().issuer().domain().to_string()
+    }
+
     /// Sets the clock.
     pub fn set_clock(&self, now: UnixTime) {
         self.clock.set(now);
@@ -181,7 +187,7 @@ impl Pod {
 
     /// The value of a metric, by name and labels as written; 0 if it is not there.
     pub fn metric(&self, name: &str) -> u64 {
-        let text = self.metrics.encode().unwrap();
+        let text = self.metrics.encode(NOW, None).unwrap();
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse().unwrap())

@@ -229,3 +229,24 @@ async fn a_private_key_that_the_keyring_lost_signs_on_from_memory() {
     let answer = fresh.ask(&[("audience", ORDERS)]).send().await.unwrap();
     assert_eq!(answer.status(), 503);
 }
+
+#[tokio::test]
+async fn who_is_not_ready_says_what_is_wrong_with_the_files() {
+    let pod = Pod::empty(identity("shop/checkout", ""), Limits::default());
+    let mut cluster = Cluster::new(standard());
+    cluster.edit_audience("orders/orders", |audience| audience.lifetime = 300);
+    // The files of another namespace.
+    let mut folder = Folder::new(&files(&cluster, ACME, "orders"));
+    let (shared, metrics) = (Arc::clone(&pod.shared), Arc::clone(&pod.metrics));
+    let mut reloader = Reloader::new(folder.path(), pod.identity.clone(), shared, metrics);
+    reloader.look();
+    let ready = pod.admin("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(
+        ready.body.contains("namespace orders") && ready.body.contains("namespace shop"),
+        "{ready:?}"
+    );
+    folder.swap(&files(&cluster, ACME, "shop"));
+    reloader.look();
+    assert_eq!(pod.admin("/readyz").await.body, "ready\n");
+}

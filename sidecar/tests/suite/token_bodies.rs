@@ -127,7 +127,8 @@ async fn malformed_json_is_refused() {
     let with = |more: &str| {
         format!(r#"{{"grant_type":"client_credentials","audience":"{ORDERS}"{more}}}"#)
     };
-    for more in ["", r#","scope":null"#, r#","scope":"read:orders""#] {
+    let others = r#","x":1,"y":[true],"z":{"scope":2}"#;
+    for more in ["", r#","scope":null"#, r#","scope":"read:orders""#, others] {
         assert_eq!(send(&pod, JSON, with(more)).await.status, 200, "{more}");
     }
     for body in [

@@ -62,15 +62,20 @@ async fn a_client_that_names_itself_must_be_the_pod() {
     ] {
         assert_eq!(answer(request).await.status, 200);
     }
-    for request in [
-        form("shop/audit"),
-        json("orders/checkout"),
+    let headers = [
         basic("shop/audit"),
         basic(""),
         form("shop/checkout ").basic_auth("shop/checkout", Some("")),
         bearer,
-    ] {
-        let refused = answer(request).await;
-        refused.refused(401, "access_denied", "client-not-own", "Unauthorized");
+    ];
+    let bodies = [form("shop/audit"), json("orders/checkout")];
+    // RFC 6749 section 5.2: a challenge for who tried the header.
+    let challenge = format!("Basic realm=\"{}\"", pod.domain());
+    for (requests, challenge) in [(&headers[..], &*challenge), (&bodies[..], "")] {
+        for request in requests {
+            let refused = answer(request.try_clone().unwrap()).await;
+            refused.refused(401, "access_denied", "client-not-own", "Unauthorized");
+            assert_eq!(refused.header("www-authenticate"), challenge);
+        }
     }
 }

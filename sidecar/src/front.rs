@@ -1,0 +1,29 @@
+//! What every request to the workload API passes first: its id, the loopback guard, the clock, the trace.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use tokio::time::Instant;
+
+use crate::context::{Context, REQUEST_ID};
+use crate::guard;
+use crate::routes::{App, route_of};
+
+/// Serves a request in its context and measures it.
+pub async fn serve(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let route = route_of(request.uri().path());
+    let context = Context::of(request.headers());
+    let id = context.header();
+    let answer = async {
+        match guard::loopback_only(&request) {
+            Ok(()) => next.run(request).await,
+            Err(error) => error.logged().into_response(),
+        }
+    };
+    let mut response = context.scope(answer).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    app.metrics
+        .count_request(route, response.status().as_u16(), started.elapsed());
+    response
+}
