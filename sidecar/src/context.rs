@@ -36,6 +36,12 @@ impl Context {
         }
     }
 
+    /// The same, as part of a trace.
+    pub fn traced(mut self, trace: String) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
     /// The id: `X-Request-Id` of the answer.
     pub fn header(&self) -> HeaderValue {
         self.id.clone()

@@ -13,7 +13,15 @@ use crate::routes::{App, route_of};
 pub async fn serve(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let route = route_of(request.uri().path());
+    let traced = app
+        .traces
+        .as_ref()
+        .map(|traces| traces.begin(route, &request));
     let context = Context::of(request.headers());
+    let context = match &traced {
+        Some(traced) => context.traced(traced.trace_id()),
+        None => context,
+    };
     let id = context.header();
     let answer = async {
         match guard::loopback_only(&request) {
@@ -23,6 +31,9 @@ pub async fn serve(State(app): State<App>, request: Request, next: Next) -> Resp
     };
     let mut response = context.scope(answer).await;
     response.headers_mut().insert(REQUEST_ID, id);
+    if let Some(traced) = traced {
+        traced.end(&response);
+    }
     app.metrics
         .count_request(route, response.status().as_u16(), started.elapsed());
     response

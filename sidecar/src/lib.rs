@@ -26,5 +26,6 @@ mod run;
 pub mod server;
 pub mod signals;
 pub mod state;
+pub mod traces;
 
 pub use run::run;

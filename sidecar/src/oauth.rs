@@ -14,6 +14,10 @@ use crate::state::Unusable;
 /// The most characters of a description in a log line.
 const MAX_LOGGED: usize = 500;
 
+/// The rule that refused, beside the answer: for traces.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule(pub &'static str);
+
 /// A refused request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OAuthError {
@@ -117,6 +121,7 @@ impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let body = json!({ "error": self.error, "error_description": self.description });
         let mut response = (self.status, no_store_json(body.to_string())).into_response();
+        response.extensions_mut().insert(Rule(self.rule));
         if let Some(challenge) = self.challenge.and_then(|text| text.try_into().ok()) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }

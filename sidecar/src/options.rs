@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use mintage_core::{Domain, ObjectName, WorkloadId};
 
+use crate::traces;
+
 /// Issues access tokens to the application beside it, and says whether a token it received is good.
 ///
 /// Reads one folder, as kubelet mounts it: keyring.json and bundle-0 to bundle-7. Serves the workload API on the
@@ -62,6 +64,10 @@ pub struct Options {
     /// How many threads answer requests. Default: one for each core.
     #[arg(long, env = "MINTAGE_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: Option<u16>,
+    /// Where traces go: the base URL of an OpenTelemetry collector, as http://127.0.0.1:4318. Without it there are none.
+    /// Sampling and the service's name come from OTEL_TRACES_SAMPLER and OTEL_SERVICE_NAME.
+    #[arg(long, env = "MINTAGE_OTLP_ENDPOINT", value_name = "URL", value_parser = traces::endpoint)]
+    pub otlp_endpoint: Option<String>,
     /// The form of the log.
     #[arg(long, env = "MINTAGE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,

@@ -15,6 +15,7 @@ use crate::routes::{App, workload_api};
 use crate::server::{Limits, Listener};
 use crate::signals;
 use crate::state::{Identity, Shared};
+use crate::traces::Traces;
 
 /// Runs until a signal ends it.
 pub fn run(options: Options) -> Result<()> {
@@ -29,9 +30,16 @@ async fn serve(options: Options) -> Result<()> {
     let asked_to_end = signals::termination();
     let shared = Arc::new(Shared::new(Arc::new(SystemClock)));
     let metrics = Arc::new(Metrics::default());
+    let traces = options
+        .otlp_endpoint
+        .as_deref()
+        .map(Traces::start)
+        .transpose()?
+        .map(Arc::new);
     let app = App {
         shared: Arc::clone(&shared),
         metrics: Arc::clone(&metrics),
+        traces: traces.clone(),
     };
     let identity = Identity {
         workload: options.workload,
@@ -75,5 +83,8 @@ async fn serve(options: Options) -> Result<()> {
     workload.await?;
     end_admin.send_replace(true);
     admin.await?;
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(move || traces.finish()).await?;
+    }
     Ok(())
 }

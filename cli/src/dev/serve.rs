@@ -37,6 +37,7 @@ impl Servers {
         let app = |shared| App {
             shared: Arc::clone(shared),
             metrics: Arc::clone(&metrics),
+            traces: None,
         };
         let mut listeners = Vec::new();
         for one in &session.acting {

@@ -17,6 +17,7 @@ use crate::front;
 use crate::metrics::Metrics;
 use crate::oauth::OAuthError;
 use crate::state::Shared;
+use crate::traces::Traces;
 
 /// What every handler has.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// Where requests are traced, if they are.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// The paths, for who asks for another.

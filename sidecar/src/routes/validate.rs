@@ -13,7 +13,7 @@ use mintage_core::verify::{Expected, Rejection};
 
 use super::App;
 use super::introspect::not_accepted;
-use crate::oauth::OAuthError;
+use crate::oauth::{OAuthError, Rule};
 use crate::state::Loaded;
 
 /// Why a request does not pass.
@@ -202,6 +202,7 @@ fn deny(app: &App, loaded: &Loaded, denied: Denied) -> Response {
     app.metrics.count_check("validate", rule);
     tracing::info!(event = "token-rejected", route = "validate", rule);
     let mut response = status.into_response();
+    response.extensions_mut().insert(Rule(rule));
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(challenge) = HeaderValue::from_str(&challenge) {

@@ -40,4 +40,5 @@ mod token_bodies;
 mod token_clients;
 mod token_requests;
 mod tokens;
+mod traces;
 mod validate;

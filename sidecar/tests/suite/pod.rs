@@ -79,6 +79,7 @@ impl Pod {
         let app = App {
             shared: Arc::clone(&shared),
             metrics: Arc::clone(&metrics),
+            traces: None,
         };
         let (end, ended) = watch::channel(false);
         let bind = || {

@@ -50,6 +50,11 @@ fn cluster_of_today() -> Cluster {
 impl Sidecar {
     /// Starts `shop/checkout` and waits until it is loaded and listens.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further options.
+    pub async fn start_with(more: &[&str]) -> Self {
         let files = files(&cluster_of_today(), ACME, "shop");
         let folder = Folder::new(&files);
         let dir = folder.path().to_str().unwrap();
@@ -67,7 +72,10 @@ impl Sidecar {
             "--log-level",
             "debug",
         ];
-        let mut child = command(&options).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = command(&[&options, more].concat())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         let (lines, mut log) = unbounded_channel();
         // Read all the time: a full pipe would stop the sidecar.
