@@ -1,4 +1,4 @@
-//! The OpenAPI description of the workload API, against which every answer of these tests is held.
+//! The `OpenAPI` description of the workload API, against which every answer of these tests is held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
