@@ -167,7 +167,7 @@ async fn no_page_gets_a_token() -> Result<()> {
             let got: Vec<_> = read
                 .keys()
                 .map(String::as_str)
-                .filter(|way| got(&way))
+                .filter(|way| got(way))
                 .collect();
             ensure!(got.is_empty(), "{got:?} read a token: {report}");
             // Every way was tried, and the sidecar was asked.
