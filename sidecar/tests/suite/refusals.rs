@@ -72,7 +72,10 @@ async fn guard_and_state(seen: &mut Seen) {
 
 async fn bodies(seen: &mut Seen) {
     let pod = Pod::orders();
-    let many = (0..33).map(|n| format!("p{n}=")).collect::<Vec<_>>().join("&");
+    let many = (0..33)
+        .map(|n| format!("p{n}="))
+        .collect::<Vec<_>>()
+        .join("&");
     let large = "x".repeat(70_000);
     for operation in [TOKEN, INTROSPECT] {
         for (media_type, body, rule) in [
