@@ -75,7 +75,7 @@ pub type Prepare = fn(&Place, &str) -> anyhow::Result<Vec<String>>;
 /// A client's folder in the checkout, and its own folder in the cache.
 pub struct Place {
     pub source: PathBuf,
-    cache: PathBuf,
+    pub cache: PathBuf,
 }
 
 fn python(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {

@@ -1,5 +1,9 @@
 //! Prepares what stands around a workload API in the tests of `tests/edge`: proxies, a browser, an `OpenAPI` tester.
 
+use std::fs;
+
+use anyhow::Context as _;
+
 use super::clients::{self, Client, Place, text};
 use super::packages;
 use super::tools::Tools;
@@ -17,10 +21,21 @@ pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
             &tools.python,
             schemathesis,
         )?,
-        Client::prepare("CADDY", "edge/caddy", &tools.go, clients::go)?,
+        Client::prepare("CADDY", "edge/caddy", &tools.go, caddy)?,
         debian("NGINX", "nginx")?,
         debian("CHROMIUM", "chromium")?,
     ])
+}
+
+fn caddy(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
+    let command = clients::go(place, version)?;
+    // More than a gigabyte, of no use once the program is there.
+    for left in ["build", "modules"].map(|name| place.cache.join(name)) {
+        if left.exists() {
+            fs::remove_dir_all(&left).with_context(|| left.display().to_string())?;
+        }
+    }
+    Ok(command)
 }
 
 fn schemathesis(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
