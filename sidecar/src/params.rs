@@ -82,13 +82,12 @@ impl Params {
         for (name, value) in members {
             match value {
                 Value::String(text) => params.add(name, text)?,
-                Value::Null => {}
-                _ if OURS.contains(&name.as_str()) => {
+                other if !other.is_null() && OURS.contains(&name.as_str()) => {
                     let text = format!("{name} must be a string in the JSON object");
                     return Err(OAuthError::invalid_request("json-malformed", text));
                 }
-                // What is not known is ignored (RFC 6749 section 3.2).
-                _ => {}
+                // What is null or not known is ignored (RFC 6749 section 3.2), but counted.
+                _ => params.add(name, String::new())?,
             }
         }
         Ok(params)

@@ -15,17 +15,25 @@ pub struct Client {
     output: Lines<BufReader<ChildStdout>>,
 }
 
+/// How a program is started that `cargo xtask test` prepared, or why it cannot be had.
+pub fn command_line(name: &str) -> Result<Result<Vec<String>, String>> {
+    let variable = format!("MINTAGE_COMPAT_{}", name.to_uppercase());
+    if let Ok(reason) = std::env::var(format!("{variable}_SKIP")) {
+        return Ok(Err(reason));
+    }
+    let line = std::env::var(&variable).map_err(|_| {
+        anyhow!("{variable} is not set; run these tests by `cargo xtask test --only compat`")
+    })?;
+    Ok(Ok(serde_json::from_str(&line)?))
+}
+
 impl Client {
     /// Starts a client; the error says why it cannot be had, if `cargo xtask test` said so.
     pub fn start(name: &str) -> Result<Result<Self, String>> {
-        let variable = format!("MINTAGE_COMPAT_{}", name.to_uppercase());
-        if let Ok(reason) = std::env::var(format!("{variable}_SKIP")) {
-            return Ok(Err(reason));
-        }
-        let line = std::env::var(&variable).map_err(|_| {
-            anyhow!("{variable} is not set; run these tests by `cargo xtask test --only compat`")
-        })?;
-        let line: Vec<String> = serde_json::from_str(&line)?;
+        let line = match command_line(name)? {
+            Ok(line) => line,
+            Err(reason) => return Ok(Err(reason)),
+        };
         let (program, arguments) = line.split_first().context("an empty command line")?;
         let mut child = Command::new(program)
             .args(arguments)

@@ -1,6 +1,5 @@
 //! `cargo xtask check`: everything that a reviewer should not have to look at.
 
-use std::env;
 use std::process::{Command, ExitCode};
 
 use crate::progress::{Steps, say};
@@ -18,9 +17,10 @@ pub fn run() -> anyhow::Result<ExitCode> {
 
     steps.next("lints")?;
     let everything = process::run(&mut clippy(&["--workspace", "--all-targets"]))?;
-    // `--all-targets` leaves out the targets that `cargo test` does not run by itself, and the compat driver is one.
-    let driver = process::run(&mut clippy(&["-p", "mintage-tests", "--test", "compat"]))?;
-    if !(everything && driver) {
+    // `--all-targets` leaves out the targets that `cargo test` does not run by itself.
+    let drivers = ["-p", "mintage-tests", "--test", "compat", "--test", "edge"];
+    let drivers = process::run(&mut clippy(&drivers))?;
+    if !(everything && drivers) {
         failed.push("lints");
     }
 
@@ -64,7 +64,7 @@ fn deny() -> anyhow::Result<bool> {
     });
     command.current_dir(workspace::root());
     // The CI script installs its own; a developer's may be anywhere cargo looks.
-    if !installed.exists() && !on_path("cargo-deny") {
+    if !installed.exists() && process::find("cargo-deny").is_none() {
         say("cargo-deny is missing: `cargo install --locked cargo-deny` installs it")?;
         return Ok(false);
     }
@@ -75,9 +75,4 @@ fn deny() -> anyhow::Result<bool> {
         "licenses",
         "sources",
     ]))
-}
-
-fn on_path(program: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }

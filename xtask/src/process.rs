@@ -3,10 +3,11 @@
 //! Each child leads a process group of its own. When the child ends, or this process is told to end, the whole group
 //! is ended: a test that was interrupted leaves no server behind that holds a port.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -66,6 +67,15 @@ pub fn read(command: &mut Command) -> anyhow::Result<String> {
         bail!("`{}` ended with {status}", shown(command));
     }
     Ok(text)
+}
+
+/// A program that can be run by its name, or that only root's shell finds by it.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    folders
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// A command as one would type it: the program without its folder.

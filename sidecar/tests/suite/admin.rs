@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mintage_sidecar::server::Limits;
 
+use crate::answer::send;
 use crate::cluster::{Cluster, ORDERS};
 use crate::pod::{Pod, answer, identity};
 use crate::tokens;
@@ -72,7 +73,7 @@ async fn nothing_but_health_and_metrics() {
             .client
             .post(url)
             .form(&[("grant_type", "client_credentials")]);
-        assert_eq!(answer(posted).await.status, 404, "{path}");
+        assert_eq!(send(posted).await.status, 404, "{path}");
     }
     // And neither of them at the workload API.
     for path in ["/metrics", "/healthz", "/readyz"] {

@@ -4,6 +4,8 @@ use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use crate::description::assert_described;
+
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -11,8 +13,23 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Sends a request.
+/// Sends a request to a workload API, whose answer must be described.
 pub async fn answer(request: RequestBuilder) -> Answer {
+    let built = request.try_clone().and_then(|same| same.build().ok());
+    let built = built.unwrap();
+    let answer = send(request).await;
+    assert_described(
+        built.method().as_str(),
+        built.url().path(),
+        answer.status,
+        &answer.headers,
+        &answer.body,
+    );
+    answer
+}
+
+/// Sends a request.
+pub async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     Answer {
         status: response.status().as_u16(),

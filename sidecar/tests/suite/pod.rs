@@ -17,6 +17,7 @@ use reqwest::{Client, RequestBuilder};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::answer::send;
 pub use crate::answer::{Answer, answer};
 use crate::cluster::{ACME, Cluster, NOW, name};
 
@@ -183,7 +184,7 @@ impl Pod {
     /// Gets a path of the admin listener.
     pub async fn admin(&self, path: &str) -> Answer {
         let url = format!("http://{}{path}", self.admin);
-        answer(self.client.get(url)).await
+        send(self.client.get(url)).await
     }
 
     /// The value of a metric, by name and labels as written; 0 if it is not there.

@@ -20,28 +20,41 @@ pub struct Client {
 impl Client {
     /// Prepares all of them; one that cannot be prepared (no tool, no network) holds the reason.
     pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Self>> {
-        let cache = workspace::cache()?.join("compat");
-        let prepare =
-            |name, folder, tool: &Result<String, String>, how: Prepare| -> anyhow::Result<Self> {
-                let place = Place {
-                    source: workspace::root().join("tests/compat").join(folder),
-                    cache: cache.join(folder),
-                };
-                let command = tool.as_ref().map_err(Clone::clone).and_then(|version| {
-                    how(&place, version)
-                        .map_err(|error| format!("it could not be prepared: {error:#}"))
-                });
-                match &command {
-                    Ok(_) => say(format_args!("{folder}: ready"))?,
-                    Err(reason) => say(format_args!("SKIPPED {folder}: {reason}"))?,
-                }
-                Ok(Self { name, command })
-            };
         Ok(vec![
-            prepare("PYTHON", "python", &tools.python, python)?,
-            prepare("NODE", "node", &tools.node, node)?,
-            prepare("GO", "go", &tools.go, go)?,
+            Self::prepare("PYTHON", "compat/python", &tools.python, python)?,
+            Self::prepare("NODE", "compat/node", &tools.node, node)?,
+            Self::prepare("GO", "compat/go", &tools.go, go)?,
         ])
+    }
+
+    /// Prepares one from its folder under `tests`.
+    pub fn prepare(
+        name: &'static str,
+        folder: &str,
+        tool: &Result<String, String>,
+        how: Prepare,
+    ) -> anyhow::Result<Self> {
+        let place = Place {
+            source: workspace::root().join("tests").join(folder),
+            cache: workspace::cache()?.join(folder),
+        };
+        let command = tool.as_ref().map_err(Clone::clone).and_then(|version| {
+            how(&place, version).map_err(|error| format!("it could not be prepared: {error:#}"))
+        });
+        Self::said(name, folder, command)
+    }
+
+    /// What is there, or why it is not: said, and kept for the tests.
+    pub fn said(
+        name: &'static str,
+        label: &str,
+        command: Result<Vec<String>, String>,
+    ) -> anyhow::Result<Self> {
+        match &command {
+            Ok(_) => say(format_args!("{label}: ready"))?,
+            Err(reason) => say(format_args!("SKIPPED {label}: {reason}"))?,
+        }
+        Ok(Self { name, command })
     }
 
     /// The environment variable in which the tests find it, or find why it is not there.
@@ -57,15 +70,24 @@ impl Client {
 }
 
 /// Makes a client ready, given its tool's version, and gives its command line.
-type Prepare = fn(&Place, &str) -> anyhow::Result<Vec<String>>;
+pub type Prepare = fn(&Place, &str) -> anyhow::Result<Vec<String>>;
 
 /// A client's folder in the checkout, and its own folder in the cache.
-struct Place {
-    source: PathBuf,
-    cache: PathBuf,
+pub struct Place {
+    pub source: PathBuf,
+    pub cache: PathBuf,
 }
 
 fn python(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
+    let bin = venv(place, version)?;
+    Ok(vec![
+        text(&bin.join("python"))?,
+        text(&place.source.join("check.py"))?,
+    ])
+}
+
+/// A virtual environment of what `requirements.txt` names; its folder of programs.
+pub fn venv(place: &Place, version: &str) -> anyhow::Result<PathBuf> {
     let lock = place.source.join("requirements.txt");
     let interpreter = place.cache.join("venv/bin/python");
     place.once(version, &[&lock], || {
@@ -85,10 +107,7 @@ fn python(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
             ])
             .arg(&lock))
     })?;
-    Ok(vec![
-        text(&interpreter)?,
-        text(&place.source.join("check.py"))?,
-    ])
+    Ok(place.cache.join("venv/bin"))
 }
 
 fn node(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
@@ -108,7 +127,8 @@ fn node(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
     Ok(vec!["node".into(), text(&script)?])
 }
 
-fn go(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
+/// The program of a Go module that is one `main.go`.
+pub fn go(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
     let [module, sums, main] = ["go.mod", "go.sum", "main.go"].map(|name| place.source.join(name));
     let program = place.cache.join("compat");
     place.once(version, &[&module, &sums, &main], || {
@@ -165,7 +185,8 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn text(path: &Path) -> anyhow::Result<String> {
+/// A path as it is written on a command line.
+pub fn text(path: &Path) -> anyhow::Result<String> {
     Ok(path
         .to_str()
         .with_context(|| format!("{} is not UTF-8", path.display()))?

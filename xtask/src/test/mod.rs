@@ -15,7 +15,9 @@ use crate::progress::{Steps, say};
 use crate::{process, workspace};
 
 mod clients;
+mod edge;
 mod libtest;
+mod packages;
 mod skips;
 mod suite;
 mod tools;
@@ -41,7 +43,7 @@ pub struct Args {
 enum Kind {
     /// The workspace's own tests
     Rust,
-    /// The stock client libraries of tests/compat
+    /// The stock client libraries of tests/compat, the proxies and the browser of tests/edge
     Compat,
 }
 
@@ -64,6 +66,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let tools = tools::find()?;
         steps.next("compat clients")?;
         clients = Client::prepare_all(&tools)?;
+        clients.extend(edge::prepare_all(&tools)?);
     }
 
     steps.next("programs under test")?;
@@ -84,7 +87,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if compat {
             steps.next("compat tests")?;
             suite.run(
-                &["--package", "mintage-tests", "--test", "compat"],
+                &[
+                    "--package",
+                    "mintage-tests",
+                    "--test",
+                    "compat",
+                    "--test",
+                    "edge",
+                ],
                 &mut report,
             )?;
         }
