@@ -18,7 +18,7 @@ pub struct Client {
 impl Client {
     /// Starts a client; the error says why it cannot be had, if `cargo xtask test` said so.
     pub fn start(name: &str) -> Result<Result<Self, String>> {
-        let variable = format!("MINTAGE_COMPAT_{}", name.to_uppercase());
+        let variable = format!("MINTAGE_COMPAT_{}", name.to_uppercase().replace('-', "_"));
         if let Ok(reason) = std::env::var(format!("{variable}_SKIP")) {
             return Ok(Err(reason));
         }

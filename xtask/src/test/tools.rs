@@ -13,6 +13,8 @@ pub struct Tools {
     pub node: Result<String, String>,
     /// Go.
     pub go: Result<String, String>,
+    /// A JDK, and Maven to go with it.
+    pub java: Result<String, String>,
 }
 
 /// Looks for the tools and prints what is there.
@@ -26,11 +28,14 @@ pub fn find() -> anyhow::Result<Tools> {
         node: version("npm", &["--version"], [9, 0, 0])
             .and_then(|_| version("node", &["--version"], [20, 18, 1])),
         go: version("go", &["env", "GOVERSION"], [1, 25, 0]),
+        java: version("mvn", &["--quiet", "--version"], [3, 6, 3])
+            .and_then(|_| version("javac", &["-version"], [17, 0, 0])),
     };
     for (name, found) in [
         ("python3", &tools.python),
         ("node and npm", &tools.node),
         ("go", &tools.go),
+        ("javac and mvn", &tools.java),
     ] {
         match found {
             Ok(version) => say(format_args!("{name} {version}"))?,
