@@ -52,7 +52,8 @@ fn version(program: &str, arguments: &[&str], least: [u32; 3]) -> Result<String,
     );
     let found = process::read(Command::new(program).args(arguments).stderr(Stdio::null()))
         .map_err(|_| format!("{wanted}, and was not found"))?;
-    let found = found.trim();
+    // Maven resets the terminal's colour before it says anything.
+    let found = found.trim().trim_start_matches("\u{1b}[0m");
     if parse(found) < least {
         return Err(format!("{wanted}, and {found} was found"));
     }
@@ -91,6 +92,8 @@ mod tests {
             missing,
             Err("mintage-no-such-tool 1.2.3 or later is needed, and was not found".into())
         );
+        let coloured = version("printf", &["\\033[0m3.8.7\n"], [3, 6, 3]);
+        assert_eq!(coloured, Ok("3.8.7".into()));
         let old = version("echo", &["v1.9.0"], [1, 25, 0]);
         assert_eq!(
             old,
