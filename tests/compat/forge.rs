@@ -1,8 +1,13 @@
 //! Bad tokens made of a good one, with one change each.
 
+use std::fs;
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mintage_core::bundle::KeyringFile;
+use mintage_core::jose::PrivateKey;
 use serde_json::Value;
 
 fn parts(token: &str) -> Result<[&str; 3]> {
@@ -59,4 +64,32 @@ pub fn with_header(token: &str, name: &str, value: &str) -> Result<String> {
 /// The header says HS256, as if the public key were the secret.
 pub fn hmac_confusion(token: &str) -> Result<String> {
     with_header(token, "alg", "HS256")
+}
+
+/// A good token that is changed and signed again with the very same key, as nobody can who has not got that key: what
+/// is refused then is refused for the change.
+pub fn signed_again(
+    token: &str,
+    state: &Path,
+    change: impl FnOnce(&mut Value, &mut Value),
+) -> Result<String> {
+    let [header, payload, _] = parts(token)?;
+    let (mut header, mut claims) = (decode(header)?, decode(payload)?);
+    change(&mut header, &mut claims);
+    let message = format!("{}.{}", encode(&header), encode(&claims));
+    let signature = private_key(&state.join("keys"), &kid(token)?)?.sign(message.as_bytes())?;
+    Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// A key of `mintage dev`, which keeps a keyring file for each owner in a folder for each namespace.
+fn private_key(keys: &Path, kid: &str) -> Result<PrivateKey> {
+    for namespace in fs::read_dir(keys)? {
+        for file in fs::read_dir(namespace?.path())? {
+            let file = KeyringFile::parse(&fs::read(file?.path())?)?;
+            if let Some(entry) = file.keys.iter().find(|entry| entry.kid.as_str() == kid) {
+                return Ok(entry.open()?);
+            }
+        }
+    }
+    anyhow::bail!("no keyring file holds {kid}")
 }

@@ -17,7 +17,7 @@ pub struct Client {
 
 /// How a program is started that `cargo xtask test` prepared, or why it cannot be had.
 pub fn command_line(name: &str) -> Result<Result<Vec<String>, String>> {
-    let variable = format!("MINTAGE_COMPAT_{}", name.to_uppercase());
+    let variable = format!("MINTAGE_COMPAT_{}", name.to_uppercase().replace('-', "_"));
     if let Ok(reason) = std::env::var(format!("{variable}_SKIP")) {
         return Ok(Err(reason));
     }

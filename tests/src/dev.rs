@@ -204,12 +204,12 @@ pub fn http() -> Result<reqwest::Client> {
         .build()?)
 }
 
-/// Tries something until it holds, for ten seconds.
+/// Tries something until it holds, for half a minute: on a busy machine, keys take many seconds to make.
 pub async fn eventually<T, F: Future<Output = Result<Option<T>>>>(
     what: &str,
     mut attempt: impl FnMut() -> F,
 ) -> Result<T> {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     loop {
         if let Some(value) = attempt().await? {
             return Ok(value);

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod check;
 mod generate;
+mod place;
 mod process;
 mod progress;
 mod test;

@@ -9,6 +9,7 @@ use mintage_core::keyring::{Keyring, Owner};
 use mintage_core::plan::{Input, KeyName, Plan, State, plan};
 use mintage_core::world::World;
 use mintage_core::{Kid, Namespace, TenantRef, UnixTime};
+use mintage_sidecar::clock::Clock;
 use mintage_sidecar::files::{self, Files};
 
 use super::store::{Store, StoredKeyring};
@@ -57,7 +58,10 @@ impl Engine {
 
     /// One turn: plans, makes the keys that are wanted, and keeps the outcome. Private keys are kept before the state
     /// that publishes them, so a crash in between leaves keys that nobody was told of.
-    pub fn turn(&mut self, now: UnixTime, world: &World) -> Result<Plan> {
+    ///
+    /// A key's `propagationDelay` counts from the plan that publishes it, and making keys takes time. So each plan reads
+    /// the clock anew: else a key whose making took longer than the delay would sign before anybody was told of it.
+    pub fn turn(&mut self, clock: &impl Clock, world: &World) -> Result<Plan> {
         let mut made: BTreeMap<KeyName, (Jwk, PrivateEntry)> = BTreeMap::new();
         let stored: BTreeSet<Kid> = self
             .private
@@ -65,8 +69,10 @@ impl Engine {
             .flat_map(|file| &file.keys)
             .map(|entry| entry.kid.clone())
             .collect();
-        // Once to learn which keys are wanted, once with them; a third time would mean that a key is never enough.
-        for _ in 0..2 {
+        // Once to learn which keys are wanted, once with them, once more for a rotation that came due meanwhile; after
+        // that a key would never be enough.
+        for _ in 0..3 {
+            let now = clock.now();
             let fresh = made
                 .iter()
                 .map(|(name, (jwk, _))| (name.clone(), jwk.clone()))
@@ -210,4 +216,46 @@ fn make_key(name: &KeyName) -> Result<(KeyName, (Jwk, PrivateEntry))> {
         pkcs8,
     };
     Ok((name.clone(), (jwk, entry)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+    use crate::dev::folder::{self, Folder};
+
+    /// Each look at it finds an hour gone by.
+    struct Hours(AtomicI64);
+
+    impl Clock for Hours {
+        fn now(&self) -> UnixTime {
+            UnixTime(self.0.fetch_add(3600, Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn a_key_that_took_long_to_make_is_published_when_it_is_made() {
+        let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart");
+        let manifests = folder::read(&quickstart, None).unwrap();
+        let world = Folder::observe(&manifests, std::iter::empty(), 2)
+            .unwrap()
+            .world;
+        let dir = tempfile::tempdir().unwrap();
+        let (mut engine, _) = Engine::open(Store::open(dir.path()).unwrap()).unwrap();
+
+        let asked = UnixTime(1_800_000_000);
+        let plan = engine
+            .turn(&Hours(AtomicI64::new(asked.0)), &world)
+            .unwrap();
+        let published: BTreeSet<UnixTime> = plan
+            .state
+            .keyrings
+            .iter()
+            .flat_map(|keyring| &keyring.keys)
+            .map(|key| key.published_at)
+            .collect();
+        assert_eq!(published, BTreeSet::from([asked + 3600]));
+    }
 }

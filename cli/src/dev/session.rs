@@ -94,7 +94,6 @@ impl Session {
                     }
                 });
         let acting: Vec<Acting> = acting.collect();
-        let now = SystemClock.now();
         // Everything that can be wrong with the manifests is found before the state folder is touched.
         let observed = Folder::observe(
             &manifests,
@@ -107,7 +106,8 @@ impl Session {
         complaints
             .iter()
             .try_for_each(|complaint| report::remark(complaint))?;
-        let outcome = turn(now, &args, &acting, &manifests, &mut engine)?;
+        let outcome = turn(&args, &acting, &manifests, &mut engine)?;
+        let now = SystemClock.now();
         let certificate = Tls::make(engine.store(), &hosts(&outcome.plan), now)?;
         let session = Self {
             issuers: Arc::new(ArcSwap::from_pointee(issuers(now, &outcome))),
@@ -148,27 +148,29 @@ impl Session {
             return;
         }
         self.look = look;
-        if let Err(error) = self.renew(now, changed) {
+        if let Err(error) = self.renew(changed) {
             // Standard output is gone, and the process goes on all the same.
             report::kept(now, &error).ok();
             self.retry_at = now + RETRY;
         }
     }
 
-    fn renew(&mut self, now: UnixTime, changed: bool) -> Result<()> {
+    fn renew(&mut self, changed: bool) -> Result<()> {
         let read = if changed {
             Some(folder::read(&self.args.folder, Some(&self.manifests))?)
         } else {
             None
         };
         let manifests = read.as_ref().unwrap_or(&self.manifests);
-        let outcome = turn(now, &self.args, &self.acting, manifests, &mut self.engine)?;
+        let outcome = turn(&self.args, &self.acting, manifests, &mut self.engine)?;
+        let now = SystemClock.now();
         let before = std::mem::replace(&mut self.outcome, outcome);
         if let Some(manifests) = read {
             self.manifests = manifests;
         }
-        self.load()?;
+        // Told of by the issuers before anybody signs with it.
         self.issuers.store(Arc::new(issuers(now, &self.outcome)));
+        self.load()?;
         let hosts = hosts(&self.outcome.plan);
         if hosts != self.certificate.hosts || self.certificate.renew_at <= now {
             self.certificate = Tls::make(self.engine.store(), &hosts, now)?;
@@ -198,7 +200,6 @@ impl Session {
 }
 
 fn turn(
-    now: UnixTime,
     args: &Args,
     acting: &[Acting],
     manifests: &Manifests,
@@ -210,7 +211,7 @@ fn turn(
         args.propagation_delay,
     )?;
     let actors = choose(args, acting, &folder)?;
-    let plan = engine.turn(now, &folder.world)?;
+    let plan = engine.turn(&SystemClock, &folder.world)?;
     Ok(Outcome {
         folder,
         plan,

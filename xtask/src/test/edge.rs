@@ -4,42 +4,40 @@ use std::fs;
 
 use anyhow::Context as _;
 
-use super::clients::{self, Client, Place, text};
+use super::clients::{Client, go, python};
 use super::packages;
 use super::tools::Tools;
+use crate::place::{Place, text};
 
 /// Prepares all of it; what cannot be prepared holds the reason.
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
-    let debian = |name, program: &str| {
-        let found = packages::find(program).map(|path| vec![path]);
-        Client::said(name, program, found)
-    };
     Ok(vec![
         Client::prepare(
-            "SCHEMATHESIS",
+            "schemathesis",
             "edge/schemathesis",
             &tools.python,
             schemathesis,
         )?,
-        Client::prepare("CADDY", "edge/caddy", &tools.go, caddy)?,
-        debian("NGINX", "nginx")?,
-        debian("CHROMIUM", "chromium")?,
+        Client::prepare("caddy", "edge/caddy", &tools.go, caddy)?,
+        Client::found("nginx", packages::find("nginx"))?,
+        Client::found("chromium", packages::find("chromium"))?,
     ])
 }
 
 fn caddy(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
-    let command = clients::go(place, version)?;
+    go::prepare(place, version)?;
     // More than a gigabyte, of no use once the program is there.
     for left in ["build", "modules"].map(|name| place.cache.join(name)) {
         if left.exists() {
             fs::remove_dir_all(&left).with_context(|| left.display().to_string())?;
         }
     }
-    Ok(command)
+    go::command(place, "caddy")
 }
 
 fn schemathesis(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
-    let program = clients::venv(place, version)?.join("schemathesis");
+    python::prepare(place, version)?;
+    let program = place.cache.join("venv/bin/schemathesis");
     let settings = place.source.join("schemathesis.toml");
     Ok(vec![
         text(&program)?,

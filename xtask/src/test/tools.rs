@@ -13,6 +13,8 @@ pub struct Tools {
     pub node: Result<String, String>,
     /// Go.
     pub go: Result<String, String>,
+    /// A JDK, and Maven to go with it.
+    pub java: Result<String, String>,
 }
 
 /// Looks for the tools and prints what is there.
@@ -26,11 +28,14 @@ pub fn find() -> anyhow::Result<Tools> {
         node: version("npm", &["--version"], [9, 0, 0])
             .and_then(|_| version("node", &["--version"], [20, 18, 1])),
         go: version("go", &["env", "GOVERSION"], [1, 25, 0]),
+        java: version("mvn", &["--quiet", "--version"], [3, 6, 3])
+            .and_then(|_| version("javac", &["-version"], [17, 0, 0])),
     };
     for (name, found) in [
         ("python3", &tools.python),
         ("node and npm", &tools.node),
         ("go", &tools.go),
+        ("javac and mvn", &tools.java),
     ] {
         match found {
             Ok(version) => say(format_args!("{name} {version}"))?,
@@ -47,7 +52,8 @@ fn version(program: &str, arguments: &[&str], least: [u32; 3]) -> Result<String,
     );
     let found = process::read(Command::new(program).args(arguments).stderr(Stdio::null()))
         .map_err(|_| format!("{wanted}, and was not found"))?;
-    let found = found.trim();
+    // Maven resets the terminal's colour before it says anything.
+    let found = found.trim().trim_start_matches("\u{1b}[0m");
     if parse(found) < least {
         return Err(format!("{wanted}, and {found} was found"));
     }
@@ -86,6 +92,8 @@ mod tests {
             missing,
             Err("mintage-no-such-tool 1.2.3 or later is needed, and was not found".into())
         );
+        let coloured = version("printf", &["\\033[0m3.8.7\n"], [3, 6, 3]);
+        assert_eq!(coloured, Ok("3.8.7".into()));
         let old = version("echo", &["v1.9.0"], [1, 25, 0]);
         assert_eq!(
             old,

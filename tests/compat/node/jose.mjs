@@ -1,11 +1,10 @@
 // jose as a resource server uses it, and openid-client as an application. The protocol is in ../README.md.
 
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
-import { createInterface } from 'node:readline'
 import * as jose from 'jose'
 import * as oidc from 'openid-client'
 import { Agent, buildConnector, fetch as undiciFetch } from 'undici'
+import { redirect, serve } from './protocol.mjs'
 
 // jose checks only the claims that are present, unless told which ones an access token must have.
 const REQUIRED = ['iss', 'sub', 'aud', 'exp', 'iat']
@@ -15,17 +14,9 @@ function fetchVia({ ca_file: caFile, connect: address }) {
   const connector = buildConnector(caFile ? { ca: readFileSync(caFile) } : {})
   const dispatcher = new Agent({
     connect(options, callback) {
-      if (!address || isIP(options.hostname.replace(/^\[|\]$/g, ''))) return connector(options, callback)
-      const colon = address.lastIndexOf(':')
-      connector(
-        {
-          ...options,
-          hostname: address.slice(0, colon),
-          port: address.slice(colon + 1),
-          servername: options.hostname,
-        },
-        callback,
-      )
+      const there = redirect(options.hostname, address)
+      if (!there) return connector(options, callback)
+      connector({ ...options, hostname: there.host, port: there.port, servername: options.hostname }, callback)
     },
   })
   return (url, { headers, ...options } = {}) =>
@@ -90,19 +81,7 @@ function failure(error) {
   const name = error.error ?? error.code ?? error.name
   // `fetch` hides the TLS or socket error in the cause.
   const message = [error.message, error.error_description, error.cause?.message].filter(Boolean).join(': ')
-  return { ok: false, error: name, message }
+  return { error: name, message }
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  // Anything thrown is an answer: which code it has is what the tests ask.
-  let reply
-  try {
-    const request = JSON.parse(line)
-    const operation = operations[request.op]
-    if (!operation) throw new Error(`unknown op ${request.op}`)
-    reply = { ok: true, ...(await operation(request)) }
-  } catch (error) {
-    reply = failure(error)
-  }
-  process.stdout.write(`${JSON.stringify(reply)}\n`)
-}
+await serve(operations, failure)

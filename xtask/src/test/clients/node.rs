@@ -1,0 +1,36 @@
+//! The clients in JavaScript.
+
+use std::process::Command;
+
+use super::Language;
+use crate::place::{Place, run, text};
+
+pub const LANGUAGE: Language = Language {
+    folder: "node",
+    libraries: &["express", "jose"],
+    prepare,
+    command,
+};
+
+fn prepare(place: &Place, version: &str) -> anyhow::Result<()> {
+    let inputs =
+        ["package.json", "package-lock.json", ".npmrc"].map(|name| place.source.join(name));
+    place.once(version, &inputs, || {
+        inputs
+            .iter()
+            .try_for_each(|input| place.copy(input).map(drop))?;
+        run(Command::new("npm")
+            .args(["ci", "--loglevel=error"])
+            .current_dir(&place.cache))
+    })?;
+    // Node looks for packages beside the file that imports them.
+    place
+        .sources("mjs")?
+        .iter()
+        .try_for_each(|script| place.copy(script).map(drop))
+}
+
+fn command(place: &Place, library: &str) -> anyhow::Result<Vec<String>> {
+    let script = place.cache.join(format!("{library}.mjs"));
+    Ok(vec!["node".into(), text(&script)?])
+}
