@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod deny;
 mod generate;
 mod process;
 mod progress;
@@ -22,6 +23,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Look the dependencies up in RustSec's advisory database
+    Advisories(deny::Args),
     /// Measure the numbers of the design, each as a ratio to a limit of the same run
     Bench(bench::Args),
     /// Check formatting, lints, generated files, licences and banned dependencies
@@ -36,6 +39,7 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     process::end_children_on_signal()?;
     match Cli::parse().command {
+        Command::Advisories(args) => deny::advisories(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Check => check::run(),
         Command::Generate(args) => generate::run(&args),
