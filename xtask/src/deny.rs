@@ -35,7 +35,9 @@ pub fn advisories(args: &Args) -> Result<ExitCode> {
     database(&mut fetch)?;
     if !process::run(fetch.args(["--log-level", "error", "fetch", "db"]))? {
         ensure!(snapshot.is_none(), "the snapshot cannot be read");
-        say("SKIPPED the advisory database: it cannot be fetched, and `--database` names no snapshot")?;
+        say(
+            "SKIPPED the advisory database: it cannot be fetched, and `--database` names no snapshot",
+        )?;
         say("instead, the versions that deny.toml names:")?;
         return Ok(exit_code(check(&["bans"])?));
     }
@@ -88,10 +90,7 @@ fn read_from(command: &mut Command, folder: &Path) -> Result<()> {
         "{} is not a folder: clone {DATABASE} to it",
         folder.display()
     );
-    command.envs([
-        ("GIT_CONFIG_COUNT", "1"),
-        ("GIT_CONFIG_VALUE_0", DATABASE),
-    ]);
+    command.envs([("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_VALUE_0", DATABASE)]);
     command.env(
         "GIT_CONFIG_KEY_0",
         format!("url.{}.insteadOf", folder.display()),
@@ -138,9 +137,9 @@ mod tests {
         let output = Command::new(program)
             .args(["--color", "never", "--manifest-path"])
             .arg(folder.path().join("Cargo.toml"))
-            .args(["check", "--config"])
+            .arg("--config")
             .arg(workspace::root().join("deny.toml"))
-            .arg("bans")
+            .args(["check", "bans"])
             .output()
             .unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -161,7 +160,10 @@ mod tests {
             ("tokio", "1.44.1", "1.44.2", "RUSTSEC-2025-0023"),
         ] {
             let (passes, said) = judge(&program, dependency, bad);
-            assert!(!passes && said.contains(advisory), "{dependency} {bad}: {said}");
+            assert!(
+                !passes && said.contains(advisory),
+                "{dependency} {bad}: {said}"
+            );
             let (passes, said) = judge(&program, dependency, good);
             assert!(passes, "{dependency} {good}: {said}");
         }

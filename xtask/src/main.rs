@@ -7,9 +7,12 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod check;
 mod deny;
+mod elf;
 mod generate;
 mod process;
 mod progress;
+mod release;
+mod sbom;
 mod test;
 mod workspace;
 
@@ -32,6 +35,10 @@ enum Command {
     /// Write every generated file
     #[command(name = "gen")]
     Generate(generate::Args),
+    /// Build static binaries that come out the same everywhere, with checksums and SBOMs
+    Release(release::Args),
+    /// Write what each binary is made of, as CycloneDX
+    Sbom(sbom::Args),
     /// Prepare what the tests need, run all of them, and end with the totals
     Test(test::Args),
 }
@@ -43,6 +50,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args),
         Command::Check => check::run(),
         Command::Generate(args) => generate::run(&args),
+        Command::Release(args) => release::run(&args),
+        Command::Sbom(args) => sbom::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

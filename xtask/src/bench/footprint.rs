@@ -8,6 +8,7 @@ use super::Bench;
 use super::fixture::Fixture;
 use super::rows::{Outcome, Row};
 use super::server::Server;
+use crate::elf;
 use crate::progress::say;
 
 /// The APIs of the large namespace, besides those that are measured.
@@ -73,10 +74,7 @@ fn start_often(bench: &Bench) -> Result<(Outcome, u64)> {
 
 fn size(bench: &Bench) -> Result<Outcome> {
     let bytes = fs::read(&bench.binary)?;
-    // Linked statically or not is in the program header: only a dynamic one names an interpreter.
-    let is_static = !bytes
-        .windows(9)
-        .any(|window| window == b"/ld-linux" || window == b"ld-musl-x");
+    let is_static = elf::is_static(&bytes);
     let megabytes = u32::try_from(bytes.len()).map_err(|_| anyhow!("the binary has over 4 GB"))?;
     let megabytes = f64::from(megabytes) / 1e6;
     Ok(Outcome {
