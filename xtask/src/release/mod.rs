@@ -81,7 +81,9 @@ fn compare(name: &str, one: &[u8], other: &[u8]) -> (bool, String) {
         format!("{name}: the same {length} bytes twice, SHA-256 {sum}")
     } else {
         let (others, of) = (other.len(), sha256(other));
-        format!("FAILED: {name} differs: {length} bytes with SHA-256 {sum}, {others} bytes with {of}")
+        format!(
+            "FAILED: {name} differs: {length} bytes with SHA-256 {sum}, {others} bytes with {of}"
+        )
     };
     (one == other, said)
 }
