@@ -9,6 +9,7 @@ mod check;
 mod deny;
 mod elf;
 mod generate;
+mod place;
 mod process;
 mod progress;
 mod release;

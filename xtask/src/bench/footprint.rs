@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::Bench;
 use super::fixture::Fixture;
-use super::rows::{Outcome, Row};
+use super::rows::{Outcome, Row, mib};
 use super::server::Server;
 use crate::elf;
 use crate::progress::say;
@@ -54,7 +54,7 @@ fn start_often(bench: &Bench) -> Result<(Outcome, u64)> {
     let dir = tempfile::tempdir()?;
     Fixture::new(bench.started, MANY)?.write(dir.path())?;
     let start = |_| {
-        let server = Server::start(&bench.binary, dir.path(), bench.cores)?;
+        let server = Server::start(&bench.binary, dir.path(), bench.cores, None)?;
         Ok((server.start_to_ready, server.memory()?))
     };
     let starts = (0..bench.effort.rounds).map(start);
@@ -88,9 +88,4 @@ fn size(bench: &Bench) -> Result<Outcome> {
             "linked dynamically here; the design's figure is for a static one".to_owned()
         },
     })
-}
-
-fn mib(kib: u64) -> String {
-    let tenths = kib * 10 / 1024;
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }

@@ -1,0 +1,68 @@
+//! Ory Hydra, built from its Go module.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::{Peer, Ports};
+use crate::place::{Place, run};
+use crate::process;
+
+/// It keeps what it has in `SQLite` in memory, and makes its own RSA-2048 key at the first request.
+pub const HYDRA: Peer = Peer {
+    name: "Ory Hydra 2.3.0",
+    folder: "hydra",
+    prepare,
+    serve,
+    ready: "/health/ready",
+    set_up,
+    token: (
+        "/oauth2/token",
+        "grant_type=client_credentials&client_id=load&client_secret=load-secret&scope=read%3Aorders",
+    ),
+    remark: "`--dev`, SQLite in memory; compares the client's secret with a hash (PBKDF2) at each request",
+};
+
+fn prepare(place: &Place) -> Result<()> {
+    let [module, sums] = ["go.mod", "go.sum"].map(|name| place.source.join(name));
+    let version = process::read(Command::new("go").args(["env", "GOVERSION"]))?;
+    place.once(&version, &[&module, &sums], || {
+        run(Command::new("go")
+            .args(["build", "-mod=readonly", "-modcacherw", "-buildvcs=false"])
+            .args(["-tags", "sqlite", "-o"])
+            .arg(place.cache.join("hydra"))
+            .arg("github.com/ory/hydra/v2")
+            .env("CGO_ENABLED", "1")
+            .env("GOCACHE", place.cache.join("build"))
+            .env("GOMODCACHE", place.cache.join("modules"))
+            .current_dir(&place.source))
+    })
+}
+
+fn serve(place: &Place, dir: &Path, ports: Ports) -> Result<Command> {
+    fs::copy(place.source.join("hydra.yml"), dir.join("hydra.yml"))?;
+    let mut command = Command::new(place.cache.join("hydra"));
+    command
+        .args(["serve", "all", "--dev", "--sqa-opt-out", "--config"])
+        .arg(dir.join("hydra.yml"))
+        .env("SERVE_PUBLIC_HOST", "127.0.0.1")
+        .env("SERVE_PUBLIC_PORT", ports.public.to_string())
+        .env("SERVE_ADMIN_HOST", "127.0.0.1")
+        .env("SERVE_ADMIN_PORT", ports.other.to_string());
+    Ok(command)
+}
+
+fn set_up(place: &Place, ports: Ports) -> Result<()> {
+    let mut import = Command::new(place.cache.join("hydra"));
+    import
+        .args(["import", "client", "--endpoint"])
+        .arg(format!("http://127.0.0.1:{}", ports.other))
+        .arg(place.source.join("client.json"))
+        .stdout(std::process::Stdio::null());
+    if !process::run(&mut import)? {
+        bail!("the client could not be made");
+    }
+    Ok(())
+}
