@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::cores::Cores;
-use super::family::Memory;
+use super::family::{Memory, processor_time};
 use super::fixture::{ACCEPTED, Fixture, identifier};
 use super::http::{get, one_token, token_request};
 use super::load::flat_out;
@@ -23,7 +23,8 @@ use crate::{process, release, workspace};
 const INTRODUCTION: &str = "\
 Made by `cargo xtask bench allocators --write`: the release sidecar with one worker thread on one core, the generator on
 another; the same build each time, with another allocator's library loaded before the C library. The allocators take
-turns in each round, and the median of each column stands here. Memory is the sidecar's own share (PSS): after the start,
+turns in each round, and the median of each column stands here; in parentheses, the sidecar's time on its core for one
+request, which a busy machine disturbs less. Memory is the sidecar's own share (PSS): after the start,
 and after all of the load of a round. The last row is the static binary of `cargo xtask release`, which has musl's
 allocator and musl's other routines; nothing can be loaded into it.
 ";
@@ -40,13 +41,21 @@ struct Subject {
 /// What one round gives.
 #[derive(Clone, Copy)]
 struct Round {
-    rates: [f64; 3],
+    asked: [Asked; 3],
     idle: u64,
     loaded: u64,
 }
 
+/// How one kind of request went.
+#[derive(Clone, Copy)]
+struct Asked {
+    rate: f64,
+    /// The sidecar's time on its core, for each request.
+    cost: Duration,
+}
+
 /// The measured requests: shared signatures, P-256 signatures, and a token that is validated again and again.
-const RATES: [&str; 3] = ["RS256 without jti", "ES256", "validate"];
+const KINDS: [&str; 3] = ["RS256 without jti", "ES256", "validate"];
 
 /// Measures and shows the table.
 pub fn measure(args: &Args) -> Result<()> {
@@ -74,7 +83,7 @@ pub fn measure(args: &Args) -> Result<()> {
         shared_core: cores.are_shared(),
     };
     let mut text = format!("{INTRODUCTION}\n{}", run.heading()?);
-    let [shared, each, validate] = RATES;
+    let [shared, each, validate] = KINDS;
     writeln!(
         text,
         "\n| allocator | {shared} | {each} | {validate} | memory, idle | memory, loaded |\n|---|---:|---:|---:|---:|---:|"
@@ -131,14 +140,23 @@ fn find(libraries: &str, soname: &str) -> Option<PathBuf> {
 
 fn round(server: &Server, time: Duration) -> Result<Round> {
     let idle = Memory::of(server.id())?.pss;
-    let ask = |request: &[u8]| flat_out(server.workload, request, time, |_| Ok(()));
+    let ask = |request: &[u8]| {
+        let before = processor_time(server.id())?;
+        let mut answers = 0;
+        let rate = flat_out(server.workload, request, time, |_| {
+            answers += 1;
+            Ok(())
+        })?;
+        let cost = (processor_time(server.id())? - before) / answers;
+        anyhow::Ok(Asked { rate, cost })
+    };
     let shared = ask(&token_request(&identifier("rs256-auth0")))?;
     let each = ask(&token_request(&identifier("es256-jti")))?;
 
     let token = one_token(server.workload, &token_request(&identifier(ACCEPTED)))?;
     let validate = ask(&get("/validate", Some(&token)))?;
     Ok(Round {
-        rates: [shared, each, validate],
+        asked: [shared, each, validate],
         idle,
         loaded: Memory::of(server.id())?.pss,
     })
@@ -146,10 +164,13 @@ fn round(server: &Server, time: Duration) -> Result<Round> {
 
 fn line(name: &str, rounds: &[Round]) -> String {
     let mut cells = vec![name.to_owned()];
-    for index in 0..RATES.len() {
-        let mut rates: Vec<f64> = rounds.iter().map(|round| round.rates[index]).collect();
-        rates.sort_by(f64::total_cmp);
-        cells.push(a_second(rates[rates.len() / 2]));
+    for index in 0..KINDS.len() {
+        let mut asked: Vec<Asked> = rounds.iter().map(|round| round.asked[index]).collect();
+        asked.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        let rate = a_second(asked[asked.len() / 2].rate);
+        asked.sort_by_key(|asked| asked.cost);
+        let micros = asked[asked.len() / 2].cost.as_secs_f64() * 1e6;
+        cells.push(format!("{rate} ({micros:.1} µs)"));
     }
     for memory in [|round: &Round| round.idle, |round: &Round| round.loaded] {
         let mut taken: Vec<u64> = rounds.iter().map(memory).collect();
@@ -175,13 +196,17 @@ mod tests {
 
     #[test]
     fn a_line_shows_the_median_of_each_column() {
-        let round = |rate: f64, memory: u64| Round {
-            rates: [rate, 10.0 - rate, 5.0],
+        let asked = |rate: u32| Asked {
+            rate: f64::from(rate),
+            cost: Duration::from_micros(100) / rate,
+        };
+        let round = |rate: u32, memory: u64| Round {
+            asked: [asked(rate), asked(10 - rate), asked(5)],
             idle: memory,
             loaded: 4096 - memory,
         };
-        let rounds = [round(1.0, 1024), round(3.0, 2048), round(2.0, 3072)];
-        let wanted = "| x | 2/s | 8/s | 5/s | 2.0 MiB | 2.0 MiB |\n";
+        let rounds = [round(1, 1024), round(4, 2048), round(2, 3072)];
+        let wanted = "| x | 2/s (50.0 µs) | 8/s (12.5 µs) | 5/s (20.0 µs) | 2.0 MiB | 2.0 MiB |\n";
         assert_eq!(line("x", &rounds), wanted);
     }
 }

@@ -1,9 +1,11 @@
-//! A process and all that it started: their memory, and their end.
+//! A process and all that it started: their memory, their end; and a process's time on a core.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Memory in KiB.
@@ -57,6 +59,19 @@ pub fn tree(process: u32) -> BTreeSet<u32> {
     }
 }
 
+/// The time that a process has spent on cores, in steps of a clock tick (10 ms mostly).
+pub fn processor_time(process: u32) -> Result<Duration> {
+    let used = used_ticks(process).with_context(|| format!("no times of process {process}"))?;
+    let ticks = u32::try_from(clock_ticks_per_second())?;
+    Ok(Duration::from_secs(used) / ticks)
+}
+
+fn used_ticks(process: u32) -> Option<u64> {
+    let mut fields = stat(process)?.into_iter().skip(11);
+    let [user, system]: [u64; 2] = [fields.next()?.parse().ok()?, fields.next()?.parse().ok()?];
+    Some(user + system)
+}
+
 /// Ends a process and its descendants.
 pub fn end(process: u32) {
     let ids = tree(process).into_iter();
@@ -67,10 +82,15 @@ pub fn end(process: u32) {
 }
 
 fn parent(process: u32) -> Option<u32> {
+    stat(process)?.get(1)?.parse().ok()
+}
+
+/// What `/proc` says of a process, from its state on.
+fn stat(process: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The second field is the program's name in parentheses, and may hold anything.
+    // The field before that is the program's name in parentheses, and may hold anything.
     let (_, after) = stat.rsplit_once(')')?;
-    after.split_whitespace().nth(1)?.parse().ok()
+    Some(after.split_whitespace().map(str::to_owned).collect())
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {
@@ -111,5 +131,17 @@ mod tests {
             let rest = fs::read_to_string(format!("/proc/{member}/smaps_rollup"));
             assert!(!rest.is_ok_and(|text| text.contains("Rss:")), "{member}");
         }
+    }
+
+    #[test]
+    fn time_on_a_core_is_counted() {
+        let itself = std::process::id();
+        let before = processor_time(itself).unwrap();
+        let mut count = 0_u64;
+        while processor_time(itself).unwrap() < before + Duration::from_millis(30) {
+            count += std::hint::black_box(1);
+        }
+        assert!(count > 0);
+        assert!(processor_time(0).is_err());
     }
 }
