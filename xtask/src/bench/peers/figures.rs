@@ -22,7 +22,7 @@ use super::super::rows::{Effort, Middle, Round};
 const CONNECTIONS: [usize; 3] = [2, 8, 32];
 
 /// How many loads long it is warmed up: a just-in-time compiler needs some time.
-const WARM_UP: u32 = 4;
+const WARM_UP: u32 = 5;
 
 /// A running issuer.
 pub struct Subject {

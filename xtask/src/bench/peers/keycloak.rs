@@ -22,7 +22,7 @@ pub const KEYCLOAK: Peer = Peer {
     prepare,
     serve,
     ready: "/realms/bench/.well-known/openid-configuration",
-    set_up: |_, _| Ok(()),
+    set_up: |_, _, _| Ok(()),
     token: (
         "/realms/bench/protocol/openid-connect/token",
         "grant_type=client_credentials&client_id=load&client_secret=load-secret&scope=read%3Aorders",

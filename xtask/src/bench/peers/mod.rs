@@ -42,8 +42,8 @@ struct Peer {
     serve: fn(&Place, &Path, Ports) -> Result<Command>,
     /// The path that is answered when it is ready.
     ready: &'static str,
-    /// Makes what cannot be configured.
-    set_up: fn(&Place, Ports) -> Result<()>,
+    /// Makes what cannot be configured, given the folder of this run.
+    set_up: fn(&Place, &Path, Ports) -> Result<()>,
     /// Path and form of a token request.
     token: (&'static str, &'static str),
     /// What a reader has to know to judge the figures.

@@ -16,7 +16,7 @@ pub const OIDC_PROVIDER: Peer = Peer {
     prepare,
     serve,
     ready: "/.well-known/openid-configuration",
-    set_up: |_, _| Ok(()),
+    set_up: |_, _, _| Ok(()),
     token: (
         "/token",
         "grant_type=client_credentials&client_id=load&client_secret=load-secret&scope=read%3Aorders",

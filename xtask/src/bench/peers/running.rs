@@ -62,7 +62,7 @@ impl Running {
             thread::sleep(Duration::from_millis(10));
         }
         running.start_to_ready = start.elapsed();
-        (peer.set_up)(place, ports)?;
+        (peer.set_up)(place, dir, ports)?;
         Ok(running)
     }
 
