@@ -15,7 +15,7 @@ const DATABASE: &str = "https://github.com/RustSec/advisory-db";
 /// The options of `cargo xtask advisories`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A git clone of RustSec's advisory-db to read instead of fetching it; `advisory-db` in the cache is taken by itself
+    /// A git clone of RustSec's `advisory-db` to read instead of fetching it; one in the cache is taken by itself
     #[arg(long, value_name = "FOLDER", env = "MINTAGE_ADVISORY_DB")]
     database: Option<PathBuf>,
 }

@@ -89,10 +89,10 @@ pub fn measure(args: &Args) -> Result<()> {
         "\n| allocator | {shared} | {each} | {validate} | memory, idle | memory, loaded |\n|---|---:|---:|---:|---:|---:|"
     )?;
     for ((name, subject), rounds) in choices.iter().zip(&rounds) {
-        text.push_str(&match subject {
-            Ok(_) => line(name, rounds),
-            Err(reason) => format!("| {name} | SKIPPED: {reason} | | | | |\n"),
-        });
+        match subject {
+            Ok(_) => text.push_str(&line(name, rounds)),
+            Err(reason) => writeln!(text, "| {name} | SKIPPED: {reason} | | | | |")?,
+        }
     }
     args.publish("allocators", &text)
 }
@@ -147,7 +147,7 @@ fn round(server: &Server, time: Duration) -> Result<Round> {
             answers += 1;
             Ok(())
         })?;
-        let cost = (processor_time(server.id())? - before) / answers;
+        let cost = processor_time(server.id())?.saturating_sub(before) / answers;
         anyhow::Ok(Asked { rate, cost })
     };
     let shared = ask(&token_request(&identifier("rs256-auth0")))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask sbom`: what each binary is made of, as `CycloneDX` 1.5 documents. The same lock file gives the same bytes.
+//! `cargo xtask sbom`: what each binary is made of, as CycloneDX 1.5 documents. The same lock file gives the same bytes.
 
 use std::collections::BTreeMap;
 use std::fs;

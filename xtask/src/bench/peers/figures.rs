@@ -19,7 +19,7 @@ use super::super::load::{Latency, flat_out_on, latency_at};
 use super::super::rows::{Effort, Middle, Round};
 
 /// The loads of which the best counts: requests under way at once.
-const CONNECTIONS: [usize; 3] = [2, 8, 32];
+const CONNECTIONS: [usize; 3] = [1, 8, 32];
 
 /// How many loads long it is warmed up: a just-in-time compiler needs some time.
 const WARM_UP: u32 = 5;
@@ -42,7 +42,7 @@ pub struct Figures {
     pub rate: Middle,
     /// Requests under way at once.
     pub connections: usize,
-    /// At half of that rate, one request after the other.
+    /// At half of the rate that one request after the other reaches.
     pub latency: Latency,
     /// After the first token.
     pub idle: Memory,
@@ -60,14 +60,16 @@ impl Subject {
         check(&one_token(self.address, &self.request)?)?;
         let idle = Memory::of(self.process)?;
         self.load(8, effort.load * WARM_UP, |_| Ok(()))?;
-        let mut best = (0.0, 0);
+        let mut rates = Vec::new();
         for connections in CONNECTIONS {
-            let rate = self.load(connections, effort.load, |_| Ok(()))?;
-            if rate > best.0 {
-                best = (rate, connections);
-            }
+            rates.push((
+                self.load(connections, effort.load, |_| Ok(()))?,
+                connections,
+            ));
         }
-        let connections = best.1;
+        let (alone, _) = rates[0];
+        rates.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (_, connections) = rates[0];
 
         let bare = Bare::new(Alg::RS256)?;
         let hasher = RandomState::new();
@@ -81,8 +83,7 @@ impl Subject {
             })?;
             Ok(Round { measured, limit })
         })?;
-        let half = rate.round.measured / 2.0;
-        let latency = latency_at(self.address, &self.request, half, effort.load)?;
+        let latency = latency_at(self.address, &self.request, alone / 2.0, effort.load)?;
         Ok(Figures {
             rate,
             connections,

@@ -12,12 +12,12 @@ use super::{Peer, Ports};
 use crate::place::{Place, run};
 use crate::process;
 
-/// It keeps what it has in `SQLite` in memory. The key that it makes by itself has 4,096 bits, so it is given another.
+/// It keeps what it has in SQLite in memory. The key that it makes by itself has 4,096 bits, so it is given another.
 pub const HYDRA: Peer = Peer {
     name: "Ory Hydra 2.3.0",
     folder: "hydra",
     prepare,
-    serve,
+    serve: |place, _, ports| Ok(serve(place, ports)),
     ready: "/health/ready",
     set_up,
     token: (
@@ -43,17 +43,16 @@ fn prepare(place: &Place) -> Result<()> {
     })
 }
 
-fn serve(place: &Place, dir: &Path, ports: Ports) -> Result<Command> {
-    fs::copy(place.source.join("hydra.yml"), dir.join("hydra.yml"))?;
+fn serve(place: &Place, ports: Ports) -> Command {
     let mut command = Command::new(place.cache.join("hydra"));
     command
         .args(["serve", "all", "--dev", "--sqa-opt-out", "--config"])
-        .arg(dir.join("hydra.yml"))
+        .arg(place.source.join("hydra.yml"))
         .env("SERVE_PUBLIC_HOST", "127.0.0.1")
         .env("SERVE_PUBLIC_PORT", ports.public.to_string())
         .env("SERVE_ADMIN_HOST", "127.0.0.1")
         .env("SERVE_ADMIN_PORT", ports.other.to_string());
-    Ok(command)
+    command
 }
 
 fn set_up(place: &Place, dir: &Path, ports: Ports) -> Result<()> {

@@ -1,6 +1,5 @@
 //! oidc-provider, a library for Node.js, in a small program of ours.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -14,7 +13,7 @@ pub const OIDC_PROVIDER: Peer = Peer {
     name: "oidc-provider 9.13.3",
     folder: "oidc-provider",
     prepare,
-    serve,
+    serve: |place, _, ports| Ok(serve(place, ports)),
     ready: "/.well-known/openid-configuration",
     set_up: |_, _, _| Ok(()),
     token: (
@@ -41,11 +40,11 @@ fn prepare(place: &Place) -> Result<()> {
     place.copy(&place.source.join("server.mjs")).map(drop)
 }
 
-fn serve(place: &Place, _: &Path, ports: Ports) -> Result<Command> {
+fn serve(place: &Place, ports: Ports) -> Command {
     let mut command = Command::new("node");
     command
         .arg(place.cache.join("server.mjs"))
         .arg(ports.public.to_string())
         .env("NODE_ENV", "production");
-    Ok(command)
+    command
 }

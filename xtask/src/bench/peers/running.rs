@@ -18,7 +18,7 @@ use super::{Peer, Ports};
 use crate::place::Place;
 
 /// The slowest starts in most of a minute when it has the core for itself.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A running peer; it ends with this value, and all that it started with it.
 pub struct Running {

@@ -11,9 +11,9 @@ use super::{Figures, Row};
 const INTRODUCTION: &str = "\
 Made by `cargo xtask bench peers --write`. Client-credentials tokens over plain HTTP on the loopback: RS256 JWTs by a key of
 2048 bits, one core for the server and another for the generator, which is the one of the section above. Each server is
-warmed up, asked with 2, 8 and 32 requests under way at once, and measured with the number that suits it best; the round
-with the median ratio to bare signing on the same core counts. p50 and p99 are at half of that rate, evenly spaced, one
-request at a time, from when it was due. Memory is that of all processes of the server, its own share (PSS), and resident
+warmed up, asked with 1, 8 and 32 requests under way at once, and measured with the number that suits it best; the round
+with the median ratio to bare signing on the same core counts. p50 and p99 are of one request after the other, evenly
+spaced, at half of the rate that can be reached so, from when each was due. Memory is that of all processes of the server, its own share (PSS), and resident
 in parentheses: after the first token, and after all load.
 
 What is not the same. The others are whole identity providers: they know many clients, look one up, and compare its secret
