@@ -45,13 +45,16 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     steps.next(&format!("build for {target}"))?;
     build::prepare(&target)?;
     let folder = workspace::target()?.join("release-build");
+    let elsewhere = tempfile::tempdir()?;
+    let copy = elsewhere.path().join("another/copy");
+    if args.verify {
+        // Now, so that both builds are of the same files though somebody edits them meanwhile.
+        copy_checkout(&copy)?;
+    }
     let built = build::run(workspace::root(), &folder, &target)?;
 
     if args.verify {
-        let elsewhere = tempfile::tempdir()?;
-        let copy = elsewhere.path().join("another/copy");
         steps.next("build again, from a copy elsewhere")?;
-        copy_checkout(&copy)?;
         let again = build::run(&copy, &elsewhere.path().join("target"), &target)?;
         steps.next("compare")?;
         let mut all_same = true;
