@@ -44,7 +44,7 @@ fn prepare(place: &Place) -> Result<()> {
 }
 
 fn serve(place: &Place, ports: Ports) -> Command {
-    let mut command = Command::new(place.cache.join("hydra"));
+    let mut command = Peer::program(place.cache.join("hydra"));
     command
         .args(["serve", "all", "--dev", "--sqa-opt-out", "--config"])
         .arg(place.source.join("hydra.yml"))

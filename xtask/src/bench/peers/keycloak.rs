@@ -75,7 +75,7 @@ fn home(place: &Place) -> PathBuf {
 
 fn keycloak(place: &Place, java: &Path) -> Command {
     // Extracting it kept no execute permission.
-    let mut command = Command::new("bash");
+    let mut command = Peer::program("bash");
     command
         .arg(home(place).join("bin/kc.sh"))
         .env("JAVA_HOME", java);

@@ -4,6 +4,8 @@
 //! prepare (once, in the cache) ─► start ─► set up ─► warm up ─► best of some loads ─► rounds beside the limit ─► p99
 //! ```
 
+use std::env;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
@@ -55,6 +57,18 @@ struct Peer {
 struct Ports {
     public: u16,
     other: u16,
+}
+
+impl Peer {
+    /// A program with nothing in its environment that somebody set for other ends, `JAVA_OPTS` for one.
+    fn program(name: impl AsRef<OsStr>) -> Command {
+        let kept = ["HOME", "PATH"].into_iter();
+        let mut command = Command::new(name);
+        command
+            .env_clear()
+            .envs(kept.filter_map(|name| Some((name, env::var_os(name)?))));
+        command
+    }
 }
 
 /// An issuer's name, its remark, and its figures or why there are none.

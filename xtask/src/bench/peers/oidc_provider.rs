@@ -41,7 +41,7 @@ fn prepare(place: &Place) -> Result<()> {
 }
 
 fn serve(place: &Place, ports: Ports) -> Command {
-    let mut command = Command::new("node");
+    let mut command = Peer::program("node");
     command
         .arg(place.cache.join("server.mjs"))
         .arg(ports.public.to_string())
