@@ -6,6 +6,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use mintage_sidecar::{logging, options::Options};
 
+// For aws-lc, too: it takes the place of the C library's.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     // What it holds writes the last lines at the end of this function.

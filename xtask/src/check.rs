@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode};
 
 use crate::progress::{Steps, say};
-use crate::{generate, process, workspace};
+use crate::{deny, generate, process, workspace};
 
 /// Runs all checks, also after one has failed, and names the failed ones at the end.
 pub fn run() -> anyhow::Result<ExitCode> {
@@ -30,7 +30,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
     }
 
     steps.next("licences, sources and bans")?;
-    if !deny()? {
+    // Not the advisories: those change without a change here, and need the network.
+    if !deny::offline()? {
         failed.push("licences, sources and bans (`cargo deny check bans licenses sources` shows who needs what)");
     }
 
@@ -52,27 +53,4 @@ fn clippy(targets: &[&str]) -> Command {
         .args(targets)
         .args(["--", "-D", "warnings"]);
     command
-}
-
-/// `cargo deny` without its advisories: those change without a change here, and need the network.
-fn deny() -> anyhow::Result<bool> {
-    let installed = workspace::cache()?.join("tools/bin/cargo-deny");
-    let mut command = Command::new(if installed.exists() {
-        installed.as_os_str()
-    } else {
-        "cargo-deny".as_ref()
-    });
-    command.current_dir(workspace::root());
-    // The CI script installs its own; a developer's may be anywhere cargo looks.
-    if !installed.exists() && process::find("cargo-deny").is_none() {
-        say("cargo-deny is missing: `cargo install --locked cargo-deny` installs it")?;
-        return Ok(false);
-    }
-    process::run(command.args([
-        "check",
-        "--hide-inclusion-graph",
-        "bans",
-        "licenses",
-        "sources",
-    ]))
 }

@@ -6,10 +6,14 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod deny;
+mod elf;
 mod generate;
 mod place;
 mod process;
 mod progress;
+mod release;
+mod sbom;
 mod test;
 mod workspace;
 
@@ -23,6 +27,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Look the dependencies up in RustSec's advisory database
+    Advisories(deny::Args),
     /// Measure the numbers of the design, each as a ratio to a limit of the same run
     Bench(bench::Args),
     /// Check formatting, lints, generated files, licences and banned dependencies
@@ -30,6 +36,10 @@ enum Command {
     /// Write every generated file
     #[command(name = "gen")]
     Generate(generate::Args),
+    /// Build static binaries that come out the same everywhere, with checksums and SBOMs
+    Release(release::Args),
+    /// Write what each binary is made of, as CycloneDX
+    Sbom(sbom::Args),
     /// Prepare what the tests need, run all of them, and end with the totals
     Test(test::Args),
 }
@@ -37,9 +47,12 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     process::end_children_on_signal()?;
     match Cli::parse().command {
+        Command::Advisories(args) => deny::advisories(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Check => check::run(),
         Command::Generate(args) => generate::run(&args),
+        Command::Release(args) => release::run(&args),
+        Command::Sbom(args) => sbom::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

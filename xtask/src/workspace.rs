@@ -22,6 +22,13 @@ pub fn cargo() -> Command {
     command
 }
 
+/// The compiler beside that cargo.
+pub fn rustc() -> Command {
+    let mut command = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    command.current_dir(root());
+    command
+}
+
 /// Where everything slow is kept from one run to the next: `MINTAGE_CACHE`, or `~/.cache/mintage`.
 pub fn cache() -> anyhow::Result<PathBuf> {
     if let Some(given) = env::var_os("MINTAGE_CACHE") {

@@ -30,6 +30,14 @@ impl Cores {
         pin(self.server)
     }
 
+    /// Does something on the server's core, while the server has nothing to do, and comes back.
+    pub fn at_server<T>(self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.enter_server()?;
+        let outcome = act();
+        self.enter_generator()?;
+        outcome
+    }
+
     /// Moves this thread, and what it starts from now on, to the generator's core.
     pub fn enter_generator(self) -> Result<()> {
         pin(self.generator)

@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::Bench;
 use super::fixture::Fixture;
-use super::rows::{Outcome, Row};
+use super::rows::{Outcome, Row, mib};
 use super::server::Server;
+use crate::elf;
 use crate::progress::say;
 
 /// The APIs of the large namespace, besides those that are measured.
@@ -53,7 +54,7 @@ fn start_often(bench: &Bench) -> Result<(Outcome, u64)> {
     let dir = tempfile::tempdir()?;
     Fixture::new(bench.started, MANY)?.write(dir.path())?;
     let start = |_| {
-        let server = Server::start(&bench.binary, dir.path(), bench.cores)?;
+        let server = Server::start(&bench.binary, dir.path(), bench.cores, None)?;
         Ok((server.start_to_ready, server.memory()?))
     };
     let starts = (0..bench.effort.rounds).map(start);
@@ -73,10 +74,7 @@ fn start_often(bench: &Bench) -> Result<(Outcome, u64)> {
 
 fn size(bench: &Bench) -> Result<Outcome> {
     let bytes = fs::read(&bench.binary)?;
-    // Linked statically or not is in the program header: only a dynamic one names an interpreter.
-    let is_static = !bytes
-        .windows(9)
-        .any(|window| window == b"/ld-linux" || window == b"ld-musl-x");
+    let is_static = elf::is_static(&bytes);
     let megabytes = u32::try_from(bytes.len()).map_err(|_| anyhow!("the binary has over 4 GB"))?;
     let megabytes = f64::from(megabytes) / 1e6;
     Ok(Outcome {
@@ -90,9 +88,4 @@ fn size(bench: &Bench) -> Result<Outcome> {
             "linked dynamically here; the design's figure is for a static one".to_owned()
         },
     })
-}
-
-fn mib(kib: u64) -> String {
-    let tenths = kib * 10 / 1024;
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }

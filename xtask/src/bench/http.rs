@@ -20,7 +20,7 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).context("cannot connect to the sidecar")?;
+        let stream = TcpStream::connect(address).context("cannot connect")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -41,7 +41,7 @@ impl Connection {
         self.is_waiting = true;
         self.stream
             .write_all(request)
-            .context("the sidecar does not read")
+            .context("the server does not read")
     }
 
     /// Reads one response whole; its status must be 200. Says where its body is, until the next response.
@@ -49,8 +49,8 @@ impl Connection {
         let mut filled = 0;
         loop {
             let read = self.stream.read(&mut self.buffer[filled..]);
-            let read = read.context("the sidecar does not answer")?;
-            ensure!(read > 0, "the sidecar closed the connection");
+            let read = read.context("the server does not answer")?;
+            ensure!(read > 0, "the server closed the connection");
             filled += read;
             if let Some(body) = complete(&self.buffer[..filled])? {
                 self.is_waiting = false;
@@ -90,15 +90,23 @@ pub fn get(path: &str, token: Option<&str>) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{authorization}\r\n").into_bytes()
 }
 
-/// A token request.
+/// A token request to the sidecar.
 pub fn token_request(audience: &str) -> Vec<u8> {
-    let audience = audience.replace(':', "%3A").replace('/', "%2F");
-    let body = format!("grant_type=client_credentials&audience={audience}&scope=read%3Aorders");
-    format!(
-        "POST /oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
+    post(
+        "/oauth/token",
+        "application/x-www-form-urlencoded",
+        &format!(
+            "grant_type=client_credentials&audience={}&scope=read%3Aorders",
+            audience.replace(':', "%3A").replace('/', "%2F")
+        ),
     )
-    .into_bytes()
+}
+
+/// A POST request.
+pub fn post(path: &str, kind: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// The access token of an answer.
@@ -112,6 +120,15 @@ pub fn access_token(body: &[u8]) -> Result<&[u8]> {
     let length = body[start..].iter().position(|byte| *byte == b'"');
     let length = length.context("a token without an end")?;
     Ok(&body[start..start + length])
+}
+
+/// Asks for one token.
+pub fn one_token(address: SocketAddr, request: &[u8]) -> Result<String> {
+    let mut connection = Connection::open(address)?;
+    connection.send(request)?;
+    let place = connection.receive()?;
+    let token = access_token(connection.body(place))?;
+    Ok(std::str::from_utf8(token)?.to_owned())
 }
 
 #[cfg(test)]

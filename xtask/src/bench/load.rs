@@ -18,23 +18,40 @@ pub fn flat_out(
     time: Duration,
     look: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<f64> {
+    flat_out_on(CONNECTIONS, address, request, time, look)
+}
+
+/// The same, on another number of connections.
+pub fn flat_out_on(
+    connections: usize,
+    address: SocketAddr,
+    request: &[u8],
+    time: Duration,
+    look: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<f64> {
     let start = now();
     let requests = std::iter::repeat(request).take_while(|_| start.elapsed() < time);
-    drive(address, requests, look)
+    drive(connections, address, requests, look)
 }
 
 /// Sends each request once. Answers a second.
 pub fn each_once(address: SocketAddr, requests: &[Vec<u8>]) -> Result<f64> {
-    drive(address, requests.iter().map(Vec::as_slice), |_| Ok(()))
+    drive(
+        CONNECTIONS,
+        address,
+        requests.iter().map(Vec::as_slice),
+        |_| Ok(()),
+    )
 }
 
 /// Keeps a request under way on every connection, until there are no more.
 fn drive<'a>(
+    connections: usize,
     address: SocketAddr,
     mut requests: impl Iterator<Item = &'a [u8]>,
     mut look: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<f64> {
-    let connections = (0..CONNECTIONS).map(|_| Connection::open(address));
+    let connections = (0..connections).map(|_| Connection::open(address));
     let mut connections: Vec<Connection> = connections.collect::<Result<_>>()?;
     let start = now();
     let mut under_way = 0;
@@ -43,7 +60,7 @@ fn drive<'a>(
         under_way += 1;
     }
     let mut count = 0;
-    for turn in (0..CONNECTIONS).cycle() {
+    for turn in (0..connections.len()).cycle() {
         if under_way == 0 {
             break;
         }
@@ -64,9 +81,23 @@ fn drive<'a>(
     Ok(per_second(count, start.elapsed()))
 }
 
-/// The 99th percentile of the time from when a request was due to its answer, at a fixed rate: a late answer makes the
-/// next ones late, too, as it would for users.
-pub fn p99_at(address: SocketAddr, request: &[u8], rate: f64, time: Duration) -> Result<Duration> {
+/// Half of the answers, and all but one in a hundred, took no longer than this.
+#[derive(Clone, Copy)]
+pub struct Latency {
+    /// The median.
+    pub p50: Duration,
+    /// The 99th percentile.
+    pub p99: Duration,
+}
+
+/// The time from when a request was due to its answer, at a fixed rate: a late answer makes the next ones late, too, as
+/// it would for users.
+pub fn latency_at(
+    address: SocketAddr,
+    request: &[u8],
+    rate: f64,
+    time: Duration,
+) -> Result<Latency> {
     let mut connection = Connection::open(address)?;
     let mut latencies = Vec::new();
     let start = now();
@@ -79,11 +110,11 @@ pub fn p99_at(address: SocketAddr, request: &[u8], rate: f64, time: Duration) ->
         due += Duration::from_secs_f64(1.0 / rate);
     }
     latencies.sort_unstable();
-    let index = latencies.len() * 99 / 100;
-    latencies
-        .get(index)
-        .copied()
-        .context("nothing was answered")
+    let percentile = |percent: usize| latencies.get(latencies.len() * percent / 100).copied();
+    let (p50, p99) = percentile(50)
+        .zip(percentile(99))
+        .context("nothing was answered")?;
+    Ok(Latency { p50, p99 })
 }
 
 /// Spins: sleeping is not exact enough, and the core is the generator's own.

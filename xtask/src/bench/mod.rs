@@ -5,12 +5,17 @@
 //!  the other:  the load generator; its own limit is measured against /healthz
 //! ```
 
+mod allocators;
 mod cores;
+mod family;
 mod fixture;
 mod footprint;
 mod http;
 mod limits;
 mod load;
+
+mod page;
+mod peers;
 mod rows;
 mod server;
 mod table;
@@ -18,11 +23,13 @@ mod tokens;
 mod validation;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use cores::Cores;
 use fixture::Fixture;
 use mintage_core::UnixTime;
@@ -36,6 +43,9 @@ use crate::{process, workspace};
 /// The options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// What to measure; the sidecar alone unless given
+    #[arg(value_enum)]
+    what: Option<What>,
     /// Short rounds, and no criterion benches: under a minute once everything is built
     #[arg(long)]
     quick: bool,
@@ -47,12 +57,45 @@ pub struct Args {
     measure: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum What {
+    /// The sidecar with each allocator
+    Allocators,
+    /// Other issuers beside the sidecar, with the same generator in the same run
+    Peers,
+}
+
+impl Args {
+    fn effort(&self) -> Effort {
+        if self.quick {
+            Effort::QUICK
+        } else {
+            Effort::FULL
+        }
+    }
+
+    /// Shows a section of the page, and writes it if that is wanted.
+    fn publish(&self, section: &str, text: &str) -> Result<()> {
+        say(text)?;
+        if self.write {
+            page::write(section, text)?;
+            say(format_args!("written: docs/benchmarks.md, {section}"))?;
+        }
+        Ok(())
+    }
+}
+
 /// Runs `cargo xtask bench`.
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.measure {
-        return measure(args);
+        match args.what {
+            None => measure(args)?,
+            Some(What::Allocators) => allocators::measure(args)?,
+            Some(What::Peers) => peers::measure(args)?,
+        }
+        return Ok(ExitCode::SUCCESS);
     }
-    if !args.quick {
+    if !args.quick && args.what.is_none() {
         say("criterion: sign, verify, decide, plan, bundles")?;
         let bench = [
             "bench",
@@ -81,6 +124,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     // The limits are measured by optimised code, too.
     let mut command = Command::new(workspace::target()?.join("release/xtask"));
     command.args(["bench", "--measure"]);
+    let what = args.what.and_then(|what| what.to_possible_value());
+    command.args(what.as_ref().map(PossibleValue::get_name));
     command.args(args.quick.then_some("--quick"));
     command.args(args.write.then_some("--write"));
     Ok(if process::run(&mut command)? {
@@ -103,30 +148,26 @@ struct Bench {
 impl Bench {
     /// A limit on the server's core, while the server has nothing to do.
     fn limit(&self, measure: impl FnOnce(Duration) -> Result<f64>) -> Result<f64> {
-        self.cores.enter_server()?;
-        let limit = measure(self.effort.bare);
-        self.cores.enter_generator()?;
-        limit
+        self.cores.at_server(|| measure(self.effort.bare))
     }
 }
 
-fn measure(args: &Args) -> Result<ExitCode> {
-    let dir = tempfile::tempdir()?;
-    // A copy, so that all rows are about one program though somebody builds meanwhile.
-    let binary = dir.path().join("mintage-sidecar");
+/// A copy of the release sidecar, so that all rows are about one program though somebody builds meanwhile.
+fn copy_of_sidecar(dir: &Path) -> Result<PathBuf> {
+    let binary = dir.join("mintage-sidecar");
     let built = workspace::target()?.join("release/mintage-sidecar");
     fs::copy(built, &binary).context("the release sidecar: build it, or leave --measure out")?;
+    Ok(binary)
+}
 
-    let (cores, started) = (Cores::find()?, wall_clock());
+fn measure(args: &Args) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let binary = copy_of_sidecar(dir.path())?;
+    let (cores, started, effort) = (Cores::find()?, wall_clock(), args.effort());
     let fixture = Fixture::new(started, 0)?;
     fixture.write(dir.path())?;
-    let server = Server::start(&binary, dir.path(), cores)?;
+    let server = Server::start(&binary, dir.path(), cores, None)?;
     let idle = server.memory()?;
-    let effort = if args.quick {
-        Effort::QUICK
-    } else {
-        Effort::FULL
-    };
     let bench = Bench {
         binary,
         cores,
@@ -144,16 +185,9 @@ fn measure(args: &Args) -> Result<ExitCode> {
     let run = Circumstances {
         started,
         rounds: effort.rounds,
-        generator,
         shared_core: cores.are_shared(),
     };
-    let page = table::render(&run, &rows)?;
-    say(&page)?;
-    if args.write {
-        fs::write(workspace::root().join("docs/benchmarks.md"), page)?;
-        say("written: docs/benchmarks.md")?;
-    }
-    Ok(ExitCode::SUCCESS)
+    args.publish("sidecar", &table::render(&run, &generator, &rows)?)
 }
 
 #[expect(

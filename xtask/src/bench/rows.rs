@@ -125,6 +125,12 @@ pub fn a_second(rate: f64) -> String {
     format!("{rate:.0}/s")
 }
 
+/// An amount of memory with its unit.
+pub fn mib(kib: u64) -> String {
+    let tenths = kib * 10 / 1024;
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

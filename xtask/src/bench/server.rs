@@ -26,8 +26,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the sidecar with one worker thread on its core; this thread goes on on the generator's.
-    pub fn start(binary: &Path, dir: &Path, cores: Cores) -> Result<Self> {
+    /// Starts the sidecar with one worker thread on its core, if wanted with another allocator's library loaded first;
+    /// this thread goes on on the generator's.
+    pub fn start(
+        binary: &Path,
+        dir: &Path,
+        cores: Cores,
+        allocator: Option<&Path>,
+    ) -> Result<Self> {
         let (workload, admin) = (free_port()?, free_port()?);
         // A child stays on the core of the thread that started it.
         cores.enter_server()?;
@@ -35,6 +41,7 @@ impl Server {
         let child = Command::new(binary)
             // Its options can come from there, and the figures would be those of somebody's own settings.
             .env_clear()
+            .envs(allocator.map(|library| ("LD_PRELOAD", library)))
             .args(["--as", WORKLOAD, "--threads", "1"])
             .args(["--accept", ACCEPTED, "--dir"])
             .arg(dir)
@@ -81,6 +88,11 @@ impl Server {
         self.status("VmHWM:")
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status
@@ -99,6 +111,7 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> Result<SocketAddr> {
+/// An address that nobody listens on.
+pub fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

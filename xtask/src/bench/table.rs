@@ -1,4 +1,4 @@
-//! The report as a page.
+//! The report about the sidecar, as a section of the page.
 
 use std::fs;
 use std::process::Command;
@@ -11,8 +11,6 @@ use super::rows::{Outcome, Row};
 use crate::{process, workspace};
 
 const INTRODUCTION: &str = "\
-# Benchmarks
-
 Made by `cargo xtask bench --write`. The release sidecar has one core and one worker thread, the generator another core
 and eight connections over the loopback; its log goes nowhere. The limit is aws-lc with a key parsed once and none of our
 code around it, on the sidecar's core, measured anew just before each round: machines are noisy, so the ratio counts and
@@ -25,26 +23,32 @@ pub struct Circumstances {
     pub started: UnixTime,
     /// Rounds of each row.
     pub rounds: usize,
-    /// Requests a second of the cheapest route.
-    pub generator: Result<f64>,
-    /// Whether sidecar and generator had to share a core.
+    /// Whether server and generator had to share a core.
     pub shared_core: bool,
 }
 
-/// Writes the page.
-pub fn render(run: &Circumstances, rows: &[Row]) -> Result<String> {
-    let date = Timestamp::from_second(run.started.0)?.strftime("%Y-%m-%d");
-    let mut page = format!(
-        "{INTRODUCTION}\n{date}, {}, commit {}, {} rounds.\n",
-        processor(),
-        commit(),
-        run.rounds
-    );
-    if run.shared_core {
-        page.push_str(
-            "\n**There was only one core: generator and sidecar took each other's time.**\n",
+impl Circumstances {
+    /// When, where and of what.
+    pub fn heading(&self) -> Result<String> {
+        let date = Timestamp::from_second(self.started.0)?.strftime("%Y-%m-%d");
+        let mut text = format!(
+            "{date}, {}, commit {}, {} rounds.\n",
+            processor(),
+            commit(),
+            self.rounds
         );
+        if self.shared_core {
+            text.push_str(
+                "\n**There was only one core: generator and server took each other's time.**\n",
+            );
+        }
+        Ok(text)
     }
+}
+
+/// Writes the section.
+pub fn render(run: &Circumstances, generator: &Result<f64>, rows: &[Row]) -> Result<String> {
+    let mut page = format!("{INTRODUCTION}\n{}", run.heading()?);
     page.push_str(
         "\n| what | measured | limit in the same run | ratio | goal | met | remark |\n\
          |---|---:|---:|---:|---|---|---|\n",
@@ -52,7 +56,7 @@ pub fn render(run: &Circumstances, rows: &[Row]) -> Result<String> {
     for row in rows {
         page.push_str(&line(row));
     }
-    let generator = match &run.generator {
+    let generator = match generator {
         Ok(rate) => format!(
             "Generator and `/healthz`, the cheapest route, do {rate:.0} requests a second together: no row can pass that."
         ),

@@ -11,7 +11,7 @@ use super::Bench;
 use super::fixture::{ACCEPTED, APIS, Api, identifier};
 use super::http::{access_token, get, token_request};
 use super::limits::Bare;
-use super::load::{flat_out, p99_at};
+use super::load::{flat_out, latency_at};
 use super::rows::{Middle, Outcome, Round, Row};
 use crate::progress::say;
 
@@ -99,16 +99,12 @@ fn latency(bench: &Bench, peak: Option<f64>) -> Result<Outcome> {
     let healthz = get("/healthz", None);
     let mut noise = Vec::new();
     let middle = Middle::of(bench.effort.rounds, |_| {
-        noise.push(p99_at(
-            bench.server.admin,
-            &healthz,
-            half,
-            bench.effort.bare,
-        )?);
+        let idle = latency_at(bench.server.admin, &healthz, half, bench.effort.bare)?;
+        noise.push(idle.p99);
         let limit = 1.0 / bench.limit(|time| bare.signing(time))?;
-        let p99 = p99_at(bench.server.workload, &request, half, bench.effort.load)?;
+        let signed = latency_at(bench.server.workload, &request, half, bench.effort.load)?;
         Ok(Round {
-            measured: p99.as_secs_f64(),
+            measured: signed.p99.as_secs_f64(),
             limit,
         })
     })?;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::Language;
 use crate::place::{Place, run, text};
 
-pub const LANGUAGE: Language = Language {
+pub(super) const LANGUAGE: Language = Language {
     folder: "go",
     libraries: &["go-jwt-middleware", "go-oidc"],
     prepare,

@@ -12,7 +12,7 @@ use aws_lc_rs::digest;
 use super::Language;
 use crate::place::{Place, run, text};
 
-pub const LANGUAGE: Language = Language {
+pub(super) const LANGUAGE: Language = Language {
     folder: "java",
     libraries: &["nimbus", "spring"],
     prepare,

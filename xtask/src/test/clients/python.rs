@@ -5,7 +5,7 @@ use std::process::Command;
 use super::Language;
 use crate::place::{Place, run, text};
 
-pub const LANGUAGE: Language = Language {
+pub(super) const LANGUAGE: Language = Language {
     folder: "python",
     libraries: &["authlib", "pyjwt"],
     prepare,
