@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use mintage_core::verify::Rejection;
 
-use crate::support::{Cluster, Good};
 use crate::support::attacks::{self, Attempt};
+use crate::support::{Cluster, Good};
 
 /// Each is refused for its own reason; the token that it was made from is accepted, which `good` asserts.
 pub(crate) fn refused(attempts: Vec<Attempt>) {

@@ -20,6 +20,7 @@ mod cluster;
 mod admin;
 mod answer;
 mod description;
+mod attacks;
 mod documents;
 mod folder;
 mod freshness;

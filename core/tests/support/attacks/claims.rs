@@ -4,8 +4,8 @@ use mintage_core::Alg;
 use mintage_core::verify::Rejection;
 use serde_json::{Value, json};
 
+use super::super::{Forge, NOW, ORDERS, PAYMENTS, sign_texts};
 use super::{Attempt, orders, shop_key};
-use crate::support::{Forge, NOW, ORDERS, PAYMENTS, sign_texts};
 
 /// Attack 12: times that are no whole seconds.
 pub fn attack_12_times() -> Vec<Attempt> {

@@ -5,8 +5,8 @@ use mintage_core::jose::InvalidCompact;
 use mintage_core::verify::Rejection;
 use serde_json::json;
 
+use super::super::{Forge, segment, sign_texts};
 use super::{Attempt, malformed, orders, parts, shop_key};
-use crate::support::{Forge, segment, sign_texts};
 
 /// Attack 14: members named twice.
 pub fn attack_14_twice() -> Vec<Attempt> {

@@ -6,8 +6,8 @@ use mintage_core::jose::{InvalidCompact, Jwk, Material, Pkcs8, PrivateKey};
 use mintage_core::verify::Rejection;
 use serde_json::{Value, json};
 
+use super::super::{Cluster, Forge, LEDGER, ORDERS, PAYMENTS, segment};
 use super::{Attempt, malformed, orders, parts, shop_key};
-use crate::support::{Cluster, Forge, LEDGER, ORDERS, PAYMENTS, segment};
 
 /// Attack 1: `alg` says that there is no signature.
 pub fn attack_01_none() -> Vec<Attempt> {

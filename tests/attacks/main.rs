@@ -1,0 +1,5 @@
+//! What `docs/attacks.md` promises about the repository as a whole.
+
+mod comparisons;
+mod dependencies;
+mod table;
