@@ -19,8 +19,8 @@ mod cluster;
 
 mod admin;
 mod answer;
-mod description;
 mod attacks;
+mod description;
 mod documents;
 mod folder;
 mod freshness;
