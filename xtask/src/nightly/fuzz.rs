@@ -27,7 +27,8 @@ pub(super) const TARGETS: [(&str, &str); 6] = [
 ];
 
 /// What the compiler adds so that libFuzzer sees which branches an input took.
-const COVERAGE: [&str; 6] = [
+const COVERAGE: [&str; 7] = [
+    "--cfg fuzzing",
     "--cfg fuzzing_libfuzzer",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
