@@ -95,7 +95,8 @@ impl Api {
             assert!(answer.body["error"].is_string(), "{answer:?}");
             let text = answer.body["error_description"].as_str().unwrap();
             assert!(!text.is_empty() && text.len() < 2048, "{answer:?}");
-            assert!(!text.chars().any(char::is_control), "{answer:?}");
+            let is_allowed = |c| matches!(c, ' '..='[' | ']'..='~');
+            assert!(text.chars().all(is_allowed), "{answer:?}");
             assert_eq!(answer.body.get("access_token"), None);
         }
         answer
