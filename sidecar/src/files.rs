@@ -30,10 +30,11 @@ pub struct Files(BTreeMap<String, Zeroizing<Vec<u8>>>);
 /// The contents are compared in a time that depends on their lengths alone: private keys are among them.
 impl PartialEq for Files {
     fn eq(&self, other: &Self) -> bool {
-        let same = |(a, b): ((&str, &[u8]), (&str, &[u8]))| {
-            a.0 == b.0 && verify_slices_are_equal(a.1, b.1).is_ok()
+        let is_same = |(name, bytes): (&str, &[u8])| {
+            let others = other.get(name);
+            others.is_some_and(|others| verify_slices_are_equal(bytes, others).is_ok())
         };
-        self.0.len() == other.0.len() && self.iter().zip(other.iter()).all(same)
+        self.0.len() == other.0.len() && self.iter().all(is_same)
     }
 }
 

@@ -26,8 +26,10 @@ pub struct Args {
 struct Step {
     name: String,
     about: &'static str,
-    run: Box<dyn Fn(&Args) -> Result<Outcome>>,
+    run: Run,
 }
+
+type Run = Box<dyn Fn(&Args) -> Result<Outcome>>;
 
 /// How a step ended.
 enum Outcome {
@@ -38,7 +40,7 @@ enum Outcome {
 
 /// All steps, in their order. Another one is one more line here.
 fn steps() -> Vec<Step> {
-    let step = |name: &str, about, run| Step {
+    let step = |name: &str, about, run: Run| Step {
         name: name.to_owned(),
         about,
         run,
@@ -47,7 +49,7 @@ fn steps() -> Vec<Step> {
         .iter()
         .map(|(target, about)| {
             let run = Box::new(|args: &Args| fuzz::run(target, args.minutes));
-            step(&format!("fuzz-{target}"), *about, run as _)
+            step(&format!("fuzz-{target}"), about, run)
         })
         .collect()
 }

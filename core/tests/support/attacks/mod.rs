@@ -34,6 +34,10 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "whatever can be written, owned or not"
+    )]
     fn new(good: &Good, what: impl ToString, token: String, refused: Rejection) -> Self {
         Self {
             what: what.to_string(),
