@@ -59,6 +59,7 @@ impl Api {
         Self(workload_api(App {
             shared,
             metrics: Arc::new(Metrics::default()),
+            traces: None,
         }))
     }
 
