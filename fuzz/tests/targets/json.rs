@@ -59,7 +59,8 @@ fn read(bytes: &[u8]) {
             assert_eq!(strict, lenient);
             let written = strict.to_string();
             let again = mintage_core::json::parse(written.as_bytes());
-            assert_eq!(again.unwrap(), *strict, "as it was written");
+            let again = again.unwrap();
+            assert!(is_same(&again, strict), "{again} was written as {written}");
             assert_eq!(members(strict), colons(bytes), "none was named twice");
         }
         // The one thing that is stricter: a member named twice, which the lenient reader has lost.
@@ -81,6 +82,26 @@ fn read(bytes: &[u8]) {
             );
         }
         assert_eq!(asked["grant_type"], "client_credentials");
+    }
+}
+
+/// Whether two values are the same but for the last digits of floats: `serde_json` reads those quickly rather than
+/// exactly, and nothing here is decided by a float.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            let is_there =
+                |(name, a): (&String, &Value)| b.get(name).is_some_and(|b| is_same(a, b));
+            a.len() == b.len() && a.iter().all(is_there)
+        }
+        (Value::Number(a), Value::Number(b)) if a.is_f64() && b.is_f64() => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            (a - b).abs() <= a.abs() * 1e-12
+        }
+        _ => a == b,
     }
 }
 
