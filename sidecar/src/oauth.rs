@@ -44,7 +44,8 @@ impl OAuthError {
         )
     }
 
-    /// Any error. A description that does not name the rule gets its name at the end.
+    /// Any error. A description that does not name the rule gets its name at the end; what the client sent may be quoted
+    /// in it, so characters that it may not have are replaced.
     pub fn new(
         status: StatusCode,
         error: &'static str,
@@ -54,6 +55,9 @@ impl OAuthError {
         let mut description = description.into();
         if !description.contains(&format!("({rule}")) {
             description = format!("{description} ({rule})").into();
+        }
+        if !description.chars().all(is_allowed) {
+            description = replaced(&description, is_allowed).into();
         }
         Self {
             status,
@@ -132,6 +136,23 @@ impl IntoResponse for OAuthError {
         }
         response
     }
+}
+
+/// The characters of an error description (RFC 6749 section 5.2, RFC 6750 section 3): printable ASCII without quotes
+/// and backslashes. In a JSON body quotes are let through, because texts of Auth0 that clients know have some.
+fn is_allowed(c: char) -> bool {
+    matches!(c, ' '..='[' | ']'..='~')
+}
+
+/// A description with an apostrophe for each character that it may not have in a header, where it stands in quotes.
+pub fn quotable(text: &str) -> String {
+    replaced(text, |c| is_allowed(c) && c != '"')
+}
+
+fn replaced(text: &str, keep: impl Fn(char) -> bool) -> String {
+    text.chars()
+        .map(|c| if keep(c) { c } else { '\'' })
+        .collect()
 }
 
 /// A JSON body that nobody may keep (RFC 6749 section 5.1).

@@ -13,7 +13,7 @@ use mintage_core::verify::{Expected, Rejection};
 
 use super::App;
 use super::introspect::not_accepted;
-use crate::oauth::{OAuthError, Rule};
+use crate::oauth::{OAuthError, Rule, quotable};
 use crate::state::Loaded;
 
 /// Why a request does not pass.
@@ -211,17 +211,7 @@ fn deny(app: &App, loaded: &Loaded, denied: Denied) -> Response {
     response
 }
 
-/// Adds a quoted parameter; RFC 6750 section 3 allows neither quotes nor backslashes nor anything beyond ASCII in it.
+/// Adds a quoted parameter.
 fn add(challenge: &mut String, name: &str, value: &str) {
-    let value: String = value
-        .chars()
-        .map(|c| {
-            if matches!(c, ' ' | '!' | '#'..='[' | ']'..='~') {
-                c
-            } else {
-                '\''
-            }
-        })
-        .collect();
-    write!(challenge, ", {name}=\"{value}\"").expect("writing to a String cannot fail");
+    write!(challenge, ", {name}=\"{}\"", quotable(value)).expect("writing to a String cannot fail");
 }
