@@ -3,6 +3,7 @@
 mod ask;
 mod decode;
 mod dev;
+mod explain;
 mod failure;
 mod keys;
 mod output;
@@ -29,6 +30,7 @@ struct Cli {
 enum Command {
     Decode(decode::Args),
     Dev(dev::Args),
+    Explain(explain::Args),
     Keys(keys::Args),
     Token(token::Args),
     Verify(verify::Args),
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Decode(args) => decode::run(&args),
         Command::Dev(args) => dev::run(args).await,
+        Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Token(args) => token::run(args).await,
         Command::Verify(args) => verify::run(args).await,

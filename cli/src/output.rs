@@ -42,3 +42,15 @@ pub fn length(seconds: i64) -> String {
         _ => format!("{days}d {hours}h"),
     }
 }
+
+/// Those of some names that are near to what was typed, the nearest first.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let typed = typed.to_ascii_lowercase();
+    let score = |name: &'a str| (strsim::jaro(&typed, &name.to_ascii_lowercase()), name);
+    let mut scored: Vec<_> = names
+        .map(score)
+        .filter(|(score, _)| *score > 0.75)
+        .collect();
+    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    scored.into_iter().map(|(_, name)| name).take(3).collect()
+}
