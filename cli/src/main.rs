@@ -6,9 +6,12 @@ mod dev;
 mod explain;
 mod failure;
 mod keys;
+mod lint;
 mod output;
+mod place;
 mod token;
 mod verify;
+mod why;
 
 use std::process::ExitCode;
 
@@ -32,8 +35,10 @@ enum Command {
     Dev(dev::Args),
     Explain(explain::Args),
     Keys(keys::Args),
+    Lint(lint::Args),
     Token(token::Args),
     Verify(verify::Args),
+    Why(why::Args),
 }
 
 #[tokio::main]
@@ -47,8 +52,10 @@ async fn main() -> ExitCode {
         Command::Dev(args) => dev::run(args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Token(args) => token::run(args).await,
         Command::Verify(args) => verify::run(args).await,
+        Command::Why(args) => why::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,5 +2,7 @@
 
 mod commands;
 mod issuers;
+mod lint;
 mod manifests;
 mod state;
+mod why;

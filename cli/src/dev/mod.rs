@@ -7,7 +7,7 @@
 
 mod authority;
 mod engine;
-mod folder;
+pub mod folder;
 mod options;
 mod report;
 mod serve;
@@ -15,7 +15,7 @@ mod session;
 mod store;
 mod watch;
 
-pub use options::Args;
+pub use options::{Args, seconds};
 pub use store::Store;
 
 use mintage_sidecar::{logging, options::LogFormat, signals};

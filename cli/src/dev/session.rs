@@ -223,20 +223,19 @@ fn turn(
 /// first.
 fn choose(args: &Args, acting: &[Acting], folder: &Folder) -> Result<Vec<(TenantRef, Identity)>> {
     let choose = |(index, one): (usize, &Acting)| {
-        let mut wishes = folder.wishes(&one.workload);
-        if index == 0 {
-            let PodWishes {
-                tenant,
-                accept,
-                domain,
-            } = &mut wishes;
-            *tenant = args.tenant.clone().or(tenant.take());
-            *domain = args.domain.clone().or(domain.take());
-            if !args.accept.is_empty() {
-                accept.clone_from(&args.accept);
+        let said = if index == 0 {
+            PodWishes {
+                tenant: args.tenant.clone(),
+                accept: args.accept.clone(),
+                domain: args.domain.clone(),
             }
-        }
-        let tenant = folder.tenant_of(&one.workload, &wishes)?;
+        } else {
+            PodWishes::default()
+        };
+        let wishes = folder.wishes(&one.workload, said);
+        let tenant = folder
+            .tenant_of(&one.workload, &wishes)
+            .with_context(|| format!("{} has no tenant", one.workload))?;
         let identity = Identity {
             workload: one.workload.clone(),
             accept: wishes.accept,

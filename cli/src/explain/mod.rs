@@ -15,6 +15,7 @@ use mintage_sidecar::rule;
 use serde::Serialize;
 
 use crate::Failure;
+use crate::lint;
 use crate::output::{self, Output};
 
 /// Explain a reason code: what it means, what causes it and how to mend it. Without one, list them all.
@@ -37,7 +38,7 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Meaning {
     /// What it says.
-    pub meaning: &'static str,
+    pub means: &'static str,
     /// What leads to it, the likely first.
     pub causes: &'static [&'static str],
     /// What to do.
@@ -73,7 +74,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     output::line(format!("{}: {}", entry.code, entry.event))?;
     output::line("")?;
-    output::line(format!("  {}", entry.meaning.meaning))?;
+    output::line(format!("  {}", entry.meaning.means))?;
     output::line("")?;
     output::line("Causes")?;
     for cause in entry.meaning.causes {
@@ -92,6 +93,7 @@ fn entries() -> Vec<Entry> {
     add::<rule::Rule>(&mut entries);
     add::<plan::Reason>(&mut entries);
     add::<inject::Rule>(&mut entries);
+    add::<lint::Code>(&mut entries);
     entries
 }
 
@@ -108,6 +110,8 @@ fn list(entries: &[Entry], output: Output) -> Result<(), Failure> {
         return Ok(output::json(&entries)?);
     }
     let mut event = "";
+    let codes = entries.iter().map(|entry| entry.code.len());
+    let width = codes.max().unwrap_or_default();
     for entry in entries {
         if entry.event != event {
             output::line(format!(
@@ -117,7 +121,7 @@ fn list(entries: &[Entry], output: Output) -> Result<(), Failure> {
             ))?;
             event = entry.event;
         }
-        output::line(format!("  {:<24}{}", entry.code, entry.meaning.meaning))?;
+        output::line(format!("  {:<width$}  {}", entry.code, entry.meaning.means))?;
     }
     Ok(())
 }
@@ -166,12 +170,12 @@ mod tests {
                 entry.code
             );
             assert!(!meaning.causes.is_empty(), "{} has no cause", entry.code);
-            for text in [meaning.meaning, meaning.mend]
+            for text in [meaning.means, meaning.mend]
                 .into_iter()
                 .chain(meaning.causes.iter().copied())
             {
                 assert!(
-                    text.ends_with('.') && text.len() > 15,
+                    text.ends_with('.') && text.len() >= 15,
                     "{}: {text:?} is no sentence",
                     entry.code
                 );

@@ -10,14 +10,14 @@ impl Explained for Rule {
     fn explain(self) -> Meaning {
         match self {
             Self::Ambiguous => Meaning {
-                meaning: "Several tenants admit the namespace, and nothing says which one is meant.",
+                means: "Several tenants admit the namespace, and nothing says which one is meant.",
                 causes: &[
                     "Neither the pod nor its namespace has the annotation mintage.dev/tenant.",
                 ],
                 mend: "Annotate the namespace with mintage.dev/tenant: <namespace>/<name> (in dev: --tenant).",
             },
             Self::None => Meaning {
-                meaning: "No tenant admits the namespace.",
+                means: "No tenant admits the namespace.",
                 causes: &[
                     "Every tenant's spec.allowedNamespaces says Same, which is the default.",
                     "The namespace lacks the labels that a tenant selects by.",
@@ -25,7 +25,7 @@ impl Explained for Rule {
                 mend: "Label the namespace to fit the tenant's selector, or widen spec.allowedNamespaces of the Tenant.",
             },
             Self::NotAdmitted => Meaning {
-                meaning: "The tenant that is named does not admit the namespace.",
+                means: "The tenant that is named does not admit the namespace.",
                 causes: &[
                     "spec.allowedNamespaces of the Tenant says Same, which is the default.",
                     "The namespace lacks the labels that the tenant selects by.",
@@ -33,7 +33,7 @@ impl Explained for Rule {
                 mend: "Label the namespace to fit the tenant's selector, or widen spec.allowedNamespaces of the Tenant.",
             },
             Self::NotFound => Meaning {
-                meaning: "The tenant that is named does not exist.",
+                means: "The tenant that is named does not exist.",
                 causes: &[
                     "The annotation mintage.dev/tenant (in dev: --tenant) is misspelt; it is <namespace>/<name>.",
                     "The Tenant was deleted.",
