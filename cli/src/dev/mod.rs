@@ -8,6 +8,7 @@
 mod authority;
 mod engine;
 pub mod folder;
+pub mod inbox;
 mod options;
 mod report;
 mod serve;
