@@ -22,6 +22,7 @@ pub mod options;
 mod params;
 pub mod reload;
 pub mod routes;
+pub mod rule;
 mod run;
 pub mod server;
 pub mod signals;

@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::oauth::Rule;
+use crate::oauth::RefusedBy;
 
 /// How long a collector may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -125,7 +125,7 @@ impl Traced {
         let code = i64::from(status.as_u16());
         self.0
             .set_attribute(KeyValue::new("http.response.status_code", code));
-        if let Some(Rule(rule)) = response.extensions().get() {
+        if let Some(RefusedBy(rule)) = response.extensions().get() {
             self.0.set_attribute(KeyValue::new("mintage.rule", *rule));
         }
         if status.is_server_error() {

@@ -8,6 +8,7 @@
 //!   ca.pem                          the public part of the local certificate authority
 //!   tls/                            its private part
 //!   dev.json                        where the running `mintage dev` listens
+//!   requests/                       what `mintage keys rotate` and `revoke` ask of it
 //!   lock                            held while one runs
 //! ```
 
@@ -17,7 +18,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use mintage_core::Kid;
 use mintage_core::bundle::KeyringFile;
 use mintage_core::keyring::Owner;
@@ -50,6 +51,16 @@ pub enum StoredKeyring {
 impl Store {
     /// Opens or makes the folder.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::try_open(dir)?.ok_or_else(|| {
+            anyhow!(
+                "another `mintage dev` uses {}; stop it, let it serve the second workload too (--also), or choose another folder with --state-dir",
+                dir.display()
+            )
+        })
+    }
+
+    /// Opens or makes the folder, unless somebody else uses it.
+    pub fn try_open(dir: &Path) -> Result<Option<Self>> {
         let context = || {
             format!(
                 "cannot use {} for the state; choose another folder with --state-dir",
@@ -66,10 +77,7 @@ impl Store {
         let lock = lock.with_context(context)?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(
-                "another `mintage dev` uses {}; stop it, let it serve the second workload too (--also), or choose another folder with --state-dir",
-                dir.display()
-            ),
+            Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error).with_context(context),
         }
         let store = Self {
@@ -77,7 +85,7 @@ impl Store {
             _lock: lock,
         };
         store.write(".gitignore", b"*\n", 0o600)?;
-        Ok(store)
+        Ok(Some(store))
     }
 
     /// The folder.
@@ -148,26 +156,9 @@ impl Store {
         }
     }
 
-    /// Writes a file whole or not at all: a new file beside it, synced, then renamed over it.
+    /// Writes a file of the folder, whole or not at all.
     pub fn write(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
-        let target = self.dir.join(path);
-        let write = || -> Result<()> {
-            let parent = target.parent().ok_or_else(|| anyhow!("no parent folder"))?;
-            make_dir(parent)?;
-            let temporary = target.with_extension("new");
-            let mut file = OpenOptions::new()
-                .create(true)
-                .write(true)
-                .truncate(true)
-                .mode(mode)
-                .open(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &target)?;
-            File::open(parent)?.sync_all()?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write {}; nothing was changed", target.display()))
+        write_whole(&self.dir.join(path), bytes, mode)
     }
 
     /// Removes a file, if it is there.
@@ -175,6 +166,27 @@ impl Store {
         // Left behind it does no harm: the next run writes it anew.
         drop(fs::remove_file(self.dir.join(path)));
     }
+}
+
+/// Writes a file whole or not at all: a new file beside it, synced, then renamed over it.
+pub fn write_whole(target: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let write = || -> Result<()> {
+        let parent = target.parent().ok_or_else(|| anyhow!("no parent folder"))?;
+        make_dir(parent)?;
+        let temporary = target.with_extension("new");
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, target)?;
+        File::open(parent)?.sync_all()?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}; nothing was changed", target.display()))
 }
 
 fn make_dir(dir: &Path) -> std::io::Result<()> {
