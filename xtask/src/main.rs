@@ -43,6 +43,8 @@ enum Command {
     Release(release::Args),
     /// Write what each binary is made of, as CycloneDX
     Sbom(sbom::Args),
+    /// Run a sidecar through an hour of reloads, rotations and requests in minutes; memory must stay flat
+    Soak(bench::SoakArgs),
     /// Prepare what the tests need, run all of them, and end with the totals
     Test(test::Args),
 }
@@ -57,6 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Nightly(args) => nightly::run(&args),
         Command::Release(args) => release::run(&args),
         Command::Sbom(args) => sbom::run(&args),
+        Command::Soak(args) => bench::soak(&args),
         Command::Test(args) => test::run(&args),
     }
 }

@@ -1,6 +1,7 @@
 //! A folder for a sidecar, made by the planner that the operator uses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -8,13 +9,13 @@ use mintage_core::bundle::{self, Bundle, KeyringFile, PrivateEntry};
 use mintage_core::jose::{Jwk, Pkcs8, PrivateKey};
 use mintage_core::keyring::Owner;
 use mintage_core::mint::Mint;
-use mintage_core::plan::{Input, KeyName, State, plan};
+use mintage_core::plan::{Input, KeyName, Plan, State, plan};
 use mintage_core::world::{
     AllowedNamespaces, Audience, AudienceAlg, Dialect, Grant, Grantee, Issuance, NamespaceInfo,
     Tenant, World,
 };
 use mintage_core::{
-    Alg, Domain, Identifier, ObjectRef, Scope, TenantRef, Uid, UnixTime, WorkloadId,
+    Alg, Domain, Identifier, ObjectRef, Scope, Seconds, TenantRef, Uid, UnixTime, WorkloadId,
 };
 
 /// The workload that everything is granted to, and whose namespace has every API.
@@ -60,66 +61,88 @@ pub const APIS: [Api; 5] = [
     },
 ];
 
-/// A planned namespace.
+/// A planned namespace, which can be planned again.
 pub struct Fixture {
+    world: World,
+    state: State,
     bundle: Bundle,
-    keyring: KeyringFile,
+    made: Vec<(Owner, PrivateEntry)>,
+}
+
+/// How long tokens live, and how long before it signs a key is published.
+#[derive(Clone, Copy)]
+struct Times {
+    lifetime: Seconds,
+    propagation_delay: Seconds,
 }
 
 impl Fixture {
     /// Plans the measured APIs and `others` more, for which the workload holds grants, too.
     pub fn new(now: UnixTime, others: usize) -> Result<Self> {
+        let times = Times {
+            lifetime: 86_400,
+            propagation_delay: 300,
+        };
+        Self::of(now, others, times)
+    }
+
+    /// Plans the measured APIs with the shortest times: an hour of rotations then takes minutes.
+    pub fn short_lived(now: UnixTime) -> Result<Self> {
+        let times = Times {
+            lifetime: 60,
+            propagation_delay: 2,
+        };
+        Self::of(now, 0, times)
+    }
+
+    fn of(now: UnixTime, others: usize, times: Times) -> Result<Self> {
         let measured = APIS
             .iter()
-            .map(|api| audience(api.name, api.alg, api.dialect));
-        let others = (0..others).map(|n| audience(&format!("api-{n}"), Alg::RS256, Dialect::Auth0));
-        let world = world(measured.chain(others).collect::<Result<_>>()?)?;
-        let state = State::default();
-        let mut made: BTreeMap<KeyName, (Jwk, PrivateEntry)> = BTreeMap::new();
-        let planned = loop {
-            let fresh = made
-                .iter()
-                .map(|(name, (jwk, _))| (name.clone(), jwk.clone()))
-                .collect();
-            let private: BTreeSet<_> = made.values().map(|(jwk, _)| jwk.kid.clone()).collect();
-            let planned = plan(
-                now,
-                Input {
-                    world: &world,
-                    state: &state,
-                    fresh: &fresh,
-                    private: &private,
-                },
-            );
-            if planned.wanted.is_empty() {
-                break planned;
-            }
-            for name in &planned.wanted {
-                let pkcs8 = Pkcs8::generate(name.1)?;
-                let jwk = PrivateKey::from_pkcs8(name.1, &pkcs8)?.jwk().clone();
-                let entry = PrivateEntry {
-                    kid: jwk.kid.clone(),
-                    alg: name.1,
-                    pkcs8,
-                };
-                made.insert(name.clone(), (jwk, entry));
-            }
-        };
-        let workload = WorkloadId::parse(WORKLOAD)?;
-        let tenant = TenantRef::parse("identity/acme")?;
-        let owner = Owner::namespace(tenant.clone(), workload.namespace.clone());
-        let bundle = planned
-            .bundles
-            .get(&(tenant, workload.namespace))
-            .context("the plan has no bundle for the namespace")?
-            .clone();
-        let mut keyring = KeyringFile::new(owner.clone());
-        keyring.keys = made
-            .into_iter()
-            .filter(|(name, _)| name.0 == owner)
-            .map(|(_, (_, entry))| entry)
+            .map(|api| audience(api.name, api.alg, api.dialect, times.lifetime));
+        let others = (0..others).map(|n| {
+            let name = format!("api-{n}");
+            audience(&name, Alg::RS256, Dialect::Auth0, times.lifetime)
+        });
+        let audiences = measured.chain(others).collect::<Result<_>>()?;
+        let world = world(audiences, times.propagation_delay)?;
+        let mut made = Vec::new();
+        let planned = settle(now, &world, &State::default(), &mut made)?;
+        Ok(Self {
+            bundle: own_bundle(&planned)?,
+            state: planned.state,
+            world,
+            made,
+        })
+    }
+
+    /// Plans again, after a request to rotate all keys if one is named.
+    pub fn plan_again(&mut self, now: UnixTime, rotate: Option<String>) -> Result<()> {
+        if rotate.is_some() {
+            self.world.tenants[0].rotate_request = rotate;
+        }
+        let planned = settle(now, &self.world, &self.state, &mut self.made)?;
+        self.bundle = own_bundle(&planned)?;
+        self.state = planned.state;
+        Ok(())
+    }
+
+    fn keyring(&self) -> Result<KeyringFile> {
+        let own = Owner::namespace(tenant()?, WorkloadId::parse(WORKLOAD)?.namespace);
+        let known: BTreeSet<_> = self
+            .bundle
+            .body
+            .keys
+            .iter()
+            .map(|trusted| trusted.key.kid())
             .collect();
-        Ok(Self { bundle, keyring })
+        let mut keyring = KeyringFile::new(own);
+        keyring.keys = self
+            .made
+            .iter()
+            .filter(|(owner, entry)| *owner == keyring.owner && known.contains(&entry.kid))
+            .map(|(_, entry)| entry.clone())
+            .collect();
+        Ok(keyring)
     }
 
     /// Writes the folder.
@@ -127,20 +150,89 @@ impl Fixture {
         for (index, shard) in bundle::split(&self.bundle)?.iter().enumerate() {
             std::fs::write(dir.join(format!("bundle-{index}")), shard)?;
         }
-        std::fs::write(dir.join("keyring.json"), &*self.keyring.to_bytes())?;
+        std::fs::write(dir.join("keyring.json"), &*self.keyring()?.to_bytes())?;
+        Ok(())
+    }
+
+    /// Writes the folder as kubelet does: a new folder beside the old one, and one link swapped.
+    pub fn mount(&self, dir: &Path, number: usize) -> Result<()> {
+        let (data, next) = (dir.join("..data"), dir.join("..data_tmp"));
+        let before = std::fs::read_link(&data).ok();
+        let version = format!("..{number}");
+        std::fs::create_dir(dir.join(&version))?;
+        self.write(&dir.join(&version))?;
+        symlink(&version, &next)?;
+        std::fs::rename(&next, &data)?;
+        for entry in std::fs::read_dir(&data)? {
+            let name = entry?.file_name();
+            if !dir.join(&name).is_symlink() {
+                symlink(Path::new("..data").join(&name), dir.join(&name))?;
+            }
+        }
+        if let Some(before) = before {
+            std::fs::remove_dir_all(dir.join(before))?;
+        }
         Ok(())
     }
 
     /// The mint that the sidecar will have.
     pub fn mint(&self) -> Result<Mint> {
-        let keyrings = std::slice::from_ref(&self.keyring);
         Ok(Mint::new(
             &self.bundle.body,
             WorkloadId::parse(WORKLOAD)?,
             None,
-            keyrings,
+            &[self.keyring()?],
         )?)
     }
+}
+
+/// Plans until every key that is wanted has been made.
+fn settle(
+    now: UnixTime,
+    world: &World,
+    state: &State,
+    made: &mut Vec<(Owner, PrivateEntry)>,
+) -> Result<Plan> {
+    let mut fresh: BTreeMap<KeyName, Jwk> = BTreeMap::new();
+    loop {
+        let private: BTreeSet<_> = made.iter().map(|(_, entry)| entry.kid.clone()).collect();
+        let planned = plan(
+            now,
+            Input {
+                world,
+                state,
+                fresh: &fresh,
+                private: &private,
+            },
+        );
+        if planned.wanted.is_empty() {
+            return Ok(planned);
+        }
+        for name in &planned.wanted {
+            let (owner, alg) = name;
+            let pkcs8 = Pkcs8::generate(*alg)?;
+            let jwk = PrivateKey::from_pkcs8(*alg, &pkcs8)?.jwk().clone();
+            let entry = PrivateEntry {
+                kid: jwk.kid.clone(),
+                alg: *alg,
+                pkcs8,
+            };
+            made.push((owner.clone(), entry));
+            fresh.insert(name.clone(), jwk);
+        }
+    }
+}
+
+fn own_bundle(planned: &Plan) -> Result<Bundle> {
+    let place = (tenant()?, WorkloadId::parse(WORKLOAD)?.namespace);
+    let bundle = planned.bundles.get(&place);
+    Ok(bundle
+        .context("the plan has no bundle for the namespace")?
+        .clone())
+}
+
+fn tenant() -> Result<TenantRef> {
+    Ok(TenantRef::parse("identity/acme")?)
 }
 
 /// The `aud` of an API.
@@ -148,16 +240,16 @@ pub fn identifier(name: &str) -> String {
     format!("https://{name}.example.com")
 }
 
-fn world(audiences: Vec<Audience>) -> Result<World> {
+fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> {
     let tenant = Tenant {
         allow_non_rsa: false,
         allowed: AllowedNamespaces::All,
-        at: TenantRef::parse("identity/acme")?,
+        at: tenant()?,
         created: UnixTime(0),
         default_audience: None,
         domain: Domain::parse("acme.example.com")?,
         max_bundle_age: 86_400,
-        propagation_delay: 300,
+        propagation_delay,
         revoke_keys: BTreeSet::new(),
         rotate_request: None,
         rotation_period: 2_592_000,
@@ -177,7 +269,7 @@ fn world(audiences: Vec<Audience>) -> Result<World> {
     })
 }
 
-fn audience(name: &str, alg: Alg, dialect: Dialect) -> Result<Audience> {
+fn audience(name: &str, alg: Alg, dialect: Dialect, lifetime: Seconds) -> Result<Audience> {
     let scopes = vec![Scope::parse("read:orders")?, Scope::parse("write:orders")?];
     let grant = Grant {
         scopes: scopes.clone(),
@@ -191,10 +283,10 @@ fn audience(name: &str, alg: Alg, dialect: Dialect) -> Result<Audience> {
         grants: vec![grant],
         identifier: Identifier::parse(&identifier(name))?,
         issuance: Issuance::Local,
-        lifetime: 86_400,
+        lifetime,
         revoke_now: false,
         scopes,
-        tenant: TenantRef::parse("identity/acme")?,
+        tenant: tenant()?,
         uid: Uid::parse(name)?,
     })
 }

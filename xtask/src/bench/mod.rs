@@ -18,6 +18,7 @@ mod page;
 mod peers;
 mod rows;
 mod server;
+mod soak;
 mod table;
 mod tokens;
 mod validation;
@@ -109,18 +110,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             bail!("the criterion benches failed");
         }
     }
-    say("building the release sidecar and generator")?;
-    let build = [
-        "build",
-        "--release",
-        "--package",
-        "mintage-sidecar",
-        "--package",
-        "xtask",
-    ];
-    if !process::run(workspace::cargo().args(build))? {
-        bail!("the release build failed");
-    }
+    build()?;
     // The limits are measured by optimised code, too.
     let mut command = Command::new(workspace::target()?.join("release/xtask"));
     command.args(["bench", "--measure"]);
@@ -133,6 +123,48 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn build() -> Result<()> {
+    say("building the release sidecar and generator")?;
+    let build = [
+        "build",
+        "--release",
+        "--package",
+        "mintage-sidecar",
+        "--package",
+        "xtask",
+    ];
+    if !process::run(workspace::cargo().args(build))? {
+        bail!("the release build failed");
+    }
+    Ok(())
+}
+
+/// The options of `cargo xtask soak`.
+#[derive(clap::Args)]
+pub struct SoakArgs {
+    /// How long it runs
+    #[arg(long, value_name = "N", default_value_t = Self::default().minutes, value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: u64,
+}
+
+impl Default for SoakArgs {
+    fn default() -> Self {
+        Self { minutes: 6 }
+    }
+}
+
+/// Runs `cargo xtask soak`.
+pub fn soak(args: &SoakArgs) -> Result<ExitCode> {
+    build()?;
+    soak::run(&built()?, args.minutes)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The release sidecar.
+fn built() -> Result<PathBuf> {
+    Ok(workspace::target()?.join("release/mintage-sidecar"))
 }
 
 /// What the rows are measured with.
@@ -155,7 +187,7 @@ impl Bench {
 /// A copy of the release sidecar, so that all rows are about one program though somebody builds meanwhile.
 fn copy_of_sidecar(dir: &Path) -> Result<PathBuf> {
     let binary = dir.join("mintage-sidecar");
-    let built = workspace::target()?.join("release/mintage-sidecar");
+    let built = built()?;
     fs::copy(built, &binary).context("the release sidecar: build it, or leave --measure out")?;
     Ok(binary)
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+use crate::bench;
 use crate::progress::{Steps, say};
 
 /// The options of `cargo xtask nightly`.
@@ -51,6 +52,11 @@ fn steps() -> Vec<Step> {
             let run = Box::new(|args: &Args| fuzz::run(target, args.minutes));
             step(&format!("fuzz-{target}"), about, run)
         })
+        .chain([step(
+            "soak",
+            "a sidecar's hour in six minutes: flat memory, no failed request",
+            Box::new(|_| bench::soak(&bench::SoakArgs::default()).map(|_| Outcome::Passed)),
+        )])
         .collect()
 }
 
