@@ -15,7 +15,7 @@ pub fn connections(listeners: u64, most: usize) -> usize {
             current: Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted))),
             ..limit
         };
-        if setrlimit(Resource::Nofile, raised.clone()).is_ok() {
+        if setrlimit(Resource::Nofile, raised).is_ok() {
             limit = raised;
         }
     }
