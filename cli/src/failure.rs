@@ -30,7 +30,8 @@ impl Failure {
         };
         if !text.is_empty() {
             // Nobody is left to tell when standard error is closed.
-            drop(writeln!(std::io::stderr().lock(), "mintage: {text}"));
+            let name = crate::output::bad("mintage");
+            drop(writeln!(anstream::stderr().lock(), "{name}: {text}"));
         }
         ExitCode::from(code)
     }

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use mintage_core::UnixTime;
 use serde::Serialize;
@@ -16,9 +17,33 @@ pub enum Output {
     Json,
 }
 
-/// Prints one line to standard output.
+/// Prints one line to standard output; its colours only where they are wanted (`--color`, `NO_COLOR`, a terminal).
 pub fn line(text: impl AsRef<str>) -> std::io::Result<()> {
-    writeln!(std::io::stdout().lock(), "{}", text.as_ref())
+    writeln!(anstream::stdout().lock(), "{}", text.as_ref())
+}
+
+/// A text that says that all is well.
+pub fn good(text: &str) -> String {
+    styled(AnsiColor::Green.on_default().bold(), text)
+}
+
+/// A text that says that something is to be looked at.
+pub fn doubtful(text: &str) -> String {
+    styled(AnsiColor::Yellow.on_default().bold(), text)
+}
+
+/// A text that says that something is refused or wrong.
+pub fn bad(text: &str) -> String {
+    styled(AnsiColor::Red.on_default().bold(), text)
+}
+
+/// A text that is of less weight.
+pub fn faint(text: &str) -> String {
+    styled(Style::new().dimmed(), text)
+}
+
+fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
 }
 
 /// Prints a value as indented JSON.
@@ -41,4 +66,16 @@ pub fn length(seconds: i64) -> String {
         (0, _, _) => format!("{hours}h {minutes}m"),
         _ => format!("{days}d {hours}h"),
     }
+}
+
+/// Those of some names that are near to what was typed, the nearest first.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let typed = typed.to_ascii_lowercase();
+    let score = |name: &'a str| (strsim::jaro(&typed, &name.to_ascii_lowercase()), name);
+    let mut scored: Vec<_> = names
+        .map(score)
+        .filter(|(score, _)| *score > 0.75)
+        .collect();
+    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    scored.into_iter().map(|(_, name)| name).take(3).collect()
 }

@@ -122,6 +122,32 @@ pub enum NoTenant {
     },
 }
 
+crate::coded! {
+    /// The rules that leave a pod without a tenant: those of [`NoTenant`].
+    pub enum Rule {
+        /// [`NoTenant::Ambiguous`].
+        Ambiguous = "tenant-ambiguous",
+        /// [`NoTenant::None`].
+        None = "tenant-none",
+        /// [`NoTenant::NotAdmitted`].
+        NotAdmitted = "tenant-not-admitted",
+        /// [`NoTenant::NotFound`].
+        NotFound = "tenant-not-found",
+    }
+}
+
+impl NoTenant {
+    /// The rule.
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::Ambiguous { .. } => Rule::Ambiguous,
+            Self::None { .. } => Rule::None,
+            Self::NotAdmitted { .. } => Rule::NotAdmitted,
+            Self::NotFound { .. } => Rule::NotFound,
+        }
+    }
+}
+
 /// The tenant of a pod: the one that the pod names, else the one its namespace names, else the only one that admits
 /// the namespace.
 pub fn choose_tenant(

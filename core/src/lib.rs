@@ -15,6 +15,7 @@
 pub mod alg;
 pub mod bundle;
 pub mod claims;
+pub mod code;
 pub mod ident;
 pub mod inject;
 pub mod jose;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::bundle::{Body, InvalidKeyringFile, KeyringFile};
 use crate::claims::{Content, Jti, header_segment, payload_segment};
+use crate::code::Coded as _;
 use crate::jose::{PrivateKey, SigningFailed};
 use crate::keyring::{Key, State};
-use crate::policy::{Granted, Policy, Refusal, Request};
+use crate::policy::{Granted, Policy, Refusal, Request, Rule};
 use crate::world::{Dialect, Issuance};
 use crate::{Alg, Domain, Kid, UnixTime, WorkloadId};
 
@@ -63,13 +64,18 @@ pub enum NoOrder {
 }
 
 impl NoOrder {
+    /// The rule.
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::KeyUnavailable { .. } => Rule::KeyUnavailable,
+            Self::Central { .. } => Rule::IssuanceCentral,
+            Self::Refused(refusal) => refusal.rule(),
+        }
+    }
+
     /// The rule's name: stable, for logs and metrics.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::KeyUnavailable { .. } => "key-unavailable",
-            Self::Central { .. } => "issuance-central",
-            Self::Refused(refusal) => refusal.code(),
-        }
+        self.rule().code()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bundle::Body;
+use crate::code::Coded as _;
 use crate::ledger::{Bounds, Term};
 use crate::world::{Dialect, Issuance};
 use crate::{
@@ -20,12 +21,12 @@ pub struct Policy {
     domain_term: Option<Term>,
     tenant_domains: Vec<Domain>,
     default_audience: Option<Identifier>,
-    rules: BTreeMap<Identifier, Rule>,
+    rules: BTreeMap<Identifier, Offer>,
 }
 
 /// An audience as this workload may have it.
 #[derive(Clone, Debug)]
-struct Rule {
+struct Offer {
     terms: Terms,
     scopes: Vec<Scope>,
     grant: Option<Bounds>,
@@ -159,20 +160,53 @@ pub enum Refusal {
     },
 }
 
+crate::coded! {
+    /// The rules that refuse a token: those of [`Refusal`], and those of [`crate::mint::NoOrder`].
+    pub enum Rule {
+        /// [`Refusal::ForUsers`].
+        AudienceForUsers = "audience-for-users",
+        /// [`Refusal::AudienceMissing`].
+        AudienceMissing = "audience-missing",
+        /// [`Refusal::AudienceUnknown`].
+        AudienceUnknown = "audience-unknown",
+        /// [`Refusal::DomainNotServed`].
+        DomainNotServed = "domain-not-served",
+        /// [`Refusal::DomainPending`].
+        DomainPending = "domain-pending",
+        /// [`Refusal::GrantMissing`].
+        GrantMissing = "grant-missing",
+        /// [`Refusal::GrantPending`].
+        GrantPending = "grant-pending",
+        /// [`crate::mint::NoOrder::Central`].
+        IssuanceCentral = "issuance-central",
+        /// [`crate::mint::NoOrder::KeyUnavailable`].
+        KeyUnavailable = "key-unavailable",
+        /// [`Refusal::ScopeMalformed`].
+        ScopeMalformed = "scope-malformed",
+        /// [`Refusal::ScopeNotGranted`].
+        ScopeNotGranted = "scope-not-granted",
+    }
+}
+
 impl Refusal {
+    /// The rule.
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::AudienceMissing { .. } => Rule::AudienceMissing,
+            Self::AudienceUnknown { .. } => Rule::AudienceUnknown,
+            Self::DomainNotServed { .. } => Rule::DomainNotServed,
+            Self::DomainPending { .. } => Rule::DomainPending,
+            Self::ForUsers { .. } => Rule::AudienceForUsers,
+            Self::GrantMissing { .. } => Rule::GrantMissing,
+            Self::GrantPending { .. } => Rule::GrantPending,
+            Self::ScopeMalformed(_) => Rule::ScopeMalformed,
+            Self::ScopeNotGranted { .. } => Rule::ScopeNotGranted,
+        }
+    }
+
     /// The rule's name: stable, for logs and metrics.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::AudienceMissing { .. } => "audience-missing",
-            Self::AudienceUnknown { .. } => "audience-unknown",
-            Self::DomainNotServed { .. } => "domain-not-served",
-            Self::DomainPending { .. } => "domain-pending",
-            Self::ForUsers { .. } => "audience-for-users",
-            Self::GrantMissing { .. } => "grant-missing",
-            Self::GrantPending { .. } => "grant-pending",
-            Self::ScopeMalformed(_) => "scope-malformed",
-            Self::ScopeNotGranted { .. } => "scope-not-granted",
-        }
+        self.rule().code()
     }
 }
 
@@ -195,7 +229,7 @@ impl Policy {
                 .cloned();
             (
                 audience.identifier.clone(),
-                Rule {
+                Offer {
                     terms,
                     scopes: audience.scopes.clone(),
                     grant,
@@ -331,7 +365,7 @@ impl Policy {
 fn grant_scopes(
     now: UnixTime,
     audience: &Identifier,
-    rule: &Rule,
+    rule: &Offer,
     grant: &Bounds,
     asked: Option<&str>,
 ) -> Result<String, Refusal> {

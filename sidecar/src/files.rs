@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use mintage_core::bundle::{MAX_PART, MAX_SHARDS};
 use zeroize::Zeroizing;
 
@@ -23,8 +24,19 @@ pub fn bundle_name(index: usize) -> String {
 const MAX_FILE: u64 = MAX_PART as u64 + 4096;
 
 /// File names and contents; wiped from memory when dropped.
-#[derive(Clone, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq)]
 pub struct Files(BTreeMap<String, Zeroizing<Vec<u8>>>);
+
+/// The contents are compared in a time that depends on their lengths alone: private keys are among them.
+impl PartialEq for Files {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = |(name, bytes): (&str, &[u8])| {
+            let others = other.get(name);
+            others.is_some_and(|others| verify_slices_are_equal(bytes, others).is_ok())
+        };
+        self.0.len() == other.0.len() && self.iter().all(is_same)
+    }
+}
 
 /// The folder cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 
 use crate::oauth::OAuthError;
+use crate::rule::Rule;
 
 /// Refuses a request that names another host than the loopback (421), or that a page in a browser sent (403).
 pub fn loopback_only(request: &Request) -> Result<(), OAuthError> {
@@ -14,7 +15,7 @@ pub fn loopback_only(request: &Request) -> Result<(), OAuthError> {
         return Err(OAuthError::new(
             StatusCode::MISDIRECTED_REQUEST,
             "invalid_request",
-            "host-not-loopback",
+            Rule::HostNotLoopback,
             "the workload API answers to 127.0.0.1, [::1] and localhost only; use MINTAGE_URL as it is",
         ));
     }
@@ -22,7 +23,7 @@ pub fn loopback_only(request: &Request) -> Result<(), OAuthError> {
         return Err(OAuthError::new(
             StatusCode::FORBIDDEN,
             "access_denied",
-            "origin-refused",
+            Rule::OriginRefused,
             "the workload API is for the application in the pod, not for pages in a browser",
         ));
     }

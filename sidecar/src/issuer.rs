@@ -16,6 +16,7 @@ use mintage_core::{Alg, Domain};
 use serde_json::json;
 
 use crate::oauth::OAuthError;
+use crate::rule::Rule;
 
 /// The keys of each issuer, by its domain; replaced as a whole.
 pub type Issuers = Arc<ArcSwap<BTreeMap<Domain, Arc<Jwks>>>>;
@@ -28,7 +29,7 @@ pub fn issuer_api(issuers: Issuers) -> Router {
         .route("/.well-known/jwks.json", get(jwks))
         .fallback(async || {
             let text = "an issuer serves /.well-known/openid-configuration, /.well-known/oauth-authorization-server and /.well-known/jwks.json; tokens are at the workload API";
-            OAuthError::new(StatusCode::NOT_FOUND, "invalid_request", "path", text)
+            OAuthError::new(StatusCode::NOT_FOUND, "invalid_request", Rule::Path, text)
         })
         .with_state(issuers)
 }
@@ -77,7 +78,7 @@ fn find(issuers: &Issuers, headers: &HeaderMap) -> Result<(Domain, Arc<Jwks>), O
         OAuthError::new(
             StatusCode::MISDIRECTED_REQUEST,
             "invalid_request",
-            "host-unknown",
+            Rule::HostUnknown,
             text,
         )
     })

@@ -24,6 +24,7 @@ mod params;
 pub mod reload;
 mod room;
 pub mod routes;
+pub mod rule;
 mod run;
 pub mod server;
 pub mod signals;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use mintage_core::code::Coded;
 use mintage_core::mint::NoOrder;
 use mintage_core::policy::Refusal;
 use serde_json::json;
@@ -16,7 +17,7 @@ const MAX_LOGGED: usize = 500;
 
 /// The rule that refused, beside the answer: for traces.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule(pub &'static str);
+pub struct RefusedBy(pub &'static str);
 
 /// A refused request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,7 +36,7 @@ pub struct OAuthError {
 
 impl OAuthError {
     /// 400 `invalid_request`.
-    pub fn invalid_request(rule: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+    pub fn invalid_request(rule: impl Coded, description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "invalid_request",
@@ -44,16 +45,21 @@ impl OAuthError {
         )
     }
 
-    /// Any error. A description that does not name the rule gets its name at the end.
+    /// Any error. A description that does not name the rule gets its name at the end; what the client sent may be quoted
+    /// in it, so characters that it may not have are replaced.
     pub fn new(
         status: StatusCode,
         error: &'static str,
-        rule: &'static str,
+        rule: impl Coded,
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
+        let rule = rule.code();
         let mut description = description.into();
         if !description.contains(&format!("({rule}")) {
             description = format!("{description} ({rule})").into();
+        }
+        if !description.chars().all(is_allowed) {
+            description = replaced(&description, is_allowed).into();
         }
         Self {
             status,
@@ -87,7 +93,7 @@ impl OAuthError {
 
 impl From<Unusable> for OAuthError {
     fn from(unusable: Unusable) -> Self {
-        let rule = unusable.code();
+        let rule = unusable.rule();
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
@@ -113,7 +119,7 @@ impl From<NoOrder> for OAuthError {
                 (StatusCode::FORBIDDEN, "access_denied")
             }
         };
-        Self::new(status, error, no_order.code(), no_order.to_string())
+        Self::new(status, error, no_order.rule(), no_order.to_string())
     }
 }
 
@@ -121,7 +127,7 @@ impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let body = json!({ "error": self.error, "error_description": self.description });
         let mut response = (self.status, no_store_json(body.to_string())).into_response();
-        response.extensions_mut().insert(Rule(self.rule));
+        response.extensions_mut().insert(RefusedBy(self.rule));
         if let Some(challenge) = self.challenge.and_then(|text| text.try_into().ok()) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
@@ -132,6 +138,23 @@ impl IntoResponse for OAuthError {
         }
         response
     }
+}
+
+/// The characters of an error description (RFC 6749 section 5.2, RFC 6750 section 3): printable ASCII without quotes
+/// and backslashes. In a JSON body quotes are let through, because texts of Auth0 that clients know have some.
+fn is_allowed(c: char) -> bool {
+    matches!(c, ' '..='[' | ']'..='~')
+}
+
+/// A description with an apostrophe for each character that it may not have in a header, where it stands in quotes.
+pub fn quotable(text: &str) -> String {
+    replaced(text, |c| is_allowed(c) && c != '"')
+}
+
+fn replaced(text: &str, keep: impl Fn(char) -> bool) -> String {
+    text.chars()
+        .map(|c| if keep(c) { c } else { '\'' })
+        .collect()
 }
 
 /// A JSON body that nobody may keep (RFC 6749 section 5.1).

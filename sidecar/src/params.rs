@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::oauth::OAuthError;
+use crate::rule::Rule;
 
 /// The largest body that is read.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -49,7 +50,7 @@ impl Params {
             _ => Err(OAuthError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "invalid_request",
-                "media-type",
+                Rule::MediaType,
                 "send a form (Content-Type: application/x-www-form-urlencoded) or a JSON object (application/json)",
             )),
         }
@@ -72,7 +73,7 @@ impl Params {
     }
 
     fn from_json(bytes: &[u8]) -> Result<Self, OAuthError> {
-        let malformed = |text: &'static str| OAuthError::invalid_request("json-malformed", text);
+        let malformed = |text: &'static str| OAuthError::invalid_request(Rule::JsonMalformed, text);
         let Ok(Value::Object(members)) = mintage_core::json::parse(bytes) else {
             return Err(malformed(
                 "the body must be one JSON object, with each member once",
@@ -84,7 +85,7 @@ impl Params {
                 Value::String(text) => params.add(name, text)?,
                 other if !other.is_null() && OURS.contains(&name.as_str()) => {
                     let text = format!("{name} must be a string in the JSON object");
-                    return Err(OAuthError::invalid_request("json-malformed", text));
+                    return Err(OAuthError::invalid_request(Rule::JsonMalformed, text));
                 }
                 // What is null or not known is ignored (RFC 6749 section 3.2), but counted.
                 _ => params.add(name, String::new())?,
@@ -96,7 +97,7 @@ impl Params {
     fn add(&mut self, name: String, value: String) -> Result<(), OAuthError> {
         if self.0.len() == MAX_PARAMS {
             return Err(OAuthError::invalid_request(
-                "parameters-too-many",
+                Rule::ParametersTooMany,
                 "there are too many parameters",
             ));
         }
@@ -107,7 +108,7 @@ impl Params {
                 return Err(OAuthError::new(
                     StatusCode::BAD_REQUEST,
                     "invalid_target",
-                    "resource-several",
+                    Rule::ResourceSeveral,
                     text,
                 ));
             }
@@ -117,7 +118,7 @@ impl Params {
                 .take(40)
                 .collect();
             return Err(OAuthError::invalid_request(
-                "parameter-repeated",
+                Rule::ParameterRepeated,
                 format!("parameter {name} is there twice"),
             ));
         }
@@ -136,7 +137,7 @@ impl Params {
 
 fn malformed_form() -> OAuthError {
     let text = "the form is malformed; after % there must be two hexadecimal digits, and the text must be UTF-8";
-    OAuthError::invalid_request("form-malformed", text)
+    OAuthError::invalid_request(Rule::FormMalformed, text)
 }
 
 /// Whether two hexadecimal digits follow each percent sign.
@@ -190,17 +191,17 @@ impl From<NoBody> for OAuthError {
         let (status, rule, text) = match reason {
             NoBody::Broken => (
                 StatusCode::BAD_REQUEST,
-                "body-broken",
+                Rule::BodyBroken,
                 "the body could not be read to its end",
             ),
             NoBody::Slow => (
                 StatusCode::REQUEST_TIMEOUT,
-                "body-slow",
+                Rule::BodySlow,
                 "the body did not arrive within 10 s",
             ),
             NoBody::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
+                Rule::BodyTooLarge,
                 "the body is larger than 64 KiB",
             ),
         };

@@ -18,6 +18,7 @@ use moka::sync::Cache;
 use crate::cache::{Reuse, SignOnce};
 use crate::clock::Clock;
 use crate::files::{self, Files};
+use crate::rule::Rule;
 
 /// Who the pod is and what it asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -273,11 +274,11 @@ pub enum Unusable {
 }
 
 impl Unusable {
-    /// The rule's name.
-    pub fn code(&self) -> &'static str {
+    /// The rule.
+    pub fn rule(&self) -> Rule {
         match self {
-            Self::Missing => "bundle-missing",
-            Self::TooOld { .. } => "bundle-too-old",
+            Self::Missing => Rule::BundleMissing,
+            Self::TooOld { .. } => Rule::BundleTooOld,
         }
     }
 }

@@ -7,21 +7,26 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http;
+use axum::http::header::HOST;
 use axum::response::Response;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use opentelemetry::KeyValue;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanKind, Status, Tracer as _, TracerProvider as _,
 };
-use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_http::{HeaderExtractor, HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
-use crate::oauth::Rule;
+use crate::oauth::RefusedBy;
 
 /// How long a collector may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -55,7 +60,6 @@ impl Traces {
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Client {
-                inner: HyperClient::with_default_connector(PATIENCE, None),
                 runtime: Handle::current(),
             })
             .with_endpoint(format!("{endpoint}/v1/traces"))
@@ -121,7 +125,7 @@ impl Traced {
         let code = i64::from(status.as_u16());
         self.0
             .set_attribute(KeyValue::new("http.response.status_code", code));
-        if let Some(Rule(rule)) = response.extensions().get() {
+        if let Some(RefusedBy(rule)) = response.extensions().get() {
             self.0.set_attribute(KeyValue::new("mintage.rule", *rule));
         }
         if status.is_server_error() {
@@ -134,7 +138,6 @@ impl Traced {
 /// The exporter's thread has no runtime; its requests are made on the process's own.
 #[derive(Debug)]
 struct Client {
-    inner: HyperClient,
     runtime: Handle,
 }
 
@@ -144,9 +147,34 @@ impl HttpClient for Client {
         &self,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, HttpError> {
-        let client = self.inner.clone();
         self.runtime
-            .spawn(async move { client.send_bytes(request).await })
+            .spawn(async { timeout(PATIENCE, send(request)).await? })
             .await?
     }
+}
+
+/// What a collector may answer, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// One request on a connection of its own: there is one every few seconds.
+async fn send(mut request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+    let authority = request.uri().authority().cloned().ok_or("no authority")?;
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.ok_or("no path")?.into();
+    request
+        .headers_mut()
+        .insert(HOST, authority.as_str().try_into()?);
+    let (parts, body) = sender
+        .send_request(request.map(Full::new))
+        .await?
+        .into_parts();
+    let body = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
+    Ok(http::Response::from_parts(parts, body))
 }

@@ -1,28 +1,9 @@
 //! `mintage token | verify | decode | keys`.
 
-use std::process::Output;
-
 use anyhow::{Result, ensure};
-use mintage_tests::dev::{Dev, binary};
+use mintage_tests::dev::Dev;
+use mintage_tests::mintage::mintage;
 use mintage_tests::quickstart;
-use serde_json::Value;
-use tokio::process::Command;
-
-async fn mintage(arguments: &[&str]) -> Result<Output> {
-    Ok(Command::new(binary("mintage")?)
-        .args(arguments)
-        .env_remove("MINTAGE_URL")
-        .output()
-        .await?)
-}
-
-fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
 
 #[tokio::test]
 async fn a_token_from_the_shell_is_verified_and_shown() -> Result<()> {
@@ -39,8 +20,8 @@ async fn a_token_from_the_shell_is_verified_and_shown() -> Result<()> {
         &caller,
     ])
     .await?;
-    ensure!(output.status.code() == Some(0), "{}", said(&output));
-    let token = String::from_utf8(output.stdout)?.trim().to_owned();
+    ensure!(output.code == Some(0), "{}", output.said());
+    let token = output.out.trim().to_owned();
 
     let output = mintage(&[
         "verify",
@@ -53,15 +34,15 @@ async fn a_token_from_the_shell_is_verified_and_shown() -> Result<()> {
         "json",
     ])
     .await?;
-    ensure!(output.status.code() == Some(0), "{}", said(&output));
-    let verdict: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(output.code == Some(0), "{}", output.said());
+    let verdict = output.json()?;
     ensure!(
         verdict["client"] == "shop/checkout" && verdict["audience"] == audience,
         "{verdict}"
     );
 
     let output = mintage(&["decode", &token, "-o", "json"]).await?;
-    let decoded: Value = serde_json::from_slice(&output.stdout)?;
+    let decoded = output.json()?;
     ensure!(
         decoded["claims"]["azp"] == "shop/checkout" && decoded["verified"] == false,
         "{decoded}"
@@ -69,7 +50,7 @@ async fn a_token_from_the_shell_is_verified_and_shown() -> Result<()> {
 
     let state = dev.state.to_string_lossy();
     let output = mintage(&["keys", "--state-dir", &state, "-o", "json"]).await?;
-    let keys: Value = serde_json::from_slice(&output.stdout)?;
+    let keys = output.json()?;
     ensure!(
         keys.as_array()
             .is_some_and(|keys| keys.len() > 3 && keys.iter().all(|key| key["state"] == "Active")),
@@ -143,11 +124,11 @@ async fn refusals_end_with_1_bad_input_with_2_and_silence_with_3() -> Result<()>
         ),
     ] {
         let output = mintage(&arguments).await?;
-        let said = said(&output);
+        let said = output.said();
         ensure!(
-            output.status.code() == Some(code),
+            output.code == Some(code),
             "{arguments:?} ended with {:?}:\n{said}",
-            output.status
+            output.code
         );
         ensure!(
             said.contains(words),

@@ -2,5 +2,9 @@
 
 mod commands;
 mod issuers;
+mod keys;
+mod lint;
 mod manifests;
+mod shell;
 mod state;
+mod why;

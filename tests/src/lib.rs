@@ -3,6 +3,7 @@
 pub mod client;
 pub mod dev;
 pub mod disk;
+pub mod mintage;
 pub mod skip;
 
 /// The manifests of the README.

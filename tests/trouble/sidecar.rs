@@ -38,7 +38,7 @@ pub fn cluster_of_today(ago: i64) -> Cluster {
         if audience.at.namespace.as_str() == "orders" {
             audience
                 .grants
-                .push(grant("orders/api", &audience.scopes[0].to_string()));
+                .push(grant("orders/api", audience.scopes[0].as_ref()));
         }
     }
     let mut cluster = Cluster::new(world);
@@ -150,15 +150,13 @@ impl Sidecar {
 
     /// Limits its open files, and gives the soft limit that there was.
     pub fn limit_descriptors(&self, soft: u64) -> Result<u64> {
-        let before = prlimit(Some(self.pid()?), Resource::Nofile, self.with_soft(soft))?;
-        before.current.context("no limit before")
-    }
-
-    fn with_soft(&self, soft: u64) -> Rlimit {
-        Rlimit {
+        // The hard limit is inherited, and stays.
+        let limit = Rlimit {
             current: Some(soft),
             ..getrlimit(Resource::Nofile)
-        }
+        };
+        let before = prlimit(Some(self.pid()?), Resource::Nofile, limit)?;
+        before.current.context("no limit before")
     }
 
     /// The time that it has spent on cores.

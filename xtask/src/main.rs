@@ -9,6 +9,7 @@ mod check;
 mod deny;
 mod elf;
 mod generate;
+mod nightly;
 mod place;
 mod process;
 mod progress;
@@ -36,6 +37,8 @@ enum Command {
     /// Write every generated file
     #[command(name = "gen")]
     Generate(generate::Args),
+    /// Run what takes too long for every change: fuzzing
+    Nightly(nightly::Args),
     /// Build static binaries that come out the same everywhere, with checksums and SBOMs
     Release(release::Args),
     /// Write what each binary is made of, as CycloneDX
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args),
         Command::Check => check::run(),
         Command::Generate(args) => generate::run(&args),
+        Command::Nightly(args) => nightly::run(&args),
         Command::Release(args) => release::run(&args),
         Command::Sbom(args) => sbom::run(&args),
         Command::Test(args) => test::run(&args),

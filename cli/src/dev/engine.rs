@@ -12,7 +12,9 @@ use mintage_core::{Kid, Namespace, TenantRef, UnixTime};
 use mintage_sidecar::clock::Clock;
 use mintage_sidecar::files::{self, Files};
 
+use super::inbox::Request;
 use super::store::{Store, StoredKeyring};
+use crate::progress::Progress;
 
 /// The state between turns, in memory and in the folder.
 pub struct Engine {
@@ -54,6 +56,18 @@ impl Engine {
     /// The state folder.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Carries out what is asked of the keys, and keeps that it was; the next turn makes what follows from it. The inner
+    /// error says what is wrong with the request.
+    pub fn carry_out(&mut self, now: UnixTime, request: &Request) -> Result<Result<(), String>> {
+        let mut state = self.state.clone();
+        if let Err(reason) = request.carry_out(now, &mut state) {
+            return Ok(Err(reason));
+        }
+        self.store.write_state(&state)?;
+        self.state = state;
+        Ok(Ok(()))
     }
 
     /// One turn: plans, makes the keys that are wanted, and keeps the outcome. Private keys are kept before the state
@@ -182,16 +196,17 @@ fn make_keys(wanted: &BTreeSet<KeyName>) -> Result<BTreeMap<KeyName, (Jwk, Priva
     let share = wanted
         .len()
         .div_ceil(std::thread::available_parallelism().map_or(1, usize::from));
+    let progress = Progress::begin("making keys", wanted.len());
     std::thread::scope(|scope| {
         let workers: Vec<_> = wanted
             .chunks(share)
             .map(|names| {
-                scope.spawn(move || {
-                    names
-                        .iter()
-                        .map(|name| make_key(name))
-                        .collect::<Result<Vec<_>>>()
-                })
+                let make = |name: &&KeyName| {
+                    let made = make_key(name);
+                    progress.advance();
+                    made
+                };
+                scope.spawn(move || names.iter().map(make).collect::<Result<Vec<_>>>())
             })
             .collect();
         let mut made = BTreeMap::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
-use mintage_core::inject::{self, PodWishes};
+use mintage_core::inject::{self, NoTenant, PodWishes};
 use mintage_core::ownership::{Kind, Object};
 use mintage_core::world::{Grantee, NamespaceInfo, World};
 use mintage_core::{Namespace, ObjectName, ObjectRef, Seconds, TenantRef, Uid, WorkloadId};
@@ -197,21 +197,33 @@ impl Folder {
         Ok(workload)
     }
 
-    /// What a workload's manifests ask for.
-    pub fn wishes(&self, workload: &WorkloadId) -> PodWishes {
-        self.workloads.get(workload).cloned().unwrap_or_default()
+    /// What a workload asks for: its manifests, and in their place what is `said` on the command line.
+    pub fn wishes(&self, workload: &WorkloadId, said: PodWishes) -> PodWishes {
+        let written = self.workloads.get(workload).cloned().unwrap_or_default();
+        PodWishes {
+            tenant: said.tenant.or(written.tenant),
+            accept: if said.accept.is_empty() {
+                written.accept
+            } else {
+                said.accept
+            },
+            domain: said.domain.or(written.domain),
+        }
     }
 
     /// The tenant of a workload.
-    pub fn tenant_of(&self, workload: &WorkloadId, wishes: &PodWishes) -> Result<TenantRef> {
+    pub fn tenant_of(
+        &self,
+        workload: &WorkloadId,
+        wishes: &PodWishes,
+    ) -> Result<TenantRef, NoTenant> {
         let of_namespace = self.namespace_tenants.get(&workload.namespace);
-        let tenant = inject::choose_tenant(
+        inject::choose_tenant(
             &self.world,
             &workload.namespace,
             wishes.tenant.as_ref(),
             of_namespace,
-        );
-        tenant.with_context(|| format!("{workload} has no tenant"))
+        )
     }
 }
 

@@ -7,7 +7,8 @@
 
 mod authority;
 mod engine;
-mod folder;
+pub mod folder;
+pub mod inbox;
 mod options;
 mod report;
 mod serve;
@@ -15,7 +16,7 @@ mod session;
 mod store;
 mod watch;
 
-pub use options::Args;
+pub use options::{Args, seconds};
 pub use store::Store;
 
 use mintage_sidecar::{logging, options::LogFormat, signals};

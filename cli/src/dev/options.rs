@@ -84,7 +84,8 @@ impl FromStr for Also {
     }
 }
 
-fn seconds(text: &str) -> Result<Seconds, String> {
+/// A length of time as manifests write it.
+pub fn seconds(text: &str) -> Result<Seconds, String> {
     let duration: mintage_crds::GoDuration = text.parse().map_err(|error| format!("{error}"))?;
     Seconds::try_from(duration.as_secs()).map_err(|error| error.to_string())
 }

@@ -64,13 +64,15 @@ fn describe(outcome: &Outcome, status: &Status) -> io::Result<()> {
         .unwrap_or_default();
     if status.reason.is_ready() {
         line(format!(
-            "  served      {:<13} {}{place}",
+            "  {}      {:<13} {}{place}",
+            output::good("served"),
             status.object.kind.to_string(),
             status.object.at
         ))?;
     } else {
         line(format!(
-            "  NOT SERVED  {:<13} {}{place}",
+            "  {}  {:<13} {}{place}",
+            output::bad("NOT SERVED"),
             status.object.kind.to_string(),
             status.object.at
         ))?;

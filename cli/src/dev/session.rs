@@ -22,6 +22,7 @@ use mintage_sidecar::state::{Identity, Shared};
 use super::authority::Tls;
 use super::engine::Engine;
 use super::folder::{self, Folder};
+use super::inbox::Inbox;
 use super::options::Args;
 use super::report;
 use super::store::Store;
@@ -136,6 +137,7 @@ impl Session {
             unkept: None,
         };
         session.load()?;
+        Inbox::of(session.state_dir()).clear_answers();
         Ok(session)
     }
 
@@ -153,6 +155,12 @@ impl Session {
     /// stays.
     pub fn look(&mut self) {
         let now = SystemClock.now();
+        if now >= self.retry_at
+            && let Err(error) = self.answer(now)
+        {
+            report::kept(now, &format!("{error:#}")).ok();
+            self.retry_at = now + RETRY;
+        }
         let look = Look::at(&self.args.folder);
         let changed = look != self.look;
         let due = now >= self.retry_at
@@ -176,6 +184,28 @@ impl Session {
                 self.retry_at = now + RETRY;
             }
         }
+    }
+
+    /// Carries out and answers what is asked of the keys.
+    fn answer(&mut self, now: UnixTime) -> Result<()> {
+        let inbox = Inbox::of(&self.args.state_dir);
+        let requests = inbox.waiting();
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut outcomes = Vec::new();
+        for (id, request) in requests {
+            let outcome = match request {
+                Ok(request) => self.engine.carry_out(now, &request)?,
+                Err(reason) => Err(reason),
+            };
+            outcomes.push((id, outcome));
+        }
+        // Answered once it is in force.
+        self.renew(false)?;
+        outcomes
+            .iter()
+            .try_for_each(|(id, outcome)| inbox.answer(id, outcome))
     }
 
     fn renew(&mut self, changed: bool) -> Result<()> {
@@ -246,20 +276,19 @@ fn turn(
 /// first.
 fn choose(args: &Args, acting: &[Acting], folder: &Folder) -> Result<Vec<(TenantRef, Identity)>> {
     let choose = |(index, one): (usize, &Acting)| {
-        let mut wishes = folder.wishes(&one.workload);
-        if index == 0 {
-            let PodWishes {
-                tenant,
-                accept,
-                domain,
-            } = &mut wishes;
-            *tenant = args.tenant.clone().or(tenant.take());
-            *domain = args.domain.clone().or(domain.take());
-            if !args.accept.is_empty() {
-                accept.clone_from(&args.accept);
+        let said = if index == 0 {
+            PodWishes {
+                tenant: args.tenant.clone(),
+                accept: args.accept.clone(),
+                domain: args.domain.clone(),
             }
-        }
-        let tenant = folder.tenant_of(&one.workload, &wishes)?;
+        } else {
+            PodWishes::default()
+        };
+        let wishes = folder.wishes(&one.workload, said);
+        let tenant = folder
+            .tenant_of(&one.workload, &wishes)
+            .with_context(|| format!("{} has no tenant", one.workload))?;
         let identity = Identity {
             workload: one.workload.clone(),
             accept: wishes.accept,

@@ -8,6 +8,7 @@
 //!   ca.pem                          the public part of the local certificate authority
 //!   tls/                            its private part
 //!   dev.json                        where the running `mintage dev` listens
+//!   requests/                       what `mintage keys rotate` and `revoke` ask of it
 //!   lock                            held while one runs
 //! ```
 
@@ -17,7 +18,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use mintage_core::Kid;
 use mintage_core::bundle::KeyringFile;
 use mintage_core::keyring::Owner;
@@ -50,6 +51,16 @@ pub enum StoredKeyring {
 impl Store {
     /// Opens or makes the folder.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::try_open(dir)?.ok_or_else(|| {
+            anyhow!(
+                "another `mintage dev` uses {}; stop it, let it serve the second workload too (--also), or choose another folder with --state-dir",
+                dir.display()
+            )
+        })
+    }
+
+    /// Opens or makes the folder, unless somebody else uses it.
+    pub fn try_open(dir: &Path) -> Result<Option<Self>> {
         let context = || {
             format!(
                 "cannot use {} for the state; choose another folder with --state-dir",
@@ -66,10 +77,7 @@ impl Store {
         let lock = lock.with_context(context)?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(
-                "another `mintage dev` uses {}; stop it, let it serve the second workload too (--also), or choose another folder with --state-dir",
-                dir.display()
-            ),
+            Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error).with_context(context),
         }
         let store = Self {
@@ -77,7 +85,7 @@ impl Store {
             _lock: lock,
         };
         store.write(".gitignore", b"*\n", 0o600)?;
-        Ok(store)
+        Ok(Some(store))
     }
 
     /// The folder.
@@ -148,32 +156,9 @@ impl Store {
         }
     }
 
-    /// Writes a file whole or not at all: a new file beside it, synced, then renamed over it.
+    /// Writes a file of the folder, whole or not at all.
     pub fn write(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
-        let target = self.dir.join(path);
-        let write = || -> Result<()> {
-            let parent = target.parent().ok_or_else(|| anyhow!("no parent folder"))?;
-            make_dir(parent)?;
-            let temporary = target.with_extension("new");
-            let replaced =
-                write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, &target));
-            if let Err(error) = replaced {
-                // Half of a file would take the room that is short.
-                drop(fs::remove_file(&temporary));
-                return Err(error.into());
-            }
-            File::open(parent)?.sync_all()?;
-            Ok(())
-        };
-        write().map_err(|error| {
-            let hint = if is_full(&error) {
-                ": free some space there, or choose another folder with --state-dir"
-            } else {
-                ""
-            };
-            let target = target.display();
-            error.context(format!("cannot write {target}; nothing was changed{hint}"))
-        })
+        write_whole(&self.dir.join(path), bytes, mode)
     }
 
     /// Removes a file, if it is there.
@@ -181,6 +166,33 @@ impl Store {
         // Left behind it does no harm: the next run writes it anew.
         drop(fs::remove_file(self.dir.join(path)));
     }
+}
+
+/// Writes a file whole or not at all: a new file beside it, synced, then renamed over it.
+pub fn write_whole(target: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let write = || -> Result<()> {
+        let parent = target.parent().ok_or_else(|| anyhow!("no parent folder"))?;
+        make_dir(parent)?;
+        let temporary = target.with_extension("new");
+        let replaced =
+            write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, target));
+        if let Err(error) = replaced {
+            // Half of a file would take the room that is short.
+            drop(fs::remove_file(&temporary));
+            return Err(error.into());
+        }
+        File::open(parent)?.sync_all()?;
+        Ok(())
+    };
+    write().map_err(|error| {
+        let hint = if is_full(&error) {
+            ": free some space there, or choose another folder with --state-dir"
+        } else {
+            ""
+        };
+        let target = target.display();
+        error.context(format!("cannot write {target}; nothing was changed{hint}"))
+    })
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {

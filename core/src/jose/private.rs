@@ -1,5 +1,6 @@
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -19,8 +20,15 @@ use super::roca::is_affected;
 use crate::{Alg, Kid};
 
 /// A private key as stored: PKCS#8 DER, wiped from memory when dropped, written as standard base64.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Eq)]
 pub struct Pkcs8(Zeroizing<Vec<u8>>);
+
+/// In a time that depends on the lengths alone, so that no comparison tells how far two keys agree.
+impl PartialEq for Pkcs8 {
+    fn eq(&self, other: &Self) -> bool {
+        verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
 
 impl Pkcs8 {
     /// Makes a new key for an algorithm: RSA of 2048 bits, P-256 or Ed25519. An RSA key takes about 70 ms.

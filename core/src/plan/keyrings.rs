@@ -47,11 +47,10 @@ pub(super) fn settle(
             .filter(|((owner, _), _)| *owner == keyring.owner)
             .map(|((_, alg), jwk)| (*alg, jwk.clone()))
             .collect();
-        let tenant = &keyring.owner.tenant;
-        let rotation = rotations
+        let asked = rotations
             .iter()
-            .find(|rotation| rotation.tenant == *tenant && rotation.at <= now);
-        let rotate_before = rotation.map(|rotation| rotation.at);
+            .filter(|rotation| rotation.covers(&keyring.owner) && rotation.at <= now);
+        let rotate_before = asked.map(|rotation| rotation.at).max();
         let observed = Observed {
             fresh: &fresh,
             private: input.private,

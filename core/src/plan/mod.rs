@@ -9,6 +9,7 @@ mod admission;
 mod bundles;
 mod keyrings;
 mod names;
+mod rotation;
 mod served;
 mod status;
 
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use rotation::Rotation;
 pub use status::{Reason, Status};
 
 use crate::bundle::Bundle;
@@ -40,20 +42,8 @@ pub struct State {
     pub keyrings: Vec<Keyring>,
     /// What each namespace was last told.
     pub bundles: Vec<BundleStamp>,
-    /// The last rotation that was asked for, by tenant.
+    /// The rotations that were asked for.
     pub rotations: Vec<Rotation>,
-}
-
-/// A rotation that an admin asked for.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Rotation {
-    /// The tenant whose keys, and whose namespaces' keys, are replaced.
-    pub tenant: TenantRef,
-    /// The annotation's value; another value is another request.
-    pub request: String,
-    /// When it was first seen: keys published before are replaced.
-    pub at: UnixTime,
 }
 
 /// The last bundle of a namespace under a tenant.
@@ -107,8 +97,9 @@ pub struct Plan {
 /// `next_due`.
 pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     let served = served::settle(now, input.world, input.state);
-    let rotations = settle_rotations(now, input.world, input.state);
+    let mut rotations = rotation::settle(now, input.world, input.state);
     let rings = keyrings::settle(now, &served, input, &rotations);
+    rotations.retain(|rotation| rotation.stands(&rings.all));
     let (bundles, stamps) = bundles::settle(now, &served, &rings.all, &input.state.bundles);
 
     let audiences = served.audiences.iter().map(|entry| &entry.ledger);
@@ -162,32 +153,6 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         statuses: served.statuses,
         next_due,
     }
-}
-
-/// The requests that stand: those seen before, and new ones. A new one counts from now; from the next second if a key
-/// was published in this one, which could not be told from the key that is to replace it.
-fn settle_rotations(now: UnixTime, world: &World, before: &State) -> Vec<Rotation> {
-    let requests = world.tenants.iter().filter_map(|tenant| {
-        let request = tenant.rotate_request.clone()?;
-        let same = |known: &&Rotation| known.tenant == tenant.at && known.request == request;
-        let at = before.rotations.iter().find(same).map_or_else(
-            || {
-                let rings = before.keyrings.iter();
-                let mut keys = rings
-                    .filter(|ring| ring.owner.tenant == tenant.at)
-                    .flat_map(|ring| &ring.keys);
-                let busy = keys.any(|key| key.published_at >= now);
-                if busy { now + 1 } else { now }
-            },
-            |known| known.at,
-        );
-        Some(Rotation {
-            tenant: tenant.at.clone(),
-            request,
-            at,
-        })
-    });
-    requests.collect()
 }
 
 /// The rules for the keys of a tenant that are not about algorithms.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::ObjectRef;
+use crate::code::Coded as _;
 use crate::ownership::{Kind, Object};
 
 /// How an object fares: its `Ready` condition.
@@ -20,27 +21,29 @@ pub struct Status {
     pub notes: Vec<String>,
 }
 
-/// The reasons of a `Ready` condition.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-pub enum Reason {
-    /// A Central audience needs a key that the tenant's key set may not list.
-    AlgorithmNotAllowed,
-    /// Only the tenant endpoint can serve this algorithm.
-    AlgorithmNotServed,
-    /// Another object holds the name.
-    Conflict,
-    /// The tenant does not admit the namespace.
-    NamespaceNotAllowed,
-    /// Control over the domain has not been shown.
-    NotVerified,
-    /// The identifier belongs to the tenant itself.
-    Reserved,
-    /// It is served.
-    Served,
-    /// The tenant does not exist.
-    TenantNotFound,
-    /// The tenant exists and is not served itself.
-    TenantNotServed,
+crate::coded! {
+    /// The reasons of a `Ready` condition.
+    #[derive(Serialize)]
+    pub enum Reason {
+        /// A Central audience needs a key that the tenant's key set may not list.
+        AlgorithmNotAllowed = "AlgorithmNotAllowed",
+        /// Only the tenant endpoint can serve this algorithm.
+        AlgorithmNotServed = "AlgorithmNotServed",
+        /// Another object holds the name.
+        Conflict = "Conflict",
+        /// The tenant does not admit the namespace.
+        NamespaceNotAllowed = "NamespaceNotAllowed",
+        /// Control over the domain has not been shown.
+        NotVerified = "NotVerified",
+        /// The identifier belongs to the tenant itself.
+        Reserved = "Reserved",
+        /// It is served.
+        Served = "Served",
+        /// The tenant does not exist.
+        TenantNotFound = "TenantNotFound",
+        /// The tenant exists and is not served itself.
+        TenantNotServed = "TenantNotServed",
+    }
 }
 
 impl Reason {
@@ -52,7 +55,7 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.pad(self.code())
     }
 }
 

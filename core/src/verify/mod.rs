@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use authentic::{Authentic, Claims};
 pub use judge::Verified;
-pub use rejection::{OutOfBounds, Rejection};
+pub use rejection::{OutOfBounds, Rejection, Rule};
 
 use crate::bundle::{AcceptAudience, Body, TrustedKey};
 use crate::jose::{InvalidJwk, PublicKey};

@@ -1,3 +1,4 @@
+use crate::code::Coded as _;
 use crate::keyring::Owner;
 
 /// Why a token is refused.
@@ -90,36 +91,95 @@ pub enum OutOfBounds {
     Subject,
 }
 
+crate::coded! {
+    /// The reasons for which a token is rejected: those of [`Rejection`] and [`OutOfBounds`].
+    pub enum Rule {
+        /// [`Rejection::AlgNotAccepted`].
+        AlgNotAccepted = "alg-not-accepted",
+        /// [`Rejection::AlgNotOfAudience`].
+        AlgNotOfAudience = "alg-not-of-audience",
+        /// [`Rejection::AlgOfKey`].
+        AlgOfKey = "alg-of-key",
+        /// [`Rejection::Audience`].
+        Audience = "audience",
+        /// [`Rejection::Claim`].
+        Claim = "claim",
+        /// [`Rejection::Constrained`].
+        Constrained = "constrained",
+        /// [`Rejection::Expired`].
+        Expired = "expired",
+        /// [`Rejection::HeaderParameter`].
+        HeaderParameter = "header-parameter",
+        /// [`Rejection::IssuedInFuture`].
+        IssuedInFuture = "issued-in-future",
+        /// [`Rejection::Issuer`].
+        Issuer = "issuer",
+        /// [`Rejection::KeyNotActive`].
+        KeyNotActive = "key-not-active",
+        /// [`Rejection::KeyRemoved`].
+        KeyRemoved = "key-removed",
+        /// [`Rejection::KeyRevoked`].
+        KeyRevoked = "key-revoked",
+        /// [`Rejection::KeyUnknown`].
+        KeyUnknown = "key-unknown",
+        /// [`Rejection::Lifetime`].
+        Lifetime = "lifetime",
+        /// [`Rejection::Malformed`].
+        Malformed = "malformed",
+        /// [`Rejection::NotYetValid`].
+        NotYetValid = "not-yet-valid",
+        /// [`OutOfBounds::Audience`].
+        OutOfBoundsAudience = "out-of-bounds-audience",
+        /// [`OutOfBounds::Claims`].
+        OutOfBoundsClaims = "out-of-bounds-claims",
+        /// [`OutOfBounds::Client`].
+        OutOfBoundsClient = "out-of-bounds-client",
+        /// [`OutOfBounds::Scope`].
+        OutOfBoundsScope = "out-of-bounds-scope",
+        /// [`OutOfBounds::Subject`].
+        OutOfBoundsSubject = "out-of-bounds-subject",
+        /// [`Rejection::Signature`].
+        Signature = "signature",
+        /// [`Rejection::Type`].
+        Type = "type",
+    }
+}
+
 impl Rejection {
+    /// The reason.
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::AlgNotAccepted => Rule::AlgNotAccepted,
+            Self::AlgNotOfAudience => Rule::AlgNotOfAudience,
+            Self::AlgOfKey => Rule::AlgOfKey,
+            Self::Audience => Rule::Audience,
+            Self::Claim(_) => Rule::Claim,
+            Self::Constrained => Rule::Constrained,
+            Self::Expired => Rule::Expired,
+            Self::HeaderParameter(_) => Rule::HeaderParameter,
+            Self::IssuedInFuture => Rule::IssuedInFuture,
+            Self::Issuer => Rule::Issuer,
+            Self::KeyNotActive => Rule::KeyNotActive,
+            Self::KeyRemoved => Rule::KeyRemoved,
+            Self::KeyRevoked => Rule::KeyRevoked,
+            Self::KeyUnknown => Rule::KeyUnknown,
+            Self::Lifetime => Rule::Lifetime,
+            Self::Malformed(_) => Rule::Malformed,
+            Self::NotYetValid => Rule::NotYetValid,
+            Self::OutOfBounds { what, .. } => match what {
+                OutOfBounds::Audience => Rule::OutOfBoundsAudience,
+                OutOfBounds::Claims => Rule::OutOfBoundsClaims,
+                OutOfBounds::Client => Rule::OutOfBoundsClient,
+                OutOfBounds::Scope => Rule::OutOfBoundsScope,
+                OutOfBounds::Subject => Rule::OutOfBoundsSubject,
+            },
+            Self::Signature => Rule::Signature,
+            Self::Type => Rule::Type,
+        }
+    }
+
     /// The reason's name: stable, for logs and metrics.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::AlgNotAccepted => "alg-not-accepted",
-            Self::AlgNotOfAudience => "alg-not-of-audience",
-            Self::AlgOfKey => "alg-of-key",
-            Self::Audience => "audience",
-            Self::Claim(_) => "claim",
-            Self::Constrained => "constrained",
-            Self::Expired => "expired",
-            Self::HeaderParameter(_) => "header-parameter",
-            Self::IssuedInFuture => "issued-in-future",
-            Self::Issuer => "issuer",
-            Self::KeyNotActive => "key-not-active",
-            Self::KeyRemoved => "key-removed",
-            Self::KeyRevoked => "key-revoked",
-            Self::KeyUnknown => "key-unknown",
-            Self::Lifetime => "lifetime",
-            Self::Malformed(_) => "malformed",
-            Self::NotYetValid => "not-yet-valid",
-            Self::OutOfBounds { what, .. } => match what {
-                OutOfBounds::Audience => "out-of-bounds-audience",
-                OutOfBounds::Claims => "out-of-bounds-claims",
-                OutOfBounds::Client => "out-of-bounds-client",
-                OutOfBounds::Scope => "out-of-bounds-scope",
-                OutOfBounds::Subject => "out-of-bounds-subject",
-            },
-            Self::Signature => "signature",
-            Self::Type => "type",
-        }
+        self.rule().code()
     }
 }

@@ -7,7 +7,8 @@ use mintage_core::verify::{Expected, Rejection};
 use mintage_core::{Alg, LEEWAY};
 use serde_json::{Value, json};
 
-use crate::support::{ACME, Cluster, Forge, Good, NOW, ORDERS, PAYMENTS, sign_texts, verdict};
+use super::attacks_tokens::refused;
+use crate::support::{ACME, Cluster, Forge, Good, NOW, ORDERS, attacks, sign_texts, verdict};
 
 pub(crate) fn orders() -> (Good, PrivateKey) {
     let cluster = Cluster::standard();
@@ -17,66 +18,15 @@ pub(crate) fn orders() -> (Good, PrivateKey) {
 
 #[test]
 fn attack_12_times_that_are_no_whole_seconds() {
+    refused(attacks::attack_12_times());
     let (good, key) = orders();
-    let (header, claims) = Forge::of(&good.token).claim("nbf", NOW.0).texts();
-    for (claim, value) in [("exp", NOW.0 + 86_400), ("iat", NOW.0), ("nbf", NOW.0)] {
-        let written = format!(r#""{claim}":{value}"#);
-        assert!(claims.contains(&written), "{claims}");
-        for other in [
-            format!(r#""{value}""#),
-            format!("{value}.5"),
-            format!("{value}.0"),
-            "-1".to_owned(),
-            "-0".to_owned(),
-            "18446744073709551616".to_owned(),
-            "9223372036854775808".to_owned(),
-            "9223372036854775807".to_owned(),
-            "253402300800".to_owned(),
-            "1e3".to_owned(),
-            "1.795e9".to_owned(),
-            "null".to_owned(),
-            "true".to_owned(),
-            format!("[{value}]"),
-            "{}".to_owned(),
-            r#""""#.to_owned(),
-        ] {
-            let changed = claims.replace(&written, &format!(r#""{claim}":{other}"#));
-            let token = sign_texts(&header, &changed, &key);
-            let refused = Err(Rejection::Claim(claim));
-            assert_eq!(good.verdict(&token), refused, "{claim}: {other}");
-        }
-        let gone = Forge::of(&good.token).claim(claim, Value::Null).sign(&key);
-        let expected = if claim == "nbf" {
-            Ok(())
-        } else {
-            Err(Rejection::Claim(claim))
-        };
-        assert_eq!(good.verdict(&gone), expected, "{claim} absent");
-    }
+    let token = Forge::of(&good.token).claim("nbf", NOW.0).sign(&key);
+    assert_eq!(good.verdict(&token), Ok(()), "nbf may be there");
 }
 
 #[test]
 fn attack_12_numbers_that_json_does_not_have() {
-    let (good, key) = orders();
-    let (header, claims) = Forge::of(&good.token).texts();
-    let written = format!(r#""exp":{}"#, NOW.0 + 86_400);
-    for other in [
-        "1e400",
-        "NaN",
-        "Infinity",
-        "0x7fffffff",
-        "01",
-        "+1",
-        "1_000",
-    ] {
-        let changed = claims.replace(&written, &format!(r#""exp":{other}"#));
-        let token = sign_texts(&header, &changed, &key);
-        assert_eq!(
-            good.verdict(&token),
-            Err(Rejection::Claim("set")),
-            "{other}"
-        );
-    }
+    refused(attacks::attack_12_no_numbers());
 }
 
 #[test]
@@ -105,54 +55,17 @@ fn a_token_lives_from_its_issue_to_its_end_and_no_longer() {
 
 #[test]
 fn attack_12_life_of_any_length() {
+    refused(attacks::attack_12_lives());
     let (good, key) = orders();
-    for (life, expected) in [
-        (1, Ok(())),
-        (86_400, Ok(())),
-        (86_401, Err(Rejection::Lifetime)),
-        (253_402_300_799 - NOW.0, Err(Rejection::Lifetime)),
-        (0, Err(Rejection::Lifetime)),
-        (-1, Err(Rejection::Lifetime)),
-    ] {
+    for life in [1, 86_400] {
         let token = Forge::of(&good.token).claim("exp", NOW.0 + life).sign(&key);
-        assert_eq!(good.verdict(&token), expected, "{life}");
+        assert_eq!(good.verdict(&token), Ok(()), "{life}");
     }
 }
 
 #[test]
 fn attack_13_aud_of_every_kind() {
-    let (good, key) = orders();
-    for aud in [
-        Value::Null,
-        json!([]),
-        json!(""),
-        json!(0),
-        json!(true),
-        json!({ "aud": ORDERS }),
-        json!([ORDERS, 1]),
-        json!([ORDERS, null]),
-        json!([[ORDERS]]),
-        json!([ORDERS, ""]),
-        json!([ORDERS, { "aud": ORDERS }]),
-        json!(vec![ORDERS; 9]),
-        json!(format!("{ORDERS}\n")),
-    ] {
-        let token = Forge::of(&good.token).claim("aud", aud.clone()).sign(&key);
-        assert_eq!(good.verdict(&token), Err(Rejection::Claim("aud")), "{aud}");
-    }
-    for aud in [
-        json!("https://orders.test/"),
-        json!("https://orders.tes"),
-        json!("https://orders.testing"),
-        json!("HTTPS://ORDERS.TEST"),
-        json!(" https://orders.test"),
-        json!("orders"),
-        json!("*"),
-        json!([PAYMENTS]),
-    ] {
-        let token = Forge::of(&good.token).claim("aud", aud.clone()).sign(&key);
-        assert_eq!(good.verdict(&token), Err(Rejection::Audience), "{aud}");
-    }
+    refused(attacks::attack_13_audiences());
 }
 
 #[test]

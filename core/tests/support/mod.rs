@@ -1,6 +1,7 @@
 //! A small cluster in memory: two tenants, their APIs and the namespaces that use them, planned by the crate's own
 //! `plan` with real keys.
 
+pub mod attacks;
 mod cluster;
 mod forge;
 mod world;

@@ -3,11 +3,14 @@
 use std::io;
 
 use super::place::Location;
-use crate::{GROUP, VERSION, schema::FieldError};
+use crate::{
+    GROUP, VERSION,
+    schema::{FieldError, Shown},
+};
 
 /// A problem, and where it is. Displayed as `file:line: what (mend)`, and with the column where the text is no YAML.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {fault}", place(at, fault))]
+#[error("{}", Shown(&format!("{}: {fault}", place(at, fault))))]
 pub struct LoadError {
     /// Where the problem is.
     pub at: Location,

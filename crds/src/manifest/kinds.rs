@@ -32,6 +32,19 @@ pub struct Workload {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl Workload {
+    /// The path, in the object, of a field of its pods.
+    pub fn pod_field(&self, field: &str) -> String {
+        let known = ["v1", "apps/v1", "batch/v1"]
+            .into_iter()
+            .find_map(|api_version| Builtin::of(api_version, &self.kind));
+        match known {
+            Some(Builtin::Pods(template)) if !template.is_empty() => format!("{template}.{field}"),
+            _ => field.to_owned(),
+        }
+    }
+}
+
 /// An object of a kind that is not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {

@@ -117,29 +117,35 @@ impl fmt::Display for Prefix<'_> {
         if self.0.is_empty() {
             Ok(())
         } else {
-            write!(f, "{}: ", self.0)
+            write!(f, "{}: ", Shown(self.0))
         }
     }
 }
 
-/// A value as part of a line of text: JSON, with what is very long cut off. Characters that a terminal would act on
-/// are escaped, since the value may come from anybody.
+/// A value as part of a line of text: JSON, with what is very long cut off.
 fn shown(value: &Value) -> String {
     const LONGEST: usize = 256;
     let text = value.to_string();
-    let mut shown = String::new();
-    for (count, character) in text.chars().enumerate() {
-        if count == LONGEST {
-            shown.push('…');
-            break;
-        }
-        if character.is_control() || is_invisible(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", Shown(&text[..end])),
+        None => Shown(&text).to_string(),
     }
-    shown
+}
+
+/// A text as part of a line: characters that a terminal would act on are escaped, since it may come from anybody.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() || is_invisible(character) {
+                write!(f, "{}", character.escape_unicode())?;
+            } else {
+                write!(f, "{character}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Line separators, and marks that change the direction of text or have no width.
@@ -181,5 +187,7 @@ mod tests {
             error.to_string(),
             r#"x: Invalid value: "a\u001b[31m\u{7f}\u{9b}\u{202e}\n""#
         );
+        let error = FieldError::invalid("spec.a\tb\u{1b}", json!(1), String::new());
+        assert_eq!(error.to_string(), r"spec.a\u{9}b\u{1b}: Invalid value: 1");
     }
 }

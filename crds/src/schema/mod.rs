@@ -22,6 +22,7 @@ use std::sync::LazyLock;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 
+pub(crate) use error::Shown;
 pub use error::{ErrorKind, FieldError};
 pub(crate) use metadata::{Names, SERVED};
 use node::Node;

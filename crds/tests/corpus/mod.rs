@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 /// An object and what the API server says about it.
 pub struct Case {
     /// File and name, for messages.
+    #[allow(dead_code, reason = "read where verdicts are compared")]
     pub id: String,
     /// The object before an update.
     pub old: Option<Value>,
@@ -24,6 +25,7 @@ pub struct Case {
     #[allow(dead_code, reason = "read where there is an API server")]
     pub server: BTreeSet<String>,
     /// A merge patch that changes nothing in the stored object.
+    #[allow(dead_code, reason = "read where verdicts are compared")]
     pub stored: Option<Value>,
 }
 

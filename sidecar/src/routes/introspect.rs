@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::App;
 use crate::oauth::{OAuthError, no_store_json};
 use crate::params::Params;
+use crate::rule::Rule;
 
 pub async fn handle(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -28,7 +29,7 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response {
 fn introspect(app: &App, params: &Params) -> Result<Value, OAuthError> {
     let token = params.get("token").ok_or_else(|| {
         OAuthError::invalid_request(
-            "token-missing",
+            Rule::TokenMissing,
             "token is missing; send token=<the access token>",
         )
     })?;
@@ -88,7 +89,7 @@ pub(super) fn not_accepted(reason: &NotAccepted) -> OAuthError {
     OAuthError::new(
         StatusCode::FORBIDDEN,
         "access_denied",
-        "audience-not-chosen",
+        Rule::AudienceNotChosen,
         reason.to_string(),
     )
 }

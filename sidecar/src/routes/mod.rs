@@ -16,6 +16,7 @@ use axum::routing::{MethodRouter, get, post};
 use crate::front;
 use crate::metrics::Metrics;
 use crate::oauth::OAuthError;
+use crate::rule::Rule;
 use crate::state::Shared;
 use crate::traces::Traces;
 
@@ -97,7 +98,7 @@ fn method_not_allowed(methods: &'static str) -> Response {
     let error = OAuthError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "invalid_request",
-        "method",
+        Rule::Method,
         text,
     );
     let mut response = error.logged().into_response();
@@ -110,5 +111,5 @@ fn method_not_allowed(methods: &'static str) -> Response {
 async fn not_found(uri: Uri) -> OAuthError {
     let path: String = uri.path().chars().take(80).collect();
     let text = format!("there is no {path:?} here; there is {PATHS}");
-    OAuthError::new(StatusCode::NOT_FOUND, "invalid_request", "path", text).logged()
+    OAuthError::new(StatusCode::NOT_FOUND, "invalid_request", Rule::Path, text).logged()
 }

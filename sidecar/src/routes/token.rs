@@ -18,6 +18,7 @@ use crate::clock;
 use crate::metrics::IssuedLabels;
 use crate::oauth::{OAuthError, no_store_json};
 use crate::params::Params;
+use crate::rule::Rule;
 use crate::state::Loaded;
 
 /// The successful answer (RFC 6749 section 5.1).
@@ -132,7 +133,7 @@ fn signing_failed() -> OAuthError {
     OAuthError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "temporarily_unavailable",
-        "signing-failed",
+        Rule::SigningFailed,
         "the token could not be signed (signing-failed: see the sidecar's log; try again)",
     )
 }
@@ -168,14 +169,14 @@ fn check_grant_type(params: &Params) -> Result<(), OAuthError> {
     match params.get("grant_type") {
         Some("client_credentials") => Ok(()),
         None => Err(OAuthError::invalid_request(
-            "grant-type-missing",
+            Rule::GrantTypeMissing,
             "grant_type is missing; send grant_type=client_credentials",
         )),
         Some(other) if FOR_OTHER_CLIENTS.contains(&other) || other.starts_with(OF_AUTH0) => {
             Err(OAuthError::new(
                 StatusCode::FORBIDDEN,
                 "unauthorized_client",
-                "grant-type-of-others",
+                Rule::GrantTypeOfOthers,
                 format!(
                     "Grant type '{other}' not allowed for the client. (grant-type-of-others: a workload uses client_credentials)"
                 ),
@@ -184,7 +185,7 @@ fn check_grant_type(params: &Params) -> Result<(), OAuthError> {
         Some(_) => Err(OAuthError::new(
             StatusCode::BAD_REQUEST,
             "unsupported_grant_type",
-            "grant-type-unknown",
+            Rule::GrantTypeUnknown,
             "the grant type is not known; send grant_type=client_credentials",
         )),
     }
@@ -212,7 +213,7 @@ fn check_client(
     let error = OAuthError::new(
         StatusCode::UNAUTHORIZED,
         "access_denied",
-        "client-not-own",
+        Rule::ClientNotOwn,
         format!(
             "Unauthorized (client-not-own: this pod is {workload}; leave client_id out, or send this one)"
         ),
@@ -243,7 +244,7 @@ fn audience(params: &Params) -> Result<Option<&str>, OAuthError> {
         (Some(audience), Some(resource)) if audience != resource => Err(OAuthError::new(
             StatusCode::BAD_REQUEST,
             "invalid_target",
-            "audience-and-resource",
+            Rule::AudienceAndResource,
             "audience and resource name different APIs; send one of them",
         )),
         (audience, resource) => Ok(audience.or(resource)),

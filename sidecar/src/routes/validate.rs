@@ -7,13 +7,15 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use mintage_core::Identifier;
+use mintage_core::code::Coded as _;
 use mintage_core::ident::{parse_scopes, write_scopes};
 use mintage_core::verify::{Expected, Rejection};
+use mintage_core::{Identifier, policy};
 
 use super::App;
 use super::introspect::not_accepted;
-use crate::oauth::{OAuthError, Rule};
+use crate::oauth::{OAuthError, RefusedBy, quotable};
+use crate::rule::Rule;
 use crate::state::Loaded;
 
 /// Why a request does not pass.
@@ -39,7 +41,7 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response {
     let loaded = match app.shared.usable(now) {
         Ok(loaded) => loaded,
         Err(unusable) => {
-            app.metrics.count_check("validate", unusable.code());
+            app.metrics.count_check("validate", unusable.rule().code());
             return OAuthError::from(unusable).logged().into_response();
         }
     };
@@ -74,8 +76,9 @@ fn validate(
         .verifier()
         .judge(&authentic, expected, now)
         .map_err(Denied::BadToken)?;
-    let scopes = parse_scopes(&query.scope)
-        .map_err(|error| OAuthError::invalid_request("scope-malformed", error.to_string()))?;
+    let scopes = parse_scopes(&query.scope).map_err(|error| {
+        OAuthError::invalid_request(policy::Rule::ScopeMalformed, error.to_string())
+    })?;
     if !verified.lacks(&scopes).is_empty() {
         return Err(Denied::Scope(write_scopes(&scopes)));
     }
@@ -118,7 +121,7 @@ impl Query {
                 "scope" if parsed.scope.is_empty() => parsed.scope = value.into_owned(),
                 _ => {
                     let text = "the query takes audience (up to 16 times) and scope (once)";
-                    return Err(OAuthError::invalid_request("query-malformed", text));
+                    return Err(OAuthError::invalid_request(Rule::QueryMalformed, text));
                 }
             }
         }
@@ -137,7 +140,7 @@ impl Query {
             accepted.get(name.as_str()).cloned().ok_or_else(|| {
                 let names = accepted.iter().map(Identifier::as_str).collect::<Vec<_>>().join(", ");
                 let text = format!("audience {name:?} is not one that this pod accepts ({names}); the query only narrows");
-                OAuthError::new(StatusCode::FORBIDDEN, "access_denied", "audience-not-accepted", text)
+                OAuthError::new(StatusCode::FORBIDDEN, "access_denied", Rule::AudienceNotAccepted, text)
             })
         };
         self.audiences
@@ -154,7 +157,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Denied> {
     let value = values.next().ok_or(Denied::NoToken)?;
     if values.next().is_some() {
         let text = "there are several Authorization headers";
-        return Err(OAuthError::invalid_request("authorization-repeated", text).into());
+        return Err(OAuthError::invalid_request(Rule::AuthorizationRepeated, text).into());
     }
     let (scheme, token) = value
         .to_str()
@@ -174,7 +177,7 @@ fn deny(app: &App, loaded: &Loaded, denied: Denied) -> Response {
         loaded.mint.policy().issuer().domain()
     );
     let (status, rule) = match denied {
-        Denied::NoToken => (StatusCode::UNAUTHORIZED, "token-missing"),
+        Denied::NoToken => (StatusCode::UNAUTHORIZED, Rule::TokenMissing.code()),
         Denied::BadToken(rejection) => {
             add(&mut challenge, "error", "invalid_token");
             add(
@@ -192,7 +195,7 @@ fn deny(app: &App, loaded: &Loaded, denied: Denied) -> Response {
                 "the token does not have every scope that is needed (insufficient-scope)",
             );
             add(&mut challenge, "scope", &scope);
-            (StatusCode::FORBIDDEN, "insufficient-scope")
+            (StatusCode::FORBIDDEN, Rule::InsufficientScope.code())
         }
         Denied::Other(error) => {
             app.metrics.count_check("validate", error.rule);
@@ -202,7 +205,7 @@ fn deny(app: &App, loaded: &Loaded, denied: Denied) -> Response {
     app.metrics.count_check("validate", rule);
     tracing::info!(event = "token-rejected", route = "validate", rule);
     let mut response = status.into_response();
-    response.extensions_mut().insert(Rule(rule));
+    response.extensions_mut().insert(RefusedBy(rule));
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(challenge) = HeaderValue::from_str(&challenge) {
@@ -211,17 +214,7 @@ fn deny(app: &App, loaded: &Loaded, denied: Denied) -> Response {
     response
 }
 
-/// Adds a quoted parameter; RFC 6750 section 3 allows neither quotes nor backslashes nor anything beyond ASCII in it.
+/// Adds a quoted parameter.
 fn add(challenge: &mut String, name: &str, value: &str) {
-    let value: String = value
-        .chars()
-        .map(|c| {
-            if matches!(c, ' ' | '!' | '#'..='[' | ']'..='~') {
-                c
-            } else {
-                '\''
-            }
-        })
-        .collect();
-    write!(challenge, ", {name}=\"{value}\"").expect("writing to a String cannot fail");
+    write!(challenge, ", {name}=\"{}\"", quotable(value)).expect("writing to a String cannot fail");
 }

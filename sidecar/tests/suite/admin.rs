@@ -218,3 +218,15 @@ async fn the_process_tells_what_it_takes() {
     assert!(value("process_resident_memory_bytes ") > 1024 * 1024);
     assert!(value("process_open_fds ") > 3);
 }
+
+#[test]
+fn every_metric_is_documented_and_no_other() {
+    let page = include_str!("../../../docs/observability.md");
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        let name = cells.next()?.trim_end_matches('`');
+        let kind = cells.next()?;
+        (name.starts_with("mintage_") || name.starts_with("process_")).then_some((name, kind))
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), BTreeSet::from(METRICS));
+}

@@ -19,6 +19,7 @@ mod cluster;
 
 mod admin;
 mod answer;
+mod attacks;
 mod description;
 mod documents;
 mod folder;

@@ -150,3 +150,14 @@ async fn malformed_json_is_refused() {
     let binary = send(&pod, JSON, vec![0xff, 0xfe]).await;
     binary.refused(400, "invalid_request", "json-malformed", "");
 }
+
+/// RFC 6749 section 5.2: what the client sent is quoted without control characters, backslashes, or anything beyond ASCII.
+#[tokio::test]
+async fn a_refusal_quotes_no_character_that_it_may_not_have() {
+    let pod = Pod::checkout();
+    let audience = "%00%1b%5B31m%C3%A9%5C%0a.test";
+    let body = format!("grant_type=client_credentials&audience={audience}");
+    let refused = send(&pod, FORM, body).await;
+    let text = "Service not enabled within domain: ''[31m'''.test (audience-unknown";
+    refused.refused(403, "access_denied", "audience-unknown", text);
+}

@@ -25,8 +25,8 @@ Made by `cargo xtask bench allocators --write`: the release sidecar with one wor
 another; the same build each time, with another allocator's library loaded before the C library. The allocators take
 turns in each round, and the median of each column stands here; in parentheses, the sidecar's time on its core for one
 request, which a busy machine disturbs less. Memory is the sidecar's own share (PSS): after the start,
-and after all of the load of a round. The last row is the static binary of `cargo xtask release`, which has musl's
-allocator and musl's other routines; nothing can be loaded into it.
+and after all of the load of a round. The last row is the static binary of `cargo xtask release`: musl's routines, and
+mimalloc built in, without huge pages; nothing can be loaded into it.
 ";
 
 /// An allocator: its name, and its library or why it is not to be had.
@@ -127,7 +127,7 @@ fn choices(sidecar: &Path) -> Result<Vec<Choice>> {
         ("the system's (glibc)", Ok(system)),
         ("mimalloc", preloaded("libmimalloc.so.2", "libmimalloc2.0")),
         ("jemalloc", preloaded("libjemalloc.so.2", "libjemalloc2")),
-        ("static release (musl)", released),
+        ("static release (musl, mimalloc)", released),
     ])
 }
 

@@ -1,11 +1,13 @@
 //! An HTTP/1.1 client that costs little: keep-alive connections, requests made beforehand, no runtime.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+
+use super::limits::now;
 
 /// A server that takes longer has failed, and the row says so.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,8 +24,8 @@ impl Connection {
     pub fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).context("cannot connect")?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        // The generator never sleeps: to wake it up would be work of the server's core.
+        stream.set_nonblocking(true)?;
         Ok(Self {
             stream,
             buffer: vec![0; 64 * 1024],
@@ -39,16 +41,21 @@ impl Connection {
     /// Sends a request.
     pub fn send(&mut self, request: &[u8]) -> Result<()> {
         self.is_waiting = true;
-        self.stream
-            .write_all(request)
-            .context("the server does not read")
+        let begun = now();
+        let mut rest = request;
+        while !rest.is_empty() {
+            let written = retry(begun, || self.stream.write(rest));
+            rest = &rest[written.context("the server does not read")?..];
+        }
+        Ok(())
     }
 
     /// Reads one response whole; its status must be 200. Says where its body is, until the next response.
     pub fn receive(&mut self) -> Result<Range<usize>> {
+        let begun = now();
         let mut filled = 0;
         loop {
-            let read = self.stream.read(&mut self.buffer[filled..]);
+            let read = retry(begun, || self.stream.read(&mut self.buffer[filled..]));
             let read = read.context("the server does not answer")?;
             ensure!(read > 0, "the server closed the connection");
             filled += read;
@@ -62,6 +69,20 @@ impl Connection {
     /// The body of the last response.
     pub fn body(&self, place: Range<usize>) -> &[u8] {
         &self.buffer[place]
+    }
+}
+
+/// Tries again at once, for as long as it is worth it.
+fn retry(begun: Instant, mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match attempt() {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock && begun.elapsed() < PATIENCE =>
+            {
+                std::hint::spin_loop();
+            }
+            outcome => return outcome,
+        }
     }
 }
 

@@ -1,0 +1,139 @@
+//! The findings by name.
+
+use mintage_core::plan::Reason;
+use serde::Serialize;
+
+mintage_core::coded! {
+    /// What `mintage lint` finds.
+    pub enum Code {
+        /// Several ApiAudiences, and no pod says that it is this one.
+        AcceptMissing = "accept-missing",
+        /// A pod accepts an ApiAudience that is not there.
+        AcceptUnknown = "accept-unknown",
+        /// [`Reason::AlgorithmNotAllowed`].
+        AlgorithmNotAllowed = "algorithm-not-allowed",
+        /// [`Reason::AlgorithmNotServed`].
+        AlgorithmNotServed = "algorithm-not-served",
+        /// An ApiAudience grants nothing to anybody.
+        AudienceWithoutGrants = "audience-without-grants",
+        /// `defaultAudienceRef` names nothing.
+        DefaultAudienceNotFound = "default-audience-not-found",
+        /// `defaultAudienceRef` names another tenant's.
+        DefaultAudienceOfOther = "default-audience-of-other-tenant",
+        /// Outsiders cannot reach the domain.
+        DomainNotPublic = "domain-not-public",
+        /// A CustomDomain repeats its tenant's domain.
+        DomainOfTenant = "domain-of-tenant",
+        /// Nothing shows that the domain is the tenant's.
+        DomainUnproven = "domain-unproven",
+        /// Two grants to one workload or application.
+        GrantDuplicate = "grant-duplicate",
+        /// The tenant does not admit the grantee's namespace.
+        GrantNamespaceNotAllowed = "grant-namespace-not-allowed",
+        /// The grant has scopes that are not declared.
+        GrantScopeUndeclared = "grant-scope-undeclared",
+        /// An application has a grant.
+        GrantToApplication = "grant-to-application",
+        /// The grantee does not exist.
+        GrantToNobody = "grant-to-nobody",
+        /// Two identifiers that people take for one.
+        IdentifierLookAlike = "identifier-look-alike",
+        /// [`Reason::Reserved`].
+        IdentifierReserved = "identifier-reserved",
+        /// Tokens live longer than data.
+        LifetimeBeyondBundleAge = "lifetime-beyond-bundle-age",
+        /// Tokens live longer than keys sign.
+        LifetimeBeyondRotation = "lifetime-beyond-rotation",
+        /// [`Reason::Conflict`].
+        NameConflict = "name-conflict",
+        /// [`Reason::NamespaceNotAllowed`].
+        NamespaceNotAllowed = "namespace-not-allowed",
+        /// Workloads with grants have no sidecar.
+        NamespaceNotOptedIn = "namespace-not-opted-in",
+        /// A pod asks for a domain that its tenant does not have.
+        PodDomainUnknown = "pod-domain-unknown",
+        /// A pod with a sidecar has no tenant.
+        PodWithoutTenant = "pod-without-tenant",
+        /// Keys sign before volumes are renewed.
+        PropagationDelayShort = "propagation-delay-short",
+        /// A one-off annotation was left behind.
+        RevokeNowLeft = "revoke-now-left",
+        /// Keys change more than once while data may stay as it is.
+        RotationWithinBundleAge = "rotation-within-bundle-age",
+        /// Nobody is granted the scope.
+        ScopeUnused = "scope-unused",
+        /// No namespace has the labels.
+        SelectorMatchesNothing = "selector-matches-nothing",
+        /// [`Reason::TenantNotFound`].
+        TenantMissing = "tenant-missing",
+        /// [`Reason::TenantNotServed`].
+        TenantUnserved = "tenant-unserved",
+        /// A life for browsers that is cut to the other one.
+        WebLifetimeClamped = "web-lifetime-clamped",
+    }
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// Something that is written does not work.
+    Error,
+    /// It works, and may not be what was meant.
+    Warning,
+}
+
+impl Code {
+    /// How bad it is.
+    pub fn level(self) -> Level {
+        match self {
+            Self::AcceptUnknown
+            | Self::AlgorithmNotAllowed
+            | Self::AlgorithmNotServed
+            | Self::DefaultAudienceNotFound
+            | Self::DefaultAudienceOfOther
+            | Self::DomainOfTenant
+            | Self::GrantNamespaceNotAllowed
+            | Self::GrantScopeUndeclared
+            | Self::IdentifierReserved
+            | Self::NameConflict
+            | Self::NamespaceNotAllowed
+            | Self::PodDomainUnknown
+            | Self::PodWithoutTenant
+            | Self::TenantMissing
+            | Self::TenantUnserved => Level::Error,
+            Self::AcceptMissing
+            | Self::AudienceWithoutGrants
+            | Self::DomainNotPublic
+            | Self::DomainUnproven
+            | Self::GrantDuplicate
+            | Self::GrantToApplication
+            | Self::GrantToNobody
+            | Self::IdentifierLookAlike
+            | Self::LifetimeBeyondBundleAge
+            | Self::LifetimeBeyondRotation
+            | Self::NamespaceNotOptedIn
+            | Self::PropagationDelayShort
+            | Self::RevokeNowLeft
+            | Self::RotationWithinBundleAge
+            | Self::ScopeUnused
+            | Self::SelectorMatchesNothing
+            | Self::WebLifetimeClamped => Level::Warning,
+        }
+    }
+
+    /// The finding of an object that is not served.
+    pub fn of_reason(reason: Reason) -> Option<Self> {
+        match reason {
+            Reason::AlgorithmNotAllowed => Some(Self::AlgorithmNotAllowed),
+            Reason::AlgorithmNotServed => Some(Self::AlgorithmNotServed),
+            Reason::Conflict => Some(Self::NameConflict),
+            Reason::NamespaceNotAllowed => Some(Self::NamespaceNotAllowed),
+            Reason::Reserved => Some(Self::IdentifierReserved),
+            Reason::TenantNotFound => Some(Self::TenantMissing),
+            Reason::TenantNotServed => Some(Self::TenantUnserved),
+            // A folder has nobody to ask about a domain: there the admin's word counts.
+            Reason::NotVerified | Reason::Served => None,
+        }
+    }
+}

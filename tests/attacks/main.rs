@@ -1,0 +1,10 @@
+//! What `docs/attacks.md` promises about the repository as a whole.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what can't be read fails the test that reads it"
+)]
+
+mod comparisons;
+mod dependencies;
+mod table;

@@ -1,0 +1,82 @@
+//! The table of `docs/attacks.md` against the tests that there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use mintage_tests::workspace;
+
+/// The tests that a row names, by the row's number.
+fn table() -> BTreeMap<u8, BTreeSet<String>> {
+    let text = fs::read_to_string(workspace().join("docs/attacks.md")).unwrap();
+    let mut rows = BTreeMap::new();
+    for line in text.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, _, _, tests] = cells.as_slice() else {
+            continue;
+        };
+        let Ok(number) = number.parse() else { continue };
+        // Every second piece between backticks is a name.
+        let names = tests.split('`').skip(1).step_by(2).map(str::to_owned);
+        let before = rows.insert(number, names.collect());
+        assert_eq!(before, None, "row {number} is there twice");
+    }
+    rows
+}
+
+/// The names of all test functions below a folder.
+fn tests(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.extend(tests_of(&fs::read_to_string(path).unwrap()));
+        }
+    }
+}
+
+fn tests_of(source: &str) -> impl Iterator<Item = String> {
+    let after = source.split("#[test]\n").skip(1);
+    let after = after.chain(source.split("#[tokio::test]\n").skip(1));
+    after.filter_map(|rest| {
+        let function = rest.trim_start().trim_start_matches("async ");
+        let name = function.strip_prefix("fn ")?.split('(').next()?;
+        Some(name.to_owned())
+    })
+}
+
+#[test]
+fn every_attack_has_the_tests_that_its_row_names() {
+    let mut existing = BTreeSet::new();
+    for folder in ["core/tests", "sidecar/tests", "tests"] {
+        tests(&workspace().join(folder), &mut existing);
+    }
+    let table = table();
+    for number in 1..=18 {
+        let row = table.get(&number);
+        assert!(row.is_some_and(|tests| !tests.is_empty()), "row {number}");
+    }
+    for (number, named) in &table {
+        let gone: Vec<_> = named.difference(&existing).collect();
+        assert!(
+            gone.is_empty(),
+            "row {number} names tests that do not exist: {gone:?}"
+        );
+        let prefix = format!("attack_{number:02}_");
+        let written = existing.iter().filter(|name| name.starts_with(&prefix));
+        let written: BTreeSet<String> = written.cloned().collect();
+        let left_out: Vec<_> = written.difference(named).collect();
+        assert!(
+            left_out.is_empty(),
+            "row {number} of docs/attacks.md leaves out {left_out:?}"
+        );
+    }
+}
+
+#[test]
+fn test_functions_are_recognised() {
+    let source =
+        "#[test]\nfn a() {}\nfn b() {}\n    #[tokio::test]\n    async fn c() {}\n// #[test] fn d\n";
+    assert_eq!(tests_of(source).collect::<Vec<_>>(), ["a", "c"]);
+}

@@ -1,0 +1,81 @@
+//! `mintage lint` as a process: exit codes and forms. What it finds is tested where it is written.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use mintage_tests::mintage::{Run, mintage};
+use mintage_tests::quickstart;
+
+async fn lint(text: &str, options: &[&str]) -> Result<Run> {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("all.yaml"), text)?;
+    let path = folder.path().to_string_lossy().into_owned();
+    mintage(&[&["lint", &path], options].concat()).await
+}
+
+const TENANT: &str = "apiVersion: mintage.dev/v1alpha1
+kind: Tenant
+metadata: {name: acme, namespace: idp}
+spec:
+  domain: acme.localhost
+";
+
+#[tokio::test]
+async fn the_quickstart_is_clean() -> Result<()> {
+    let path = quickstart().to_string_lossy().into_owned();
+    let run = mintage(&["lint", &path, "--deny", "warnings"]).await?;
+    ensure!(
+        run.code == Some(0) && run.out == "nothing to regret\n",
+        "{}",
+        run.said()
+    );
+    let run = mintage(&["lint", &path, "-o", "json"]).await?;
+    ensure!(run.json()? == serde_json::json!([]), "{}", run.said());
+    Ok(())
+}
+
+#[tokio::test]
+async fn warnings_are_denied_if_asked_and_errors_always() -> Result<()> {
+    let warning = format!("{TENANT}  signing: {{propagationDelay: 10s}}\n");
+    let run = lint(&warning, &[]).await?;
+    ensure!(run.code == Some(0), "{}", run.said());
+    ensure!(
+        run.out
+            .contains("all.yaml:6: warning [propagation-delay-short]")
+            && run.out.contains("0 errors, 1 warning;"),
+        "{}",
+        run.out
+    );
+    let run = lint(&warning, &["--deny", "warnings"]).await?;
+    ensure!(run.code == Some(1), "{}", run.said());
+    let allow = ["--deny", "warnings", "--allow", "propagation-delay-short"];
+    let run = lint(&warning, &allow).await?;
+    ensure!(run.code == Some(0), "{}", run.said());
+    let run = lint(&warning, &["--allow", "propagation-delay-shor"]).await?;
+    ensure!(
+        run.code == Some(2) && run.err.contains("near to it: propagation-delay-short"),
+        "{}",
+        run.said()
+    );
+
+    let error = format!("{TENANT}  defaultAudienceRef: {{name: none, namespace: idp}}\n");
+    let run = lint(&error, &["-o", "json"]).await?;
+    ensure!(run.code == Some(1), "{}", run.said());
+    let findings = run.json()?;
+    let finding = findings.get(0).context("no finding")?;
+    ensure!(
+        finding["code"] == "default-audience-not-found"
+            && finding["level"] == "error"
+            && finding["line"] == 6
+            && finding["resource"] == "Tenant idp/acme",
+        "{findings}"
+    );
+
+    let run = lint(&TENANT.replace("acme.localhost", "Acme"), &[]).await?;
+    ensure!(
+        run.code == Some(2) && run.err.contains("all.yaml:5"),
+        "{}",
+        run.said()
+    );
+    Ok(())
+}

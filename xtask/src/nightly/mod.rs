@@ -1,0 +1,123 @@
+//! `cargo xtask nightly`: what takes too long for every change, as steps with names.
+
+mod fuzz;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::progress::{Steps, say};
+
+/// The options of `cargo xtask nightly`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name the steps, and run none
+    #[arg(long)]
+    list: bool,
+    /// Run only this step
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// How many minutes each fuzz target runs
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: u64,
+}
+
+/// Something that takes long.
+struct Step {
+    name: String,
+    about: &'static str,
+    run: Run,
+}
+
+type Run = Box<dyn Fn(&Args) -> Result<Outcome>>;
+
+/// How a step ended.
+enum Outcome {
+    Passed,
+    /// What was found, and what to do about it.
+    Failed(String),
+}
+
+/// All steps, in their order. Another one is one more line here.
+fn steps() -> Vec<Step> {
+    let step = |name: &str, about, run: Run| Step {
+        name: name.to_owned(),
+        about,
+        run,
+    };
+    fuzz::TARGETS
+        .iter()
+        .map(|(target, about)| {
+            let run = Box::new(|args: &Args| fuzz::run(target, args.minutes));
+            step(&format!("fuzz-{target}"), about, run)
+        })
+        .collect()
+}
+
+/// Runs `cargo xtask nightly`: every step, also after one has failed, and names the failed ones at the end.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let steps = chosen(args.only.as_deref())?;
+    if args.list {
+        for step in &steps {
+            say(format_args!("{:16} {}", step.name, step.about))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut progress = Steps::new(steps.len());
+    let mut failed = Vec::new();
+    for step in &steps {
+        progress.next(&format!("{}: {}", step.name, step.about))?;
+        match (step.run)(args) {
+            Ok(Outcome::Passed) => {}
+            Ok(Outcome::Failed(what)) => failed.push(format!("{}: {what}", step.name)),
+            Err(error) => failed.push(format!("{}: {error:#}", step.name)),
+        }
+    }
+    say(format_args!(
+        "\n{} of {} steps passed",
+        steps.len() - failed.len(),
+        steps.len()
+    ))?;
+    for what in &failed {
+        say(format_args!("FAILED: {what}"))?;
+    }
+    Ok(if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn chosen(only: Option<&str>) -> Result<Vec<Step>> {
+    let all = steps();
+    let Some(only) = only else { return Ok(all) };
+    let names: Vec<String> = all.iter().map(|step| step.name.clone()).collect();
+    let chosen: Vec<Step> = all.into_iter().filter(|step| step.name == only).collect();
+    if chosen.is_empty() {
+        bail!("there is no step {only}; there are {}", names.join(", "));
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_chosen_by_its_name() {
+        let chosen_names = |only| -> Vec<String> {
+            let steps = chosen(only).unwrap();
+            steps.into_iter().map(|step| step.name).collect()
+        };
+        let all = chosen_names(None);
+        assert!(all.contains(&"fuzz-token".to_owned()), "{all:?}");
+        for name in &all {
+            assert_eq!(chosen_names(Some(name)), [name.as_str()], "once");
+        }
+        let error = chosen(Some("fuzz")).err().unwrap().to_string();
+        assert!(
+            error.contains("there is no step fuzz; there are fuzz-bundle, "),
+            "{error}"
+        );
+    }
+}
