@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::admin::admin_api;
 use crate::clock::SystemClock;
+use crate::descriptors;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::reload::Reloader;
@@ -61,9 +62,11 @@ async fn serve(options: Options) -> Result<()> {
     let admin = bind(options.admin_listen)?;
     tracing::info!(event = "listening", workload_api = %workload.local_addr()?, admin = %admin.local_addr()?);
 
+    let limits = Limits::default();
     let limits = Limits {
+        connections: descriptors::connections(2, limits.connections),
         drain: Duration::from_secs(options.drain_seconds),
-        ..Limits::default()
+        ..limits
     };
     let (end, ended) = watch::channel(false);
     // The admin listener outlives the workload API, so that a probe sees "not ready" while requests finish.

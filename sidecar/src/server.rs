@@ -11,21 +11,24 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
+use crate::room::{Activity, Room, Visit};
 
 /// What a listener allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Open connections; further ones wait in the kernel's queue.
+    /// Open connections. For further ones those that have been without a request for longest make way; if all have one,
+    /// newcomers wait in the kernel's queue.
     pub connections: usize,
     /// How long a client may take to send its headers, and how long an idle connection is kept.
     pub header_timeout: Duration,
@@ -49,6 +52,9 @@ impl Default for Limits {
 /// How many connections may wait in the kernel's queue. With tokio's own 128 a burst of clients overflows it: they
 /// believe to be connected, wait for a second to be heard, and are reset if the process ends meanwhile.
 const BACKLOG: u32 = 1024;
+
+/// It is tried twenty times a second, and said so often at most.
+const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(5);
 
 /// How long connections go on as before once the process is to end: a request that was sent before has then been read,
 /// and a connection that has none can be closed.
@@ -92,46 +98,63 @@ impl Listener {
         metrics: Arc<Metrics>,
         mut shutdown: watch::Receiver<bool>,
     ) {
-        let slots = Arc::new(Semaphore::new(limits.connections));
+        let room = Room::new(limits.connections);
         // Each connection holds a sender; when all are gone the receiver knows.
         let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
         let shutdown_of_all = shutdown.clone();
-        let start = |stream, slot: Option<OwnedSemaphorePermit>| {
+        let start = |stream, visit: Visit| {
             let connection = Connection {
                 service: TowerToHyperService::new(router.clone()),
                 limits,
                 shutdown: shutdown_of_all.clone(),
+                activity: Arc::clone(&visit.activity),
             };
             let (tls, metrics, alive) = (self.tls.clone(), Arc::clone(&metrics), alive.clone());
             tokio::spawn(async move {
                 metrics.add_connections(1);
                 connection.run(stream, tls).await;
                 metrics.add_connections(-1);
-                drop((slot, alive));
+                drop((visit, alive));
             });
         };
+        let mut newcomer = None;
+        let mut last_said: Option<Instant> = None;
         loop {
             let next = async {
-                // The semaphore is never closed.
-                let slot = Arc::clone(&slots).acquire_owned().await.ok();
-                (self.tcp.accept().await, slot)
+                match newcomer {
+                    None => self.tcp.accept().await.map(|(stream, _)| {
+                        newcomer = Some(stream);
+                        None
+                    }),
+                    Some(_) => Ok(room.slot().await),
+                }
             };
-            let (accepted, slot) = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 () = ended(&mut shutdown) => break,
                 next = next => next,
             };
-            match accepted {
-                Ok((stream, _)) => start(stream, slot),
+            match next {
+                Ok(None) => {}
+                Ok(slot) => {
+                    if let Some(stream) = newcomer.take() {
+                        start(stream, room.enter(slot));
+                    }
+                }
                 Err(error) => {
+                    if last_said.is_none_or(|last| last.elapsed() > ACCEPT_FAILED_EVERY) {
+                        tracing::warn!(event = "accept-failed", %error);
+                        last_said = Some(Instant::now());
+                    }
                     // Out of descriptors, most likely: they come back when connections end.
-                    tracing::warn!(event = "accept-failed", %error);
+                    room.make_way();
                     sleep(Duration::from_millis(50)).await;
                 }
             }
         }
-        for stream in waiting(self.tcp, limits.connections) {
-            start(stream, None);
+        let waiting = waiting(self.tcp, limits.connections);
+        for stream in newcomer.into_iter().chain(waiting) {
+            start(stream, room.enter(None));
         }
         drop(alive);
         if timeout(limits.drain, all_gone.recv()).await.is_err() {
@@ -167,30 +190,50 @@ struct Connection {
     service: TowerToHyperService<Router>,
     limits: Limits,
     shutdown: watch::Receiver<bool>,
+    activity: Arc<Activity>,
 }
 
 impl Connection {
     async fn run(self, stream: TcpStream, tls: Option<TlsConfig>) {
         // Answers are small and written whole; waiting for more to send would only delay them.
         drop(stream.set_nodelay(true));
-        match tls {
-            None => self.serve(stream).await,
-            Some(config) => {
-                let handshake = TlsAcceptor::from(config.load_full()).accept(stream);
-                if let Ok(Ok(stream)) = timeout(self.limits.header_timeout, handshake).await {
-                    self.serve(stream).await;
+        let activity = Arc::clone(&self.activity);
+        let serve = async {
+            match tls {
+                None => self.serve(stream).await,
+                Some(config) => {
+                    let handshake = TlsAcceptor::from(config.load_full()).accept(stream);
+                    if let Ok(Ok(stream)) = timeout(self.limits.header_timeout, handshake).await {
+                        self.serve(stream).await;
+                    }
                 }
             }
+        };
+        tokio::select! {
+            biased;
+            () = serve => {}
+            () = activity.asked_to_leave() => tracing::debug!(event = "connection-made-way"),
         }
     }
 
     async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let (service, activity) = (self.service, self.activity);
+        let service = service_fn(|request| {
+            activity.begin();
+            let answer = service.call(request);
+            let activity = &activity;
+            async move {
+                let answer = answer.await;
+                activity.end();
+                answer
+            }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
             .max_buf_size(self.limits.header_bytes)
             .max_headers(64)
-            .serve_connection(TokioIo::new(stream), self.service);
+            .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let end = async {
             ended(&mut self.shutdown).await;

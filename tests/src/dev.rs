@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
+use crate::disk::Disk;
+
 /// A running `mintage dev`; it ends with this value.
 pub struct Dev {
     /// The folder of manifests, to be edited.
@@ -61,15 +63,10 @@ pub fn binary(name: &str) -> Result<PathBuf> {
 impl Dev {
     /// Starts with a copy of a folder. `options` follow the folder on the command line.
     pub async fn start(folder: &Path, options: &[&str]) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let manifests = dir.path().join("manifests");
-        fs::create_dir(&manifests)?;
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            fs::copy(entry.path(), manifests.join(entry.file_name()))?;
-        }
+        let (dir, manifests) = copy(folder)?;
         let state = dir.path().join("state");
-        let (child, info) = spawn(&manifests, &state, options).await?;
+        let command = std::process::Command::new(binary("mintage")?);
+        let (child, info) = spawn(command, &manifests, &state, &state, options).await?;
         Ok(Self {
             manifests,
             state,
@@ -79,10 +76,27 @@ impl Dev {
         })
     }
 
+    /// The same with its state on a disk of its own.
+    pub async fn start_on(disk: &Disk, folder: &Path, options: &[&str]) -> Result<Self> {
+        let (dir, manifests) = copy(folder)?;
+        let (state, seen) = (disk.path().join("state"), disk.seen().join("state"));
+        let command = disk.command(&binary("mintage")?);
+        let (child, info) = spawn(command, &manifests, &state, &seen, options).await?;
+        Ok(Self {
+            manifests,
+            state: seen,
+            child,
+            info,
+            _dir: dir,
+        })
+    }
+
     /// Ends it with SIGTERM and starts it again on the same folders.
     pub async fn restart(&mut self, options: &[&str]) -> Result<()> {
         self.stop().await?;
-        (self.child, self.info) = spawn(&self.manifests, &self.state, options).await?;
+        let command = std::process::Command::new(binary("mintage")?);
+        let spawned = spawn(command, &self.manifests, &self.state, &self.state, options);
+        (self.child, self.info) = spawned.await?;
         Ok(())
     }
 
@@ -128,7 +142,7 @@ impl Dev {
 
     /// All that it said so far.
     pub fn log(&self) -> Result<String> {
-        Ok(fs::read_to_string(self.state.with_extension("log"))?)
+        Ok(fs::read_to_string(log_file(&self.manifests))?)
     }
 
     /// Rewrites a manifest as an editor does: a new file in its place.
@@ -221,14 +235,37 @@ pub async fn eventually<T, F: Future<Output = Result<Option<T>>>>(
     }
 }
 
-async fn spawn(manifests: &Path, state: &Path, options: &[&str]) -> Result<(Child, Value)> {
-    let info = state.join("dev.json");
+/// A copy of a folder of manifests, in a folder of its own.
+fn copy(folder: &Path) -> Result<(TempDir, PathBuf)> {
+    let dir = tempfile::tempdir()?;
+    let manifests = dir.path().join("manifests");
+    fs::create_dir(&manifests)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        fs::copy(entry.path(), manifests.join(entry.file_name()))?;
+    }
+    Ok((dir, manifests))
+}
+
+fn log_file(manifests: &Path) -> PathBuf {
+    manifests.with_extension("log")
+}
+
+/// Starts it; `seen` is where this process sees the state folder.
+async fn spawn(
+    command: std::process::Command,
+    manifests: &Path,
+    state: &Path,
+    seen: &Path,
+    options: &[&str],
+) -> Result<(Child, Value)> {
+    let info = seen.join("dev.json");
     drop(fs::remove_file(&info));
     let log = fs::OpenOptions::new()
         .create(true)
         .append(true)
-        .open(state.with_extension("log"))?;
-    let mut child = Command::new(binary("mintage")?)
+        .open(log_file(manifests))?;
+    let mut child = Command::from(command)
         .arg("dev")
         .arg(manifests)
         .arg("--state-dir")
@@ -256,7 +293,7 @@ async fn spawn(manifests: &Path, state: &Path, options: &[&str]) -> Result<(Chil
         }
         let exited = child.try_wait()?;
         if exited.is_some() || Instant::now() > end {
-            let said = fs::read_to_string(state.with_extension("log"))?;
+            let said = fs::read_to_string(log_file(manifests))?;
             bail!("mintage dev did not start ({exited:?}); it said:\n{said}");
         }
         sleep(Duration::from_millis(20)).await;

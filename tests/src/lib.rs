@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod dev;
+pub mod disk;
 pub mod mintage;
 pub mod skip;
 

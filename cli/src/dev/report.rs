@@ -154,9 +154,9 @@ pub fn remark(text: &str) -> io::Result<()> {
 }
 
 /// Says why a change was not taken up.
-pub fn kept(now: UnixTime, error: &anyhow::Error) -> io::Result<()> {
+pub fn kept(now: UnixTime, cause: &str) -> io::Result<()> {
     line(format!(
-        "{} the change is not taken up, the last good state stays:\n{error:#}",
+        "{} the change is not taken up, the last good state stays:\n{cause}",
         output::moment(now)
     ))
 }

@@ -1,6 +1,7 @@
 //! One run of `dev`: what it was started with, and what it knows now.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,6 +66,18 @@ pub struct Session {
     look: Look,
     /// What is due and failed is not tried again before.
     retry_at: UnixTime,
+    /// Good manifests that could not be kept, and what was said about it.
+    unkept: Option<String>,
+}
+
+/// The manifests are good, and the state folder is not: trying again may help.
+#[derive(Debug)]
+struct Unkept;
+
+impl Display for Unkept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the state cannot be kept")
+    }
 }
 
 /// How long to wait after a failure, in seconds: a full disk is not helped by trying at once.
@@ -121,6 +134,7 @@ impl Session {
             certificate,
             look,
             retry_at: now,
+            unkept: None,
         };
         session.load()?;
         Inbox::of(session.state_dir()).clear_answers();
@@ -144,22 +158,31 @@ impl Session {
         if now >= self.retry_at
             && let Err(error) = self.answer(now)
         {
-            report::kept(now, &error).ok();
+            report::kept(now, &format!("{error:#}")).ok();
             self.retry_at = now + RETRY;
         }
         let look = Look::at(&self.args.folder);
         let changed = look != self.look;
         let due = now >= self.retry_at
-            && (self.outcome.plan.next_due.is_some_and(|due| due <= now)
+            && (self.unkept.is_some()
+                || self.outcome.plan.next_due.is_some_and(|due| due <= now)
                 || self.certificate.renew_at <= now);
         if !changed && !due {
             return;
         }
         self.look = look;
-        if let Err(error) = self.renew(changed) {
-            // Standard output is gone, and the process goes on all the same.
-            report::kept(now, &error).ok();
-            self.retry_at = now + RETRY;
+        match self.renew(changed || self.unkept.is_some()) {
+            Ok(()) => self.unkept = None,
+            Err(error) => {
+                let text = format!("{error:#}");
+                if changed || self.unkept.as_ref() != Some(&text) {
+                    // Standard output is gone, and the process goes on all the same.
+                    report::kept(now, &text).ok();
+                }
+                // Manifests that are wrong stay so until they are edited.
+                self.unkept = error.is::<Unkept>().then_some(text);
+                self.retry_at = now + RETRY;
+            }
         }
     }
 
@@ -203,7 +226,7 @@ impl Session {
         self.load()?;
         let hosts = hosts(&self.outcome.plan);
         if hosts != self.certificate.hosts || self.certificate.renew_at <= now {
-            self.certificate = Tls::make(self.engine.store(), &hosts, now)?;
+            self.certificate = Tls::make(self.engine.store(), &hosts, now).context(Unkept)?;
             self.tls.store(Arc::clone(&self.certificate.config));
             if self.certificate.new_authority {
                 report::remark(
@@ -241,7 +264,7 @@ fn turn(
         args.propagation_delay,
     )?;
     let actors = choose(args, acting, &folder)?;
-    let plan = engine.turn(&SystemClock, &folder.world)?;
+    let plan = engine.turn(&SystemClock, &folder.world).context(Unkept)?;
     Ok(Outcome {
         folder,
         plan,

@@ -174,19 +174,44 @@ pub fn write_whole(target: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         let parent = target.parent().ok_or_else(|| anyhow!("no parent folder"))?;
         make_dir(parent)?;
         let temporary = target.with_extension("new");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, target)?;
+        let replaced =
+            write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, target));
+        if let Err(error) = replaced {
+            // Half of a file would take the room that is short.
+            drop(fs::remove_file(&temporary));
+            return Err(error.into());
+        }
         File::open(parent)?.sync_all()?;
         Ok(())
     };
-    write().with_context(|| format!("cannot write {}; nothing was changed", target.display()))
+    write().map_err(|error| {
+        let hint = if is_full(&error) {
+            ": free some space there, or choose another folder with --state-dir"
+        } else {
+            ""
+        };
+        let target = target.display();
+        error.context(format!("cannot write {target}; nothing was changed{hint}"))
+    })
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn is_full(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref().map(std::io::Error::kind);
+    matches!(
+        kind,
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    )
 }
 
 fn make_dir(dir: &Path) -> std::io::Result<()> {

@@ -4,8 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use mintage_sidecar::files::Files;
+use mintage_core::bundle::{Bundle, split};
+use mintage_core::keyring::Owner;
+use mintage_sidecar::files::{Files, KEYRING, bundle_name};
 use tempfile::TempDir;
+
+use crate::cluster::{Cluster, name};
 
 pub struct Folder {
     dir: TempDir,
@@ -44,6 +48,22 @@ impl Folder {
         if old.exists() {
             fs::remove_dir_all(old).unwrap();
         }
+    }
+}
+
+/// The files of a namespace, as the operator writes them.
+pub fn files(cluster: &Cluster, tenant: &str, namespace: &str) -> Files {
+    let mut files = Files::default();
+    put_bundle(&mut files, cluster.bundle(tenant, namespace));
+    let owner = Owner::namespace(name(tenant), name(namespace));
+    files.insert(KEYRING, cluster.keyring_file(&owner).to_bytes());
+    files
+}
+
+/// Puts a bundle into a set of files.
+pub fn put_bundle(files: &mut Files, bundle: &Bundle) {
+    for (index, shard) in split(bundle).unwrap().into_iter().enumerate() {
+        files.insert(&bundle_name(index), shard);
     }
 }
 

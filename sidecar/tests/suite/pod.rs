@@ -4,11 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mintage_core::UnixTime;
-use mintage_core::bundle::{Bundle, split};
-use mintage_core::keyring::Owner;
 use mintage_sidecar::admin::admin_api;
 use mintage_sidecar::clock::ManualClock;
-use mintage_sidecar::files::{Files, KEYRING, bundle_name};
 use mintage_sidecar::metrics::Metrics;
 use mintage_sidecar::routes::{App, workload_api};
 use mintage_sidecar::server::{Limits, Listener};
@@ -20,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::answer::send;
 pub use crate::answer::{Answer, answer};
 use crate::cluster::{ACME, Cluster, NOW, name};
+pub use crate::folder::{files, put_bundle};
 
 pub struct Pod {
     pub clock: Arc<ManualClock>,
@@ -52,22 +50,6 @@ pub fn identity(workload: &str, accept: &str) -> Identity {
             .map(name)
             .collect(),
         domain: None,
-    }
-}
-
-/// The files of a namespace, as the operator writes them.
-pub fn files(cluster: &Cluster, tenant: &str, namespace: &str) -> Files {
-    let mut files = Files::default();
-    put_bundle(&mut files, cluster.bundle(tenant, namespace));
-    let owner = Owner::namespace(name(tenant), name(namespace));
-    files.insert(KEYRING, cluster.keyring_file(&owner).to_bytes());
-    files
-}
-
-/// Puts a bundle into a set of files.
-pub fn put_bundle(files: &mut Files, bundle: &Bundle) {
-    for (index, shard) in split(bundle).unwrap().into_iter().enumerate() {
-        files.insert(&bundle_name(index), shard);
     }
 }
 
