@@ -1,5 +1,5 @@
-//! Where log lines go: a bounded buffer that one thread empties. Who logs never waits for whoever reads the log; lines
-//! that find the buffer full are counted and dropped.
+//! Where log lines go: straight to their reader while it keeps up, else to a bounded buffer that one thread empties. Who
+//! logs never waits for whoever reads the log; lines that find the buffer full are counted and dropped.
 
 use std::io::{self, Write};
 use std::mem;
@@ -8,10 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 /// What may wait to be written, in bytes.
 const MAX_WAITING: usize = 1024 * 1024;
 
-/// Lines are gathered for so long: a busy process then writes many at once.
+/// Lines that have to wait are gathered for so long, and written together.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// How many lines were dropped since the process started.
@@ -22,9 +24,32 @@ pub fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// The buffer.
-#[derive(Debug, Default)]
+/// Writes a line at once if that is sure not to wait; says whether it did.
+pub type Direct = fn(&[u8]) -> bool;
+
+/// What a pipe that is ready takes without waiting (`PIPE_BUF`, pipe(7)).
+const SURE: usize = 4096;
+
+/// Standard error, if it is ready.
+pub fn to_stderr(line: &[u8]) -> bool {
+    let stderr = io::stderr();
+    let is_ready = || {
+        let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
+        let at_once = Timespec::default();
+        poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready == 1)
+    };
+    if line.len() > SURE || !is_ready() {
+        return false;
+    }
+    // A log that cannot be written has nowhere to say so.
+    stderr.lock().write_all(line).ok();
+    true
+}
+
+/// The buffer, and the way past it.
+#[derive(Debug)]
 pub struct Lines {
+    direct: Direct,
     waiting: Mutex<Waiting>,
     /// Told when the buffer is no longer empty, and at the end.
     news: Condvar,
@@ -35,12 +60,21 @@ struct Waiting {
     bytes: Vec<u8>,
     dropped: u64,
     ended: bool,
+    /// The thread has taken lines that are not written yet.
+    writing: bool,
 }
 
 impl Lines {
-    /// Starts the thread that writes to `target`.
-    pub fn start(target: impl Write + Send + 'static) -> io::Result<(Arc<Self>, Flush)> {
-        let lines = Arc::new(Self::default());
+    /// Starts the thread that writes to `target` what could not be written directly.
+    pub fn start(
+        direct: Direct,
+        target: impl Write + Send + 'static,
+    ) -> io::Result<(Arc<Self>, Flush)> {
+        let lines = Arc::new(Self {
+            direct,
+            waiting: Mutex::default(),
+            news: Condvar::new(),
+        });
         let source = Arc::clone(&lines);
         let writer = thread::Builder::new()
             .name("log".to_owned())
@@ -59,6 +93,10 @@ impl Lines {
 
     fn add(&self, line: &[u8]) {
         let mut waiting = self.lock();
+        let is_first = waiting.bytes.is_empty() && !waiting.writing;
+        if is_first && (self.direct)(line) {
+            return;
+        }
         if waiting.bytes.len() + line.len() > MAX_WAITING {
             waiting.dropped += 1;
             DROPPED.fetch_add(1, Ordering::Relaxed);
@@ -90,10 +128,12 @@ impl Lines {
             let mut waiting = self.lock();
             mem::swap(&mut taken, &mut waiting.bytes);
             let dropped = mem::take(&mut waiting.dropped);
+            waiting.writing = true;
             drop(waiting);
             // A log that cannot be written has nowhere to say so.
             drop(target.write_all(&taken).and_then(|()| target.flush()));
             taken.clear();
+            self.lock().writing = false;
             if dropped > 0 {
                 tracing::warn!(
                     event = "log-lines-dropped",
@@ -178,7 +218,7 @@ mod tests {
     fn who_logs_never_waits_and_what_is_too_much_is_dropped_whole() {
         let (go, begin) = channel();
         let (taken, pieces) = channel();
-        let (lines, flush) = Lines::start(Slow { begin, taken }).unwrap();
+        let (lines, flush) = Lines::start(|_| false, Slow { begin, taken }).unwrap();
         let before = dropped();
         let line = [&[b'x'; 1023][..], b"\n"].concat();
         // The reader stands still: this returns only because nobody waits for it.
@@ -208,9 +248,34 @@ mod tests {
     fn a_stalled_reader_does_not_keep_the_process_from_ending() {
         let (go, begin) = channel();
         let (taken, _pieces) = channel();
-        let (lines, flush) = Lines::start(Slow { begin, taken }).unwrap();
+        let (lines, flush) = Lines::start(|_| false, Slow { begin, taken }).unwrap();
         lines.add(b"nobody reads this\n");
         drop(flush);
         drop(go);
+    }
+
+    /// Stands in for a reader that is ready.
+    fn ready(line: &[u8]) -> bool {
+        line.starts_with(b"ready")
+    }
+
+    #[test]
+    fn a_line_waits_for_those_before_it() {
+        let (go, begin) = channel();
+        let (taken, pieces) = channel();
+        let (lines, flush) = Lines::start(ready, Slow { begin, taken }).unwrap();
+        lines.add(b"ready 1\n");
+        lines.add(b"slow 2\n");
+        lines.add(b"ready 3\n");
+        // The thread has taken what waits, and its reader stands still.
+        while !lines.lock().writing {
+            thread::sleep(GATHER);
+        }
+        lines.add(b"ready 4\n");
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        drop(flush);
+        let text = pieces.try_iter().flatten().collect::<Vec<u8>>();
+        assert_eq!(text, b"slow 2\nready 3\nready 4\n");
     }
 }
