@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::cores::Cores;
 use super::fixture::{ACCEPTED, APIS, Fixture, identifier};
-use super::http::{Connection, access_token, get, post, token_request};
+use super::http::{Connection, access_token, get, one_token, post, token_request};
 use super::limits::now;
 use super::load::{Latency, flat_out, latency_at};
 use super::server::Server;
@@ -72,17 +72,12 @@ pub fn run(binary: &Path, minutes: u64) -> Result<()> {
 fn live(server: &Server) -> Result<Sample> {
     let share = Duration::from_millis(40);
     let mut answers = Vec::new();
-    let mut token = String::new();
     for api in APIS {
         let request = token_request(&identifier(api.name));
-        answers.push(flat_out(server.workload, &request, share, |body| {
-            let found = access_token(body)?;
-            if api.name == ACCEPTED {
-                std::str::from_utf8(found)?.clone_into(&mut token);
-            }
-            Ok(())
-        })?);
+        let look = |body: &[u8]| access_token(body).map(drop);
+        answers.push(flat_out(server.workload, &request, share, look)?);
     }
+    let token = one_token(server.workload, &token_request(&identifier(ACCEPTED)))?;
     let good = get("/validate", Some(&token));
     answers.push(flat_out(server.workload, &good, share, |_| Ok(()))?);
     // A signature of another token: refused, and nothing of it may be kept.
