@@ -140,6 +140,7 @@ async fn no_page_gets_a_token() -> Result<()> {
         step("rebound", "rebound.test", &tap, "rebound.test", &tap),
         step("subdomain", "app.localhost", &tap, "app.localhost", &tap),
     ];
+    // A machine without IPv6 has six targets instead of seven.
     let six = Tap::start("::1", Some(sidecar), reports).await.ok();
     if let Some(six) = &six {
         steps.push(step("six", "evil.test", &attacker, "[::1]", six));

@@ -35,6 +35,7 @@ async fn hold(address: SocketAddr, asks: bool, mut end: watch::Receiver<bool>) -
         held = held => held,
         _ = at_end.wait_for(|end| *end) => None,
     };
+    // An error says that the test itself is over.
     end.wait_for(|end| *end).await.ok();
     held.is_some()
 }

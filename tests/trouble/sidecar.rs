@@ -28,7 +28,7 @@ pub struct Sidecar {
     log: Arc<Mutex<Vec<Value>>>,
 }
 
-/// The lines of a log that nobody reads for now.
+/// The log of a sidecar whose reader stands still until the test reads on.
 pub type Log = Lines<BufReader<ChildStderr>>;
 
 /// The standard world with grants for `orders/api` itself, planned so many seconds ago.

@@ -158,6 +158,7 @@ impl Session {
         if now >= self.retry_at
             && let Err(error) = self.answer(now)
         {
+            // Standard output is gone, and the process goes on all the same.
             report::kept(now, &format!("{error:#}")).ok();
             self.retry_at = now + RETRY;
         }
