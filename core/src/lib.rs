@@ -23,6 +23,7 @@ pub mod json;
 pub mod jwks;
 pub mod keyring;
 pub mod ledger;
+pub mod managed;
 pub mod mint;
 pub mod ownership;
 pub mod plan;

@@ -1,0 +1,71 @@
+//! The names of what the operator makes in a cluster: one place for operator, webhook, command line and charts.
+//!
+//! ```text
+//!  mintage-system          mintage-domain.<hash>               who holds a domain (one claim space in the cluster)
+//!  tenant's namespace      mintage-truth.<tenant>[.<shard>]    public keys, promises, claims on identifiers
+//!                          mintage-tenant-keys.<tenant>        the tenant's own private keys
+//!  workload's namespace    mintage-keys.<ns>.<tenant>          the namespace's private keys
+//!                          mintage-bundle-<n>.<ns>.<tenant>    what its sidecars are told
+//! ```
+//!
+//! A namespace has no dots and a tenant's name has none either, so no two owners meet in one name.
+
+use crate::{ObjectName, TenantRef};
+
+/// Label of every object that the operator made and alone writes; its value says what it holds ([`Content`]).
+pub const LABEL: &str = "mintage.dev/managed";
+
+/// Label with the tenant's namespace.
+pub const TENANT_NAMESPACE: &str = "mintage.dev/tenant-namespace";
+
+/// Label with the tenant's name.
+pub const TENANT_NAME: &str = "mintage.dev/tenant-name";
+
+/// The one field manager.
+pub const FIELD_MANAGER: &str = "mintage-operator";
+
+/// Finalizer of Tenants: what is in other namespaces is removed before they go.
+pub const FINALIZER: &str = "mintage.dev/tenant";
+
+crate::coded! {
+    /// What a managed object holds.
+    pub enum Content {
+        /// A shard of a bundle.
+        Bundle = "bundle",
+        /// A claim on a domain.
+        Claim = "claim",
+        /// Private keys.
+        Keyring = "keyring",
+        /// What must be remembered of a tenant.
+        Truth = "truth",
+        /// The certificates of the operator's own listeners.
+        Tls = "tls",
+    }
+}
+
+/// The Secret with the private keys of a namespace under a tenant, in that namespace.
+pub fn keyring(tenant: &TenantRef) -> String {
+    format!("mintage-keys.{}.{}", tenant.namespace, tenant.name)
+}
+
+/// The Secret with the private keys of the tenant itself, in the tenant's namespace.
+pub fn tenant_keyring(tenant: &ObjectName) -> String {
+    format!("mintage-tenant-keys.{tenant}")
+}
+
+/// The Secret with a shard of the bundle of a namespace under a tenant, in that namespace.
+pub fn bundle(tenant: &TenantRef, index: usize) -> String {
+    format!(
+        "mintage-bundle-{index}.{}.{}",
+        tenant.namespace, tenant.name
+    )
+}
+
+/// The Secret with a part of what must be remembered of a tenant, in the tenant's namespace. The part `None` is about the
+/// tenant itself.
+pub fn truth(tenant: &ObjectName, part: Option<&str>) -> String {
+    match part {
+        None => format!("mintage-truth.{tenant}"),
+        Some(part) => format!("mintage-truth.{tenant}.{part}"),
+    }
+}

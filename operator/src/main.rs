@@ -1,0 +1,3 @@
+//! `mintage-operator`.
+
+fn main() {}
