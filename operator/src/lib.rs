@@ -8,4 +8,14 @@
 //!
 //! Every replica watches and serves the webhook; one of them, the holder of the Lease, writes.
 
+pub mod api;
+mod drift;
+pub mod engine;
+mod failpoint;
+mod keys;
+pub mod observe;
+mod outputs;
+mod secrets;
 pub mod snapshot;
+pub mod status;
+mod truth;
