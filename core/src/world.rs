@@ -45,6 +45,8 @@ pub struct Tenant {
     pub at: TenantRef,
     /// When it was created.
     pub created: UnixTime,
+    /// Whether it is to be deleted. It goes once nothing refers to it any more, and is served until then.
+    pub deleting: bool,
     /// `defaultAudienceRef`: used when a workload names no audience.
     pub default_audience: Option<ObjectRef>,
     /// `domain`.

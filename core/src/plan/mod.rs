@@ -155,7 +155,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         wanted: rings.wanted,
         bundles,
         statuses: served.statuses,
-        deletions: BTreeMap::new(),
+        deletions: served.deletions,
         next_due,
     }
 }

@@ -76,6 +76,7 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         allowed: AllowedNamespaces::All,
         at: tenant_ref(),
         created: START,
+        deleting: false,
         default_audience: None,
         domain: Domain::parse("acme.example.com").unwrap(),
         max_bundle_age: 86_400,

@@ -37,6 +37,7 @@ pub fn tenant(at: &str, domain: &str) -> Tenant {
         allowed: AllowedNamespaces::Selector(selector),
         at: name(at),
         created: NOW - 1000,
+        deleting: false,
         default_audience: None,
         domain: name(domain),
         max_bundle_age: 86_400,

@@ -246,6 +246,7 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
         allowed: AllowedNamespaces::All,
         at: tenant()?,
         created: UnixTime(0),
+        deleting: false,
         default_audience: None,
         domain: Domain::parse("acme.example.com")?,
         max_bundle_age: 86_400,
