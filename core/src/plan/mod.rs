@@ -9,6 +9,7 @@ mod admission;
 mod bundles;
 mod keyrings;
 mod names;
+pub mod parts;
 mod rotation;
 mod served;
 mod status;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use parts::{AudiencePart, NamespacePart, Parts, RootPart, TenantParts, part_name};
 pub use rotation::Rotation;
 pub use status::{Reason, Status};
 
@@ -138,7 +140,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         .map(|entry| entry.ledger)
         .chain(served.withdrawn_tenants)
         .collect();
-    let state = State {
+    let mut state = State {
         claims: served.claims,
         audiences,
         tenants,
@@ -146,6 +148,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         bundles: stamps,
         rotations,
     };
+    state.sort();
     Plan {
         state,
         wanted: rings.wanted,

@@ -22,6 +22,7 @@ mod hostile;
 mod key_sets;
 mod names;
 mod orders;
+mod parts;
 mod policy;
 mod promises;
 mod properties;
