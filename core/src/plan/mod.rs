@@ -7,6 +7,7 @@
 
 mod admission;
 mod bundles;
+mod deletion;
 mod keyrings;
 mod names;
 pub mod parts;
@@ -26,7 +27,7 @@ use crate::bundle::Bundle;
 use crate::jose::Jwk;
 use crate::keyring::{self, Keyring, Owner};
 use crate::ledger::{AudienceLedger, TenantLedger};
-use crate::ownership::Claim;
+use crate::ownership::{Claim, Object};
 use crate::world::World;
 use crate::{Alg, Kid, Namespace, TenantRef, UnixTime};
 
@@ -91,6 +92,10 @@ pub struct Plan {
     pub bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
     /// How each object fares.
     pub statuses: Vec<Status>,
+    /// The tenants that are being deleted, each with the objects that it waits for. While there are any it is served as
+    /// before. With none it may go: nothing of it is served and its state is forgotten already, except for who held its
+    /// domains; what is stored of it is to be removed, last of all what holds back the object itself.
+    pub deletions: BTreeMap<TenantRef, Vec<Object>>,
     /// When to plan again though nothing changed.
     pub next_due: Option<UnixTime>,
 }
@@ -98,7 +103,13 @@ pub struct Plan {
 /// Plans. With the same input it gives the same plan, and planning again from the state it gave changes nothing until
 /// `next_due`.
 pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
-    let served = served::settle(now, input.world, input.state);
+    let deletions = deletion::settle(input.world);
+    let state = deletion::forget(input.state, &deletions);
+    let input = Input {
+        state: &state,
+        ..input
+    };
+    let served = served::settle(now, input.world, input.state, &deletions);
     let mut rotations = rotation::settle(now, input.world, input.state);
     let rings = keyrings::settle(now, &served, input, &rotations);
     rotations.retain(|rotation| rotation.stands(&rings.all));
@@ -154,6 +165,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         wanted: rings.wanted,
         bundles,
         statuses: served.statuses,
+        deletions,
         next_due,
     }
 }

@@ -16,6 +16,7 @@ mod attacks_forms;
 mod attacks_keys;
 mod attacks_kinds;
 mod attacks_tokens;
+mod deletions;
 mod dialects;
 mod edits;
 mod hostile;

@@ -77,6 +77,7 @@ fn assert_settled(cluster: &Cluster, now: UnixTime) {
     assert_eq!(State::join(plan.state.clone().split()), plan.state);
     assert_eq!(plan.bundles, cluster.bundles);
     assert_eq!(plan.statuses, cluster.statuses);
+    assert_eq!(plan.deletions, cluster.deletions);
     assert_eq!(plan.next_due, cluster.next_due);
 }
 
