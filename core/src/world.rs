@@ -45,10 +45,10 @@ pub struct Tenant {
     pub at: TenantRef,
     /// When it was created.
     pub created: UnixTime,
-    /// Whether it is to be deleted. It goes once nothing refers to it any more, and is served until then.
-    pub deleting: bool,
     /// `defaultAudienceRef`: used when a workload names no audience.
     pub default_audience: Option<ObjectRef>,
+    /// Whether it is being deleted: it goes when nothing refers to it any more.
+    pub deleting: bool,
     /// `domain`.
     pub domain: Domain,
     /// `maxBundleAge`: how old a sidecar's data may get before it fails closed.

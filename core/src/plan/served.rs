@@ -7,10 +7,11 @@ use super::admission::{
     audience_alg, check_reserved, count_grants, domain_verdict, find_tenant, object_ref,
     tenant_notes,
 };
+use super::deletion::{self, Deletions};
 use super::names::Names;
-use super::status::{Report, Status, Verdict};
+use super::status::{Reason, Report, Status, Verdict};
 use crate::ledger::{self, AudienceLedger, TenantLedger};
-use crate::ownership::{Claim, Kind, Name, Object};
+use crate::ownership::{Claim, Kind, Name};
 use crate::world::{Audience, Tenant, World};
 use crate::{Alg, Domain, Identifier, Seconds, TenantRef, UnixTime};
 
@@ -40,18 +41,20 @@ pub(super) struct Served<'a> {
     /// Ledgers of tenants that are no longer served.
     pub withdrawn_tenants: Vec<TenantLedger>,
     pub statuses: Vec<Status>,
-    /// The tenants that are to be deleted, and what refers to them still.
-    pub deletions: BTreeMap<TenantRef, Vec<Object>>,
 }
 
 type Tenants<'a> = BTreeMap<&'a TenantRef, &'a Tenant>;
 type Domains<'a> = BTreeMap<&'a TenantRef, BTreeSet<Domain>>;
 
-pub(super) fn settle<'a>(now: UnixTime, world: &'a World, state: &State) -> Served<'a> {
-    let names = Names::settle(now, world, state);
+pub(super) fn settle<'a>(
+    now: UnixTime,
+    world: &'a World,
+    state: &State,
+    deletions: &Deletions,
+) -> Served<'a> {
+    let names = Names::settle(now, world, state, deletions);
     let mut report = Report::default();
-    let deletions = deletions(world);
-    let tenants = serve_tenants(world, &names, &deletions, &mut report);
+    let tenants = serve_tenants(world, &names, deletions, &mut report);
     let domains = serve_domains(world, &tenants, &names, &mut report);
     let ledgers: BTreeMap<(&TenantRef, &Identifier), &AudienceLedger> = state
         .audiences
@@ -83,49 +86,26 @@ pub(super) fn settle<'a>(now: UnixTime, world: &'a World, state: &State) -> Serv
         tenants: settle_tenants(now, state, &tenants, &domains, &audiences),
         audiences,
         statuses: report.0,
-        deletions,
     }
-}
-
-/// What holds each tenant that is to be deleted.
-fn deletions(world: &World) -> BTreeMap<TenantRef, Vec<Object>> {
-    let going = world.tenants.iter().filter(|tenant| tenant.deleting);
-    let mut deletions: BTreeMap<TenantRef, Vec<Object>> = going
-        .map(|tenant| (tenant.at.clone(), Vec::new()))
-        .collect();
-    let audiences = world
-        .audiences
-        .iter()
-        .map(|audience| (&audience.tenant, Kind::ApiAudience, &audience.at));
-    let domains = world
-        .domains
-        .iter()
-        .map(|domain| (&domain.tenant, Kind::CustomDomain, &domain.at));
-    for (tenant, kind, at) in audiences.chain(domains) {
-        if let Some(attached) = deletions.get_mut(tenant) {
-            let at = at.clone();
-            attached.push(Object { kind, at });
-        }
-    }
-    deletions
 }
 
 fn serve_tenants<'a>(
     world: &'a World,
     names: &Names,
-    deletions: &BTreeMap<TenantRef, Vec<Object>>,
+    deletions: &Deletions,
     report: &mut Report,
 ) -> Tenants<'a> {
-    // One that is to be deleted and that nothing holds is gone already.
-    let stays = |tenant: &&Tenant| {
-        deletions
-            .get(&tenant.at)
-            .is_none_or(|held| !held.is_empty())
-    };
-    let served = world.tenants.iter().filter(stays).filter(|tenant| {
+    let served = world.tenants.iter().filter(|tenant| {
         let at = object_ref(&tenant.at);
-        let verdict = names.holds(Kind::Tenant, &at, &Name::Domain(tenant.domain.clone()));
-        report.add(Kind::Tenant, &at, &verdict, tenant_notes(tenant, world))
+        let verdict = if deletion::goes(deletions, &tenant.at) {
+            let text = "it is being deleted, and nothing refers to it any more";
+            Err((Reason::Deleting, text.to_owned()))
+        } else {
+            names.holds(Kind::Tenant, &at, &Name::Domain(tenant.domain.clone()))
+        };
+        let mut notes = tenant_notes(tenant, world);
+        notes.extend(deletion::note(deletions, &tenant.at));
+        report.add(Kind::Tenant, &at, &verdict, notes)
     });
     served.map(|tenant| (&tenant.at, tenant)).collect()
 }
