@@ -8,4 +8,7 @@
 //!
 //! Every replica watches and serves the webhook; one of them, the holder of the Lease, writes.
 
+pub mod inject;
 pub mod snapshot;
+pub mod tls;
+pub mod webhook;
