@@ -8,4 +8,15 @@
 //!
 //! Every replica watches and serves the webhook; one of them, the holder of the Lease, writes.
 
+pub mod admin;
+pub mod connect;
+pub mod events;
+pub mod health;
+pub mod lease;
+pub mod metrics;
+pub mod options;
+pub mod run;
 pub mod snapshot;
+pub mod stale;
+pub mod stand;
+pub mod uninstall;

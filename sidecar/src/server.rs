@@ -21,7 +21,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::metrics::Metrics;
 use crate::room::{Activity, Room, Visit};
 
 /// What a listener allows.
@@ -60,6 +59,12 @@ const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(5);
 /// and a connection that has none can be closed.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// Is told of each connection, to count them.
+pub trait Connections: Send + Sync + 'static {
+    /// A connection begins (1) or ends (-1).
+    fn add_connections(&self, change: i64);
+}
+
 /// The TLS set-up of a listener; it can be replaced while the listener runs.
 pub type TlsConfig = Arc<ArcSwap<ServerConfig>>;
 
@@ -95,7 +100,7 @@ impl Listener {
         self,
         router: Router,
         limits: Limits,
-        metrics: Arc<Metrics>,
+        connections: Arc<impl Connections>,
         mut shutdown: watch::Receiver<bool>,
     ) {
         let room = Room::new(limits.connections);
@@ -109,11 +114,12 @@ impl Listener {
                 shutdown: shutdown_of_all.clone(),
                 activity: Arc::clone(&visit.activity),
             };
-            let (tls, metrics, alive) = (self.tls.clone(), Arc::clone(&metrics), alive.clone());
+            let (tls, alive) = (self.tls.clone(), alive.clone());
+            let connections = Arc::clone(&connections);
             tokio::spawn(async move {
-                metrics.add_connections(1);
+                connections.add_connections(1);
                 connection.run(stream, tls).await;
-                metrics.add_connections(-1);
+                connections.add_connections(-1);
                 drop((visit, alive));
             });
         };

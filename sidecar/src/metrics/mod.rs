@@ -1,7 +1,7 @@
 //! What can be counted and measured, in `OpenMetrics`. `docs/metrics.md` lists it for those who read it.
 
 mod labels;
-mod process;
+pub mod process;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -18,6 +18,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::logging;
+use crate::server::Connections;
 use crate::state::Loaded;
 
 pub use labels::IssuedLabels;
@@ -195,11 +196,6 @@ impl Metrics {
         self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     }
 
-    /// A connection begins (1) or ends (-1).
-    pub fn add_connections(&self, change: i64) {
-        self.connections.inc_by(change);
-    }
-
     /// All of it, as `OpenMetrics` text; what is loaded is looked at now.
     pub fn encode(
         &self,
@@ -257,6 +253,12 @@ impl Metrics {
                     .set(count);
             }
         }
+    }
+}
+
+impl Connections for Metrics {
+    fn add_connections(&self, change: i64) {
+        self.connections.inc_by(change);
     }
 }
 

@@ -73,7 +73,7 @@ impl Pod {
         let workload_addr = workload.local_addr().unwrap();
         let admin_addr = admin.local_addr().unwrap();
         let health = admin_api(app.clone());
-        tokio::spawn(admin.serve(health, limits, Arc::default(), ended.clone()));
+        tokio::spawn(admin.serve(health, limits, Arc::new(Metrics::default()), ended.clone()));
         let api = workload_api(app);
         let served = tokio::spawn(workload.serve(api, limits, Arc::clone(&metrics), ended));
         Self {
