@@ -10,7 +10,9 @@
 //!
 //! A namespace has no dots and a tenant's name has none either, so no two owners meet in one name.
 
-use crate::{ObjectName, TenantRef};
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::{Domain, ObjectName, TenantRef};
 
 /// Label of every object that the operator made and alone writes; its value says what it holds ([`Content`]).
 pub const LABEL: &str = "mintage.dev/managed";
@@ -67,5 +69,39 @@ pub fn truth(tenant: &ObjectName, part: Option<&str>) -> String {
     match part {
         None => format!("mintage-truth.{tenant}"),
         Some(part) => format!("mintage-truth.{tenant}.{part}"),
+    }
+}
+
+/// The Secret that says who holds a domain, in the operator's namespace. The name derives from the value, so that of two
+/// who create it one fails.
+pub fn domain_claim(domain: &Domain) -> String {
+    let hash = digest(&SHA256, domain.as_str().as_bytes());
+    format!(
+        "mintage-domain.{}",
+        crate::bundle::hex(&hash.as_ref()[..20])
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_owners_meet_in_one_name() {
+        let tenant = |text| TenantRef::parse(text).unwrap();
+        assert_eq!(keyring(&tenant("a-b/c")), "mintage-keys.a-b.c");
+        assert_ne!(keyring(&tenant("a-b/c")), keyring(&tenant("a/b-c")));
+        assert_ne!(bundle(&tenant("a/b"), 1), bundle(&tenant("a/b"), 2));
+        let name = ObjectName::parse("acme").unwrap();
+        assert_eq!(truth(&name, None), "mintage-truth.acme");
+        assert_eq!(truth(&name, Some("a0f")), "mintage-truth.acme.a0f");
+    }
+
+    #[test]
+    fn a_claim_is_named_by_its_domain() {
+        let name = |text| domain_claim(&Domain::parse(text).unwrap());
+        assert_eq!(name("acme.test"), name("acme.test"));
+        assert_ne!(name("acme.test"), name("acme.test:8443"));
+        assert_eq!(name("acme.test").len(), "mintage-domain.".len() + 40);
     }
 }

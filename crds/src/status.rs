@@ -55,5 +55,10 @@ pub(crate) fn conditions(generator: &mut SchemaGenerator) -> Schema {
 
 /// The condition `Ready` of `conditions`.
 pub fn ready(conditions: &[Condition]) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.type_ == READY)
+    find(conditions, READY)
+}
+
+/// The condition of a type.
+pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
 }

@@ -5,22 +5,48 @@ use std::sync::Arc;
 
 use mintage_core::world::World;
 use mintage_core::{Namespace, ObjectRef, TenantRef, Uid};
-use mintage_crds::CustomDomain;
+use mintage_crds::{ApiAudience, CustomDomain, Tenant};
 use tokio::sync::watch;
 
 /// What the watches show, at one moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The resources and namespaces, parsed.
-    pub world: World,
+    /// The resources and namespaces, parsed. The same pointer as in the last snapshot if only statuses or pods changed.
+    pub world: Arc<World>,
     /// The tenants that namespaces name in their annotation, or what is wrong with the annotation.
-    pub namespace_tenants: BTreeMap<Namespace, Result<TenantRef, String>>,
-    /// The custom domains as they are in the API, by place; in the world they are parsed and judged.
-    pub domains: BTreeMap<ObjectRef, Arc<CustomDomain>>,
+    pub namespace_tenants: Arc<BTreeMap<Namespace, Result<TenantRef, String>>>,
+    /// The Tenants as they are in the API, by place.
+    pub tenants: Objects<Tenant>,
+    /// The APIs as they are in the API server, by place.
+    pub audiences: Objects<ApiAudience>,
+    /// The custom domains as they are in the API, by place.
+    pub domains: Objects<CustomDomain>,
+    /// The pods that ask for a sidecar or have one, by place.
+    pub pods: Arc<BTreeMap<ObjectRef, Arc<PodSeen>>>,
+    /// What could not be read although the schema let it through.
+    pub unreadable: Arc<BTreeMap<String, String>>,
 }
+
+/// Objects of one kind, by place.
+pub type Objects<K> = Arc<BTreeMap<ObjectRef, Arc<K>>>;
 
 /// Follows the snapshots. `None` until every watch has listed its objects once.
 pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
+
+/// What is kept of a pod's metadata.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct PodSeen {
+    /// Labels whose key begins with `mintage.dev/`.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations whose key begins with `mintage.dev/`.
+    pub annotations: BTreeMap<String, String>,
+    /// What made the pod, as `ReplicaSet/checkout-5d9c`; the pod itself if nothing did.
+    pub owner: String,
+    /// Which life of the pod.
+    pub uid: String,
+    /// Whether it is being deleted.
+    pub ending: bool,
+}
 
 /// What a check of a custom domain found out. It belongs to one life of the object.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,6 +9,7 @@ mod admission;
 mod bundles;
 mod keyrings;
 mod names;
+mod parts;
 mod rotation;
 mod served;
 mod status;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use parts::{AudiencePart, NamespacePart, Parts, RootPart, TenantParts, part_name};
 pub use rotation::Rotation;
 pub use status::{Reason, Status};
 
@@ -24,7 +26,7 @@ use crate::bundle::Bundle;
 use crate::jose::Jwk;
 use crate::keyring::{self, Keyring, Owner};
 use crate::ledger::{AudienceLedger, TenantLedger};
-use crate::ownership::Claim;
+use crate::ownership::{Claim, Object};
 use crate::world::World;
 use crate::{Alg, Kid, Namespace, TenantRef, UnixTime};
 
@@ -89,6 +91,8 @@ pub struct Plan {
     pub bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
     /// How each object fares.
     pub statuses: Vec<Status>,
+    /// The tenants that are to be deleted, each with what refers to it still; with nothing left it may go.
+    pub deletions: BTreeMap<TenantRef, Vec<Object>>,
     /// When to plan again though nothing changed.
     pub next_due: Option<UnixTime>,
 }
@@ -151,6 +155,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         wanted: rings.wanted,
         bundles,
         statuses: served.statuses,
+        deletions: BTreeMap::new(),
         next_due,
     }
 }

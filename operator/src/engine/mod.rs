@@ -1,0 +1,374 @@
+//! The leader's loop: observe → plan → apply, as long as the Lease is held.
+//!
+//! ```text
+//!  Snapshots, Findings, keys that are finished, drift, the clock
+//!        │ something changed: settle, then one turn
+//!        ▼
+//!  plan(now) ─► keys wanted ─► makers
+//!        │
+//!        ▼ for each tenant
+//!  finalizer ─► truth ─► bundles ─► private keys ─► what is not wanted ─► statuses, Events
+//! ```
+//!
+//! A turn that finds everything as it should be sends nothing. What fails is tried again, later each time, and holds up
+//! nobody but its own tenant.
+
+mod retry;
+mod tenants;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use mintage_core::plan::{Plan, State};
+use mintage_core::{TenantRef, Uid, UnixTime};
+use mintage_sidecar::clock::Clock;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::api::{CountWrite, Failure, Leadership, Writer};
+use crate::drift::{self, Drift};
+use crate::keys::{Keys, Made, Makers};
+use crate::outputs::Outputs;
+use crate::snapshot::{Finding, Snapshots};
+use crate::status::{ChallengeOf, Facts, Statuses};
+use crate::truth::Truth;
+use retry::Retries;
+
+/// What the engine works with.
+pub struct Context {
+    /// To the API server.
+    pub client: Client,
+    /// What the watches show.
+    pub snapshots: Snapshots,
+    /// What the checks of domains find.
+    pub findings: mpsc::Receiver<Finding>,
+    /// Whether it may write.
+    pub leadership: Arc<dyn Leadership>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Is told what happens.
+    pub witness: Arc<dyn Witness>,
+    /// How the challenge of a domain is made.
+    pub challenge: ChallengeOf,
+    /// How it goes about it.
+    pub settings: Settings,
+}
+
+/// How the engine goes about it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The operator's own namespace, where the claims on domains lie.
+    pub namespace: String,
+    /// Everything is compared anew this often though nothing changed.
+    pub resync: Duration,
+}
+
+/// Is told what happens: metrics and Events.
+pub trait Witness: Send + Sync {
+    /// A write and how it ended.
+    fn wrote(&self, object: &'static str, outcome: &'static str);
+
+    /// A plan was made, in so much time.
+    fn planned(&self, plan: &Plan, now: UnixTime, took: Duration);
+
+    /// A key was made, in so much time.
+    fn made_key(&self, took: Duration);
+
+    /// Something went wrong at a stage.
+    fn failed(&self, stage: &'static str);
+
+    /// Something that people want to know of an object.
+    fn announce(&self, news: News);
+
+    /// The loop is alive.
+    fn beat(&self);
+}
+
+/// Something that people want to know of an object.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// The object.
+    pub object: mintage_core::ownership::Object,
+    /// Which life of it.
+    pub uid: String,
+    /// What kind of news.
+    pub reason: Topic,
+    /// In words.
+    pub message: String,
+}
+
+mintage_core::coded! {
+    /// The reasons of Events.
+    pub enum Topic {
+        /// A Tenant cannot go yet.
+        DeletionBlocked = "DeletionBlocked",
+        /// Control over a domain is no longer shown.
+        DomainLapsed = "DomainLapsed",
+        /// Control over a domain was shown.
+        DomainVerified = "DomainVerified",
+        /// A new key was published.
+        KeyPublished = "KeyPublished",
+        /// A key was revoked.
+        KeyRevoked = "KeyRevoked",
+        /// An object is not served, or not any more.
+        NotServed = "NotServed",
+        /// A Secret that somebody else changed or deleted was restored.
+        Restored = "Restored",
+        /// An object is served.
+        Served = "Served",
+        /// Something could not be written.
+        WriteFailed = "WriteFailed",
+    }
+}
+
+impl Topic {
+    /// Whether somebody should look at it.
+    pub fn is_warning(self) -> bool {
+        matches!(
+            self,
+            Self::DeletionBlocked
+                | Self::DomainLapsed
+                | Self::KeyRevoked
+                | Self::NotServed
+                | Self::Restored
+                | Self::WriteFailed
+        )
+    }
+}
+
+/// Why the loop ended.
+#[derive(Debug, Eq, PartialEq)]
+pub enum End {
+    /// Another process leads, or may.
+    Deposed,
+    /// It was asked to.
+    Asked,
+}
+
+/// The loop and what it remembers between turns.
+pub struct Engine {
+    context: Context,
+    writer: Writer,
+    drift: Drift,
+    truth: Truth,
+    outputs: Outputs,
+    keys: Keys,
+    makers: Makers,
+    finished: crate::keys::Finished,
+    statuses: Statuses,
+    facts: Facts,
+    /// What is stored, as one state.
+    state: Arc<State>,
+    retries: Retries,
+    /// Texts on what others did, kept in the status for a while.
+    restored: BTreeMap<TenantRef, (Instant, String)>,
+    next_due: Option<UnixTime>,
+}
+
+/// Changes are often several events.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// How long a status says that something was restored.
+const RESTORED_FOR: Duration = Duration::from_mins(15);
+
+/// Runs until the Lease is lost or somebody asks for the end. Everything is read anew at the beginning.
+pub async fn run(context: Context, mut shutdown: watch::Receiver<bool>) -> End {
+    let (drift, watching, listed) = drift::start(&context.client);
+    let watching = tokio::spawn(watching);
+    let engine = async {
+        listed.notified().await;
+        let mut wait = Duration::from_millis(500);
+        loop {
+            match Engine::open(&context, drift.clone()).await {
+                Ok(parts) => return Some(parts),
+                Err(Failure::NotLeading) => return None,
+                Err(failure) => {
+                    context.witness.failed("load");
+                    tracing::warn!(event = "load-failed", %failure, "trying again");
+                    sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(30));
+                }
+            }
+        }
+    };
+    let opened = tokio::select! {
+        opened = engine => opened,
+        _ = shutdown.wait_for(|asked| *asked) => {
+            watching.abort();
+            return End::Asked;
+        }
+    };
+    let end = match opened {
+        Some(parts) => Engine::with(context, parts).turn_and_turn(shutdown).await,
+        None => End::Deposed,
+    };
+    watching.abort();
+    end
+}
+
+/// What is read at the beginning.
+struct Opened {
+    writer: Writer,
+    drift: Drift,
+    truth: Truth,
+    outputs: Outputs,
+    keys: Keys,
+    damages: Vec<(TenantRef, String)>,
+}
+
+impl Engine {
+    async fn open(context: &Context, drift: Drift) -> Result<Opened, Failure> {
+        let witness = Arc::clone(&context.witness);
+        let count: CountWrite = Arc::new(move |object, outcome| witness.wrote(object, outcome));
+        let writer = Writer::new(
+            context.client.clone(),
+            Arc::clone(&context.leadership),
+            count,
+        );
+        let namespace = &context.settings.namespace;
+        let truth = Truth::load(&context.client, namespace, writer.epoch()).await?;
+        let mut keys = Keys::default();
+        let (outputs, damages) = Outputs::load(&writer, &mut keys).await?;
+        Ok(Opened {
+            writer,
+            drift,
+            truth,
+            outputs,
+            keys,
+            damages,
+        })
+    }
+
+    fn with(context: Context, opened: Opened) -> Self {
+        let (makers, finished) = Makers::start();
+        let now = Instant::now();
+        let state = Arc::new(opened.truth.state());
+        tracing::info!(
+            event = "loaded",
+            epoch = opened.writer.epoch(),
+            tenants = opened.truth.tenants().count(),
+            keyrings = state.keyrings.len(),
+        );
+        for (tenant, text) in &opened.damages {
+            tracing::warn!(event = "damaged", %tenant, %text);
+        }
+        for (tenant, text) in opened.truth.damaged() {
+            tracing::error!(event = "damaged", %tenant, %text);
+        }
+        Self {
+            context,
+            writer: opened.writer,
+            drift: opened.drift,
+            truth: opened.truth,
+            outputs: opened.outputs,
+            keys: opened.keys,
+            makers,
+            finished,
+            statuses: Statuses::default(),
+            facts: Facts::default(),
+            state,
+            retries: Retries::default(),
+            restored: opened
+                .damages
+                .into_iter()
+                .map(|(tenant, text)| (tenant, (now, text)))
+                .collect(),
+            next_due: None,
+        }
+    }
+
+    async fn turn_and_turn(mut self, mut shutdown: watch::Receiver<bool>) -> End {
+        let mut resync = Instant::now() + self.context.settings.resync;
+        loop {
+            if *shutdown.borrow() {
+                return End::Asked;
+            }
+            self.context.witness.beat();
+            if self.turn().await.is_err() {
+                return End::Deposed;
+            }
+            loop {
+                let wake = self.wake_at().min(resync);
+                tokio::select! {
+                    changed = self.context.snapshots.changed() => {
+                        if changed.is_err() {
+                            return End::Asked;
+                        }
+                        break;
+                    }
+                    Some(finding) = self.context.findings.recv() => {
+                        self.find(finding);
+                        break;
+                    }
+                    Some((name, made)) = self.finished.recv() => {
+                        self.key_finished(&name, made);
+                        break;
+                    }
+                    () = self.drift.arrived() => break,
+                    () = sleep_until(wake) => {
+                        self.context.witness.beat();
+                        if !self.writer.leads() {
+                            return End::Deposed;
+                        }
+                        let now = Instant::now();
+                        if now >= resync {
+                            resync = now + self.context.settings.resync;
+                            break;
+                        }
+                        if self.is_due(now) {
+                            break;
+                        }
+                    }
+                    _ = shutdown.wait_for(|asked| *asked) => return End::Asked,
+                }
+            }
+            sleep(SETTLE).await;
+        }
+    }
+
+    /// When to look again: at the next moment at which the plan changes by itself, at the next retry, and often enough
+    /// to notice that the Lease is lost.
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let soon = now + Duration::from_secs(5);
+        let due = self.next_due.map(|due| {
+            let left = due.0 - self.context.clock.now().0;
+            now + Duration::from_secs(u64::try_from(left).unwrap_or(0))
+        });
+        let wake = [due, self.retries.next()].into_iter().flatten().min();
+        wake.map_or(soon, |wake| wake.min(soon))
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.next_due
+            .is_some_and(|due| self.context.clock.now() >= due)
+            || self.retries.next().is_some_and(|retry| retry <= now)
+    }
+
+    /// Keeps what a check of a domain found.
+    fn find(&mut self, finding: Finding) {
+        self.facts.findings.insert(finding.uid.clone(), finding);
+        while let Ok(finding) = self.context.findings.try_recv() {
+            self.facts.findings.insert(finding.uid.clone(), finding);
+        }
+    }
+
+    fn key_finished(&mut self, name: &mintage_core::plan::KeyName, made: Result<Made, String>) {
+        match made {
+            Ok(made) => self.keys.add(made),
+            Err(cause) => {
+                self.context.witness.failed("keys");
+                tracing::error!(event = "key-not-made", owner = %name.0, alg = %name.1, %cause);
+            }
+        }
+        self.makers.done(name);
+    }
+
+    /// Forgets what was found about objects that are gone.
+    fn forget_findings(&mut self, living: &BTreeSet<Uid>) {
+        self.facts.findings.retain(|uid, _| living.contains(uid));
+    }
+}

@@ -1,0 +1,404 @@
+//! One turn.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mintage_core::plan::{Input, Plan, State, plan};
+use mintage_core::world::{Tenant, World};
+use mintage_core::{TenantRef, Uid, UnixTime};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Engine, News, RESTORED_FOR, Topic};
+use crate::api::Failure;
+use crate::outputs::{Look as OutputLook, TenantPlan};
+use crate::secrets::Place;
+use crate::snapshot::Snapshot;
+use crate::truth::Look as TruthLook;
+
+/// This process leads no longer.
+pub struct Deposed;
+
+/// How long a turn waits for keys that it wants: with them it is complete, and most are made in that time.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// Looks, plans, and brings the API to what was planned.
+    pub(super) async fn turn(&mut self) -> Result<(), Deposed> {
+        let Some(snapshot) = self.context.snapshots.borrow_and_update().clone() else {
+            return Ok(());
+        };
+        self.retries.begin(Instant::now());
+        self.look_at_drift(&snapshot).await?;
+        let world = self.world(&snapshot);
+        let mut plan = self.plan(&world).await;
+        let patience = Instant::now() + PATIENCE;
+        // At most three times: for the keys, and for a rotation that came due meanwhile.
+        for _ in 0..3 {
+            if !self.make_keys(&plan, patience).await {
+                break;
+            }
+            plan = self.plan(&world).await;
+        }
+        self.next_due = plan.next_due;
+        self.facts.making = making(&plan);
+        self.apply(&snapshot, &world, plan).await
+    }
+
+    /// The world, with what the checks of domains found.
+    fn world(&mut self, snapshot: &Snapshot) -> Arc<World> {
+        let living: BTreeSet<Uid> = snapshot
+            .world
+            .domains
+            .iter()
+            .map(|domain| domain.uid.clone())
+            .collect();
+        self.forget_findings(&living);
+        let mut world = Cow::Borrowed(&*snapshot.world);
+        for (index, domain) in snapshot.world.domains.iter().enumerate() {
+            if let Some(finding) = self.facts.findings.get(&domain.uid)
+                && finding.verified != domain.verified
+            {
+                world.to_mut().domains[index].verified = finding.verified;
+            }
+        }
+        match world {
+            Cow::Borrowed(_) => Arc::clone(&snapshot.world),
+            Cow::Owned(world) => Arc::new(world),
+        }
+    }
+
+    /// Plans beside the loop: it may take a while, and the Lease is renewed meanwhile.
+    ///
+    /// Each plan reads the clock anew: a key is published when the plan with it is made, not before.
+    async fn plan(&mut self, world: &Arc<World>) -> Plan {
+        let now = self.context.clock.now();
+        let (world, state) = (Arc::clone(world), Arc::clone(&self.state));
+        let fresh = self.keys.fresh();
+        let private = self.keys.at_hand(now, &state.keyrings);
+        let begun = Instant::now();
+        let planned = tokio::task::spawn_blocking(move || {
+            let input = Input {
+                world: &world,
+                state: &state,
+                fresh: &fresh,
+                private: &private,
+            };
+            plan(now, input)
+        });
+        let plan = planned.await.expect("planning does not panic");
+        self.context.witness.planned(&plan, now, begun.elapsed());
+        plan
+    }
+
+    /// Has the keys made that a plan wants; whether any came in time.
+    async fn make_keys(&mut self, plan: &Plan, patience: Instant) -> bool {
+        let wanted = plan.wanted.iter().filter(|name| {
+            !self.keys.has_fresh(name) && !self.truth.damaged().contains_key(&name.0.tenant)
+        });
+        self.makers.want(wanted.cloned().collect());
+        let mut came = false;
+        while self.makers.is_busy() {
+            let begun = Instant::now();
+            match timeout_at(patience, self.finished.recv()).await {
+                Ok(Some((name, made))) => {
+                    came |= made.is_ok();
+                    self.context.witness.made_key(begun.elapsed());
+                    self.key_finished(&name, made);
+                }
+                Ok(None) | Err(_) => break,
+            }
+        }
+        came
+    }
+
+    /// Looks at what others may have changed. What cannot be looked at now is looked at in the next turn.
+    async fn look_at_drift(&mut self, snapshot: &Snapshot) -> Result<(), Deposed> {
+        let mut news = self.drift.take().into_iter();
+        while let Some((place, seen)) = news.next() {
+            let outcome = self.look_at(&place, seen.as_ref(), snapshot).await;
+            match outcome {
+                Ok(()) => {}
+                Err(Failure::NotLeading) => return Err(Deposed),
+                Err(failure) => {
+                    self.context.witness.failed("drift");
+                    tracing::warn!(event = "look-failed", namespace = place.0, name = place.1, %failure);
+                    self.drift.put_back(place, seen);
+                    for (place, seen) in news {
+                        self.drift.put_back(place, seen);
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at(
+        &mut self,
+        place: &Place,
+        seen: Option<&crate::api::Version>,
+        snapshot: &Snapshot,
+    ) -> Result<(), Failure> {
+        let (tenant, text) = match self.truth.look(&self.writer, place, seen).await? {
+            TruthLook::Intact => return Ok(()),
+            TruthLook::Repaired { tenant, text } => (tenant, text),
+            TruthLook::NotOurs => {
+                match self
+                    .outputs
+                    .look(&self.writer, &mut self.keys, place, seen)
+                    .await?
+                {
+                    OutputLook::Intact => return Ok(()),
+                    OutputLook::Changed { tenant, text } => (Some(tenant), text),
+                }
+            }
+        };
+        tracing::warn!(event = "restored", %text);
+        if let Some(tenant) = tenant {
+            self.announce_tenant(snapshot, &tenant, Topic::Restored, text.clone());
+            self.restored.insert(tenant, (Instant::now(), text));
+        }
+        Ok(())
+    }
+
+    /// Brings the API to what was planned.
+    async fn apply(
+        &mut self,
+        snapshot: &Snapshot,
+        world: &World,
+        plan: Plan,
+    ) -> Result<(), Deposed> {
+        let started = Instant::now();
+        let now = self.context.clock.now();
+        let before = Arc::clone(&self.state);
+        let mut troubles: BTreeMap<TenantRef, Vec<String>> = BTreeMap::new();
+        let mut blocked = self
+            .care_for_finalizers(snapshot, &plan, &mut troubles)
+            .await?;
+        for tenant in plan.state.tenants.iter().map(|ledger| &ledger.tenant) {
+            if self.retries.waits(tenant, started) {
+                blocked.insert(tenant.clone());
+            }
+        }
+        self.write_truth(&plan, &mut blocked, &mut troubles).await?;
+        self.tell_keys(snapshot, &before);
+
+        let known: Vec<TenantRef> = self.outputs.tenants().cloned().collect();
+        for (tenant, wanted) in by_tenant(&plan, world, &known) {
+            if blocked.contains(&tenant) || self.truth.damaged().contains_key(&tenant) {
+                continue;
+            }
+            let outcome = self
+                .outputs
+                .apply(&self.writer, &mut self.keys, now, &tenant, &wanted)
+                .await;
+            if outcome.deposed {
+                return Err(Deposed);
+            }
+            if !outcome.failures.is_empty() {
+                troubles.entry(tenant).or_default().extend(outcome.failures);
+            }
+        }
+        self.let_go(snapshot, &plan, &blocked, &mut troubles)
+            .await?;
+        self.judge(snapshot, &plan, troubles, started);
+        self.write_statuses(snapshot, &plan, now).await
+    }
+
+    async fn write_truth(
+        &mut self,
+        plan: &Plan,
+        blocked: &mut BTreeSet<TenantRef>,
+        troubles: &mut BTreeMap<TenantRef, Vec<String>>,
+    ) -> Result<(), Deposed> {
+        if plan.state == *self.state {
+            return Ok(());
+        }
+        let outcome = self
+            .truth
+            .write(&self.writer, plan.state.clone().split(), blocked)
+            .await;
+        if outcome.deposed {
+            return Err(Deposed);
+        }
+        let whole = outcome.failed.is_empty()
+            && blocked.is_empty()
+            && self.truth.damaged().is_empty()
+            && !outcome.conflict;
+        self.state = Arc::new(if whole {
+            plan.state.clone()
+        } else {
+            self.truth.state()
+        });
+        for (tenant, reason) in outcome.failed {
+            blocked.insert(tenant.clone());
+            troubles.entry(tenant).or_default().push(reason);
+        }
+        if outcome.conflict {
+            self.reload().await?;
+        }
+        Ok(())
+    }
+
+    /// Somebody else changed what is stored while it was written: it is read anew, and a later leader is made way for.
+    async fn reload(&mut self) -> Result<(), Deposed> {
+        self.context.witness.failed("conflict");
+        let namespace = &self.context.settings.namespace;
+        match crate::truth::Truth::load(self.writer.client(), namespace, self.writer.epoch()).await
+        {
+            Ok(truth) => {
+                self.state = Arc::new(truth.state());
+                self.truth = truth;
+                Ok(())
+            }
+            Err(Failure::NotLeading) => Err(Deposed),
+            Err(failure) => {
+                // The next write meets the same conflict and comes here again.
+                tracing::warn!(event = "reload-failed", %failure);
+                Ok(())
+            }
+        }
+    }
+
+    async fn write_statuses(
+        &mut self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        now: UnixTime,
+    ) -> Result<(), Deposed> {
+        let challenge = self.context.challenge;
+        let (written, failures, deposed) = self
+            .statuses
+            .write(&self.writer, snapshot, plan, &self.facts, challenge, now)
+            .await;
+        for written in written {
+            let Some((ready, reason, message)) = written.turned else {
+                continue;
+            };
+            self.context.witness.announce(News {
+                object: written.object,
+                uid: written.uid,
+                reason: if ready {
+                    Topic::Served
+                } else {
+                    Topic::NotServed
+                },
+                message: if ready {
+                    message
+                } else {
+                    format!("{reason}: {message}")
+                },
+            });
+        }
+        if deposed {
+            return Err(Deposed);
+        }
+        for failure in failures {
+            self.context.witness.failed("status");
+            tracing::warn!(event = "status-failed", %failure);
+            self.retries.again(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// What the statuses are to say of what went wrong, and when it is tried again.
+    fn judge(
+        &mut self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        mut troubles: BTreeMap<TenantRef, Vec<String>>,
+        now: Instant,
+    ) {
+        for ledger in &plan.state.tenants {
+            let tenant = &ledger.tenant;
+            match troubles.get(tenant) {
+                Some(texts) => {
+                    self.context.witness.failed("apply");
+                    for text in texts {
+                        tracing::warn!(event = "write-failed", %tenant, %text);
+                    }
+                    self.announce_tenant(snapshot, tenant, Topic::WriteFailed, texts.join("\n"));
+                    self.retries.fail(tenant, now);
+                }
+                // One that waits is not well yet: it says what it said.
+                None if self.retries.waits(tenant, now) => {
+                    let said = self.facts.troubles.remove(tenant);
+                    troubles.extend(said.map(|texts| (tenant.clone(), texts)));
+                }
+                None => self.retries.succeed(tenant),
+            }
+        }
+        self.restored
+            .retain(|_, (since, _)| now.duration_since(*since) < RESTORED_FOR);
+        for (tenant, (_, text)) in &self.restored {
+            troubles
+                .entry(tenant.clone())
+                .or_default()
+                .push(text.clone());
+        }
+        self.facts.troubles = troubles;
+        self.facts.stuck = self.truth.damaged().clone();
+    }
+
+    /// Says which keys are new or revoked.
+    fn tell_keys(&self, snapshot: &Snapshot, before: &State) {
+        for (tenant, topic, text) in super::tenants::key_news(before, &self.state) {
+            tracing::info!(event = "keys", %tenant, %text);
+            self.announce_tenant(snapshot, &tenant, topic, text);
+        }
+    }
+}
+
+/// How many keys each tenant waits for.
+fn making(plan: &Plan) -> BTreeMap<TenantRef, usize> {
+    let mut making = BTreeMap::new();
+    for (owner, alg) in &plan.wanted {
+        // A rotation makes nobody wait.
+        let has_one = plan
+            .state
+            .keyrings
+            .iter()
+            .any(|ring| ring.owner == *owner && ring.keys.iter().any(|key| key.alg() == *alg));
+        if !has_one {
+            *making.entry(owner.tenant.clone()).or_default() += 1;
+        }
+    }
+    making
+}
+
+/// A plan by tenant; the tenants of which there are Secrets although nothing is planned for them are among them.
+fn by_tenant<'a>(
+    plan: &'a Plan,
+    world: &World,
+    known: &[TenantRef],
+) -> BTreeMap<TenantRef, TenantPlan<'a>> {
+    let declared: BTreeMap<&TenantRef, &Tenant> = world
+        .tenants
+        .iter()
+        .map(|tenant| (&tenant.at, tenant))
+        .collect();
+    let mut tenants: BTreeMap<TenantRef, TenantPlan<'a>> = BTreeMap::new();
+    for tenant in known {
+        tenants.entry(tenant.clone()).or_default();
+    }
+    for ((tenant, namespace), bundle) in &plan.bundles {
+        let plan = tenants.entry(tenant.clone()).or_default();
+        plan.bundles.insert(namespace, bundle);
+        let is_served = world.namespaces.get(namespace).is_some_and(|info| {
+            info.opted_in
+                && declared
+                    .get(tenant)
+                    .is_some_and(|tenant| tenant.allows(namespace, &info.labels))
+        });
+        if is_served {
+            plan.served.insert(namespace);
+        }
+    }
+    for keyring in &plan.state.keyrings {
+        let plan = tenants.entry(keyring.owner.tenant.clone()).or_default();
+        plan.keyrings.insert(&keyring.owner, keyring);
+    }
+    tenants
+}

@@ -1,0 +1,267 @@
+//! How each object fares, as its `status` says it.
+
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use mintage_core::plan::{Reason, Status};
+use mintage_core::{TenantRef, Uid, UnixTime};
+use mintage_crds::audience::{ApiAudienceStatus, UndeclaredScopes};
+use mintage_crds::domain::{Challenge, CustomDomainStatus};
+use mintage_crds::status::{READY, find};
+use mintage_crds::tenant::TenantStatus;
+use mintage_crds::{ApiAudience, CustomDomain, Tenant};
+
+use crate::observe::VERIFIED;
+use crate::snapshot::Finding;
+
+pub use write::{ChallengeOf, Statuses, Written, number};
+
+/// Condition of a Tenant: something of it could not be done or had to be restored.
+const DEGRADED: &str = "Degraded";
+
+/// The most bytes of a condition's message.
+const MAX_MESSAGE: usize = 32_768;
+
+/// What the plan does not know: how far its wishes have come.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The tenants of which something could not be done or had to be restored, in words.
+    pub troubles: BTreeMap<TenantRef, Vec<String>>,
+    /// The tenants of which nothing can be done at all.
+    pub stuck: BTreeMap<TenantRef, String>,
+    /// The tenants whose first keys are being made.
+    pub making: BTreeMap<TenantRef, usize>,
+    /// What the checks of domains found, by the life of the object.
+    pub findings: BTreeMap<Uid, Finding>,
+}
+
+/// What a condition is to say.
+struct Say<'a> {
+    type_: &'a str,
+    holds: bool,
+    reason: &'a str,
+    message: String,
+}
+
+/// The status of a Tenant.
+pub fn tenant(
+    object: &Tenant,
+    at: &TenantRef,
+    fares: &Status,
+    facts: &Facts,
+    now: UnixTime,
+) -> TenantStatus {
+    let old = object.status.as_ref().map(|status| &status.conditions);
+    let troubles = facts
+        .troubles
+        .get(at)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let stuck = facts.stuck.get(at);
+    let degraded = match stuck {
+        Some(text) => text.clone(),
+        None => troubles.join("\n"),
+    };
+    let holds = !degraded.is_empty();
+    let degraded = Say {
+        type_: DEGRADED,
+        holds,
+        reason: if holds { "Trouble" } else { "AsExpected" },
+        message: degraded,
+    };
+    let says = [ready(at, fares, facts, old), degraded];
+    TenantStatus {
+        observed_generation: object.metadata.generation,
+        issuer: Some(issuer(&object.spec.domain)),
+        conditions: conditions(old, says, object.metadata.generation, now),
+    }
+}
+
+/// The status of an `ApiAudience`.
+pub fn audience(
+    object: &ApiAudience,
+    at: &TenantRef,
+    issuer: Option<String>,
+    fares: &Status,
+    facts: &Facts,
+    now: UnixTime,
+) -> ApiAudienceStatus {
+    let old = object.status.as_ref().map(|status| &status.conditions);
+    ApiAudienceStatus {
+        observed_generation: object.metadata.generation,
+        issuer: issuer.filter(|_| fares.reason.is_ready()),
+        undeclared_scopes: undeclared(object),
+        conditions: conditions(
+            old,
+            [ready(at, fares, facts, old)],
+            object.metadata.generation,
+            now,
+        ),
+    }
+}
+
+/// The status of a `CustomDomain`.
+pub fn domain(
+    object: &CustomDomain,
+    at: &TenantRef,
+    challenge: Option<Challenge>,
+    fares: &Status,
+    facts: &Facts,
+    now: UnixTime,
+) -> CustomDomainStatus {
+    let old = object.status.as_ref().map(|status| &status.conditions);
+    let uid = object
+        .metadata
+        .uid
+        .as_deref()
+        .and_then(|uid| Uid::parse(uid).ok());
+    let finding = uid.and_then(|uid| facts.findings.get(&uid));
+    let known = old.and_then(|old| find(old, VERIFIED));
+    let verified = match (finding, known) {
+        (Some(finding), _) => Say {
+            type_: VERIFIED,
+            holds: finding.verified,
+            reason: if finding.verified {
+                "Shown"
+            } else {
+                "NotShown"
+            },
+            message: finding.message.clone(),
+        },
+        // Not checked yet by this process: what was said stays.
+        (None, Some(known)) => Say {
+            type_: VERIFIED,
+            holds: known.status == "True",
+            reason: &known.reason,
+            message: known.message.clone(),
+        },
+        (None, None) => Say {
+            type_: VERIFIED,
+            holds: false,
+            reason: "NotChecked",
+            message: "control over the domain has not been checked yet".to_owned(),
+        },
+    };
+    let says = [ready(at, fares, facts, old), verified];
+    CustomDomainStatus {
+        observed_generation: object.metadata.generation,
+        issuer: Some(issuer(&object.spec.domain)),
+        challenge,
+        conditions: conditions(old, says, object.metadata.generation, now),
+    }
+}
+
+/// `Ready`: what the plan says, once it has been carried out. What is in use stays ready while something new is made or
+/// cannot be written: `Degraded` says that.
+fn ready<'a>(
+    tenant: &TenantRef,
+    fares: &'a Status,
+    facts: &Facts,
+    old: Option<&Vec<Condition>>,
+) -> Say<'a> {
+    let no = |reason: &'a str, message| Say {
+        type_: READY,
+        holds: false,
+        reason,
+        message,
+    };
+    if !fares.reason.is_ready() {
+        return no(code(fares.reason), with_notes(&fares.message, &fares.notes));
+    }
+    let was_ready = old
+        .and_then(|old| find(old, READY))
+        .is_some_and(|ready| ready.status == "True");
+    if !was_ready {
+        if let Some(text) = facts.stuck.get(tenant) {
+            return no("NotApplied", text.clone());
+        }
+        if let Some(texts) = facts.troubles.get(tenant) {
+            return no("NotApplied", texts.join("\n"));
+        }
+        if let Some(count) = facts.making.get(tenant) {
+            let text = format!("{count} keys of tenant {tenant} are being made");
+            return no("MakingKeys", text);
+        }
+    }
+    Say {
+        type_: READY,
+        holds: true,
+        reason: code(fares.reason),
+        message: with_notes(&fares.message, &fares.notes),
+    }
+}
+
+fn code(reason: Reason) -> &'static str {
+    mintage_core::code::Coded::code(reason)
+}
+
+fn with_notes(message: &str, notes: &[String]) -> String {
+    if notes.is_empty() {
+        return message.to_owned();
+    }
+    format!("{message}. Note: {}", notes.join("; "))
+}
+
+/// Grants of scopes that the API does not declare.
+fn undeclared(object: &ApiAudience) -> Vec<UndeclaredScopes> {
+    let declared: BTreeSet<&String> = object.spec.scopes.iter().map(|scope| &scope.name).collect();
+    let grants = (0_u32..).zip(&object.spec.grants);
+    let undeclared = grants.map(|(grant, of)| {
+        let beyond = of.scopes.iter().filter(|scope| !declared.contains(scope));
+        UndeclaredScopes {
+            grant,
+            scopes: beyond.cloned().collect(),
+        }
+    });
+    undeclared
+        .filter(|grant| !grant.scopes.is_empty())
+        .collect()
+}
+
+/// The issuer of a domain.
+pub fn issuer(domain: &str) -> String {
+    format!("https://{domain}/")
+}
+
+/// The conditions, each with the moment of its last transition.
+fn conditions<'a, const N: usize>(
+    old: Option<&Vec<Condition>>,
+    says: [Say<'a>; N],
+    generation: Option<i64>,
+    now: UnixTime,
+) -> Vec<Condition> {
+    let condition = |say: Say<'a>| {
+        let status = if say.holds { "True" } else { "False" };
+        let known = old.and_then(|old| find(old, say.type_));
+        let since = known
+            .filter(|known| known.status == status)
+            .map_or_else(|| moment(now), |known| known.last_transition_time.clone());
+        Condition {
+            type_: say.type_.to_owned(),
+            status: status.to_owned(),
+            reason: say.reason.to_owned(),
+            message: shortened(say.message),
+            observed_generation: generation,
+            last_transition_time: since,
+        }
+    };
+    says.into_iter().map(condition).collect()
+}
+
+fn moment(now: UnixTime) -> Time {
+    Time(jiff::Timestamp::from_second(now.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_MESSAGE {
+        let mut end = MAX_MESSAGE - 4;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,10 @@
+//! The operator on a real API server.
+
+mod convergence;
+mod crashes;
+mod keyrings;
+mod names;
+mod outages;
+mod quickstart;
+mod scene;
+mod tenants;

@@ -1,0 +1,179 @@
+//! `mintage-operator` as a process outside the cluster, with nothing but a kubeconfig.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use crate::cluster::{Cluster, within};
+use crate::dev::{binary, http};
+
+/// The namespace that the operator calls its own.
+pub const NAMESPACE: &str = "mintage-system";
+
+/// The name of its `ServiceAccount`, as the chart's.
+pub const ACCOUNT: &str = "mintage-operator";
+
+/// How an operator is started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Further arguments.
+    pub arguments: Vec<String>,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Options {
+    /// With arguments.
+    pub fn with(arguments: &[&str]) -> Self {
+        Self {
+            arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// A running operator; it ends with this value.
+pub struct Operator {
+    child: Child,
+    admin: String,
+    log: PathBuf,
+}
+
+impl Operator {
+    /// Starts one as the user of a kubeconfig file. It may not be ready yet.
+    pub fn start(kubeconfig: &Path, folder: &Path, options: &Options) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let log = folder.join(format!("operator-{number}.log"));
+        let file = std::fs::File::create(&log)?;
+        let port = crate::cluster::free_port()?;
+        let admin = format!("127.0.0.1:{port}");
+        let child = Command::new(binary("mintage-operator")?)
+            .args(["--namespace", NAMESPACE, "--admin-listen", &admin])
+            .args(["--identity", &format!("operator-{number}")])
+            .args(&options.arguments)
+            .env("KUBECONFIG", kubeconfig)
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .env("NO_PROXY", "*")
+            .envs(options.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Self { child, admin, log })
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn ready(&mut self) -> Result<()> {
+        let (admin, log) = (self.admin.clone(), self.log.clone());
+        let child = &mut self.child;
+        let ready = within(Duration::from_mins(1), "the operator is ready", async || {
+            if let Some(status) = child.try_wait()? {
+                bail!("it ended with {status}");
+            }
+            let answer = http()?.get(format!("http://{admin}/readyz")).send().await?;
+            let (status, text) = (answer.status(), answer.text().await?);
+            ensure!(status.is_success(), "{status}: {text}");
+            Ok(())
+        });
+        ready
+            .await
+            .with_context(|| format!("the end of its log:\n{}", tail(&log)))
+    }
+
+    /// A line of its metrics, by its beginning; the number at its end.
+    pub async fn metric(&self, start: &str) -> Result<Option<f64>> {
+        let text = self.metrics().await?;
+        let line = text.lines().find(|line| line.starts_with(start));
+        line.and_then(|line| line.rsplit(' ').next())
+            .map(|number| Ok(number.parse()?))
+            .transpose()
+    }
+
+    /// All metrics.
+    pub async fn metrics(&self) -> Result<String> {
+        let url = format!("http://{}/metrics", self.admin);
+        Ok(http()?.get(url).send().await?.error_for_status()?.text().await?)
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
+    /// Waits for its end; its exit code.
+    pub async fn ended(&mut self, patience: Duration) -> Result<Option<i32>> {
+        let status = tokio::time::timeout(patience, self.child.wait()).await;
+        let status = status.with_context(|| format!("it runs still\n{}", tail(&self.log)))?;
+        Ok(status?.code())
+    }
+
+    /// Asks it to end, and waits for that; its exit code.
+    pub async fn terminate(&mut self) -> Result<Option<i32>> {
+        self.signal(Signal::TERM)?;
+        self.ended(Duration::from_secs(40)).await
+    }
+
+    /// Ends it at once.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Stands it still.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id = self.child.id().context("it has ended")?;
+        let id = Pid::from_raw(id.cast_signed()).context("a process has a number")?;
+        Ok(kill_process(id, signal)?)
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
+
+/// The namespace and the `ServiceAccount` of the operator, with the permissions of the chart; a kubeconfig file for it.
+pub async fn install_account(cluster: &Cluster) -> Result<PathBuf> {
+    use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+    use kube::Api;
+    use kube::api::{ObjectMeta, PostParams};
+
+    let client = cluster.admin().await?;
+    let named = |name: &str| ObjectMeta {
+        name: Some(name.to_owned()),
+        ..ObjectMeta::default()
+    };
+    let namespace = Namespace {
+        metadata: named(NAMESPACE),
+        ..Namespace::default()
+    };
+    let account = ServiceAccount {
+        metadata: named(ACCOUNT),
+        ..ServiceAccount::default()
+    };
+    let params = PostParams::default();
+    Api::<Namespace>::all(client.clone())
+        .create(&params, &namespace)
+        .await?;
+    Api::<ServiceAccount>::namespaced(client, NAMESPACE)
+        .create(&params, &account)
+        .await?;
+    crate::permissions::grant(cluster).await?;
+    cluster.service_account(NAMESPACE, ACCOUNT).await
+}

@@ -1,0 +1,103 @@
+//! A pod's sidecar as a process, reading a folder as kubelet mounts it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use reqwest::Response;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::dev::{binary, http};
+
+/// A running sidecar; it ends with this value.
+pub struct Sidecar {
+    _child: Child,
+    /// Where its workload API listens.
+    pub workload_api: SocketAddr,
+    /// Where its health and metrics are.
+    pub admin: SocketAddr,
+}
+
+impl Sidecar {
+    /// Starts a sidecar on a folder as a workload, as `shop/checkout`, and waits until it is ready.
+    pub async fn start(dir: &Path, workload: &str, options: &[&str]) -> Result<Self> {
+        let mut child = Command::new(binary("mintage-sidecar")?)
+            .arg("--dir")
+            .arg(dir)
+            .args(["--as", workload])
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stderr = child.stderr.take().context("no standard error")?;
+        let mut lines = BufReader::new(stderr).lines();
+        let (workload_api, admin) = loop {
+            let line = lines.next_line().await?.context("it ended")?;
+            let line: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+            if line["event"] == "listening" {
+                let address = |name: &str| -> Result<SocketAddr> {
+                    Ok(line[name].as_str().context("no address")?.parse()?)
+                };
+                break (address("workload_api")?, address("admin")?);
+            }
+        };
+        // A log that nobody reads is dropped, in the end.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let sidecar = Self {
+            _child: child,
+            workload_api,
+            admin,
+        };
+        sidecar.ready().await?;
+        Ok(sidecar)
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let url = format!("http://{}/readyz", self.admin);
+        for _ in 0..200 {
+            if http()?.get(&url).send().await?.status() == 200 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("{}", http()?.get(&url).send().await?.text().await?)
+    }
+
+    /// Asks for a token; the whole answer.
+    pub async fn ask(&self, audience: &str) -> Result<Response> {
+        let url = format!("http://{}/oauth/token", self.workload_api);
+        let form = [("grant_type", "client_credentials"), ("audience", audience)];
+        Ok(http()?.post(url).form(&form).send().await?)
+    }
+
+    /// A token for an audience.
+    pub async fn token(&self, audience: &str) -> Result<String> {
+        let answer = self.ask(audience).await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        ensure!(status == 200, "{status}: {text}");
+        let answer: Value = serde_json::from_str(&text)?;
+        let token = answer["access_token"].as_str().context("no token")?;
+        Ok(token.to_owned())
+    }
+
+    /// Asks whether a token is good.
+    pub async fn validate(&self, token: &str) -> Result<Response> {
+        let url = format!("http://{}/validate", self.workload_api);
+        Ok(http()?.post(url).bearer_auth(token).send().await?)
+    }
+}
+
+/// The header of a token, read and not believed.
+pub fn header(token: &str) -> Result<Value> {
+    use base64::Engine as _;
+    let part = token.split('.').next().context("no header")?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
