@@ -8,17 +8,28 @@
 //!
 //! Every replica watches and serves the webhook; one of them, the holder of the Lease, writes.
 
+pub mod admin;
 pub mod api;
+pub mod connect;
 mod drift;
 pub mod engine;
+pub mod events;
 mod failpoint;
+pub mod health;
 pub mod inject;
 mod keys;
+pub mod lease;
+pub mod metrics;
 pub mod observe;
+pub mod options;
 mod outputs;
+pub mod run;
 mod secrets;
 pub mod snapshot;
+pub mod stale;
+pub mod stand;
 pub mod status;
 pub mod tls;
 mod truth;
+pub mod uninstall;
 pub mod webhook;

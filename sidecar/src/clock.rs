@@ -1,7 +1,7 @@
 //! The one place that reads the clock, and the one that draws random bytes: everything else takes them as arguments.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use mintage_core::UnixTime;
@@ -11,23 +11,36 @@ use mintage_core::claims::Jti;
 pub trait Clock: Send + Sync {
     /// Now, in whole seconds.
     fn now(&self) -> UnixTime;
+
+    /// Now, in microseconds since 1970.
+    fn micros(&self) -> i64 {
+        self.now().0.saturating_mul(1_000_000)
+    }
 }
 
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-impl Clock for SystemClock {
-    fn now(&self) -> UnixTime {
+impl SystemClock {
+    fn since_1970() -> Duration {
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the one reader of the clock"
         )]
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         // A clock before 1970 is not set; everything is then in the future, and nothing is good.
-        UnixTime(since.map_or(0, |since| {
-            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-        }))
+        since.unwrap_or_default()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixTime {
+        UnixTime(i64::try_from(Self::since_1970().as_secs()).unwrap_or(i64::MAX))
+    }
+
+    fn micros(&self) -> i64 {
+        i64::try_from(Self::since_1970().as_micros()).unwrap_or(i64::MAX)
     }
 }
 

@@ -11,7 +11,7 @@ pub mod admin;
 mod cache;
 pub mod clock;
 mod context;
-mod descriptors;
+pub mod descriptors;
 pub mod files;
 mod front;
 mod guard;

@@ -34,7 +34,7 @@ async fn serve(options: Options) -> Result<()> {
     let traces = options
         .otlp_endpoint
         .as_deref()
-        .map(Traces::start)
+        .map(|endpoint| Traces::start(endpoint, "mintage-sidecar"))
         .transpose()?
         .map(Arc::new);
     let app = App {

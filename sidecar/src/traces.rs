@@ -1,4 +1,5 @@
-//! One span for each request to the workload API, sent to a collector (OTLP over HTTP). Only where it is asked for.
+//! One span for each request to the workload API, and for each plan of the operator, sent to a collector (OTLP over
+//! HTTP). Only where it is asked for.
 
 use std::time::Duration;
 
@@ -54,9 +55,10 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Spans go to `<endpoint>/v1/traces`, gathered, from a thread of their own. A collector that does not answer costs
-    /// spans and nothing else. To be called on a tokio runtime.
-    pub fn start(endpoint: &str) -> Result<Self> {
+    /// Spans go to `<endpoint>/v1/traces`, gathered, from a thread of their own, under the name of a service unless
+    /// `OTEL_SERVICE_NAME` gives another. A collector that does not answer costs spans and nothing else. To be called on
+    /// a tokio runtime.
+    pub fn start(endpoint: &str, service: &'static str) -> Result<Self> {
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Client {
@@ -68,7 +70,7 @@ impl Traces {
             .context("traces cannot be sent")?;
         let mut resource = Resource::builder();
         if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
-            resource = resource.with_service_name("mintage-sidecar");
+            resource = resource.with_service_name(service);
         }
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
         let provider = SdkTracerProvider::builder()
@@ -99,6 +101,19 @@ impl Traces {
                 KeyValue::new("http.route", route),
             ]);
         Traced(self.tracer.build_with_context(span, &parent))
+    }
+
+    /// Sends a span of something that the process did by itself and that has just ended, with numbers that tell of it.
+    pub fn did(&self, name: &'static str, took: Duration, counts: &[(&'static str, usize)]) {
+        let ended = opentelemetry::time::now();
+        let counts = counts.iter().map(|(name, count)| {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            KeyValue::new(*name, count)
+        });
+        let span = SpanBuilder::from_name(name)
+            .with_start_time(ended.checked_sub(took).unwrap_or(ended))
+            .with_attributes(counts);
+        self.tracer.build(span).end_with_timestamp(ended);
     }
 
     /// Sends what waits; for a thread that may wait.

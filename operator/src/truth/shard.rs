@@ -152,13 +152,13 @@ pub fn shards(parts: &TenantParts) -> BTreeMap<String, Shard> {
     let mut shards: BTreeMap<String, Shard> = BTreeMap::new();
     for (namespace, part) in &parts.namespaces {
         let shard = shards
-            .entry(part_name(namespace.as_str(), 'n'))
+            .entry(part_name(namespace))
             .or_default();
         shard.namespaces.insert(namespace.clone(), part.clone());
     }
     for (identifier, part) in &parts.audiences {
         let shard = shards
-            .entry(part_name(identifier.as_str(), 'a'))
+            .entry(part_name(identifier))
             .or_default();
         shard.audiences.insert(identifier.clone(), part.clone());
     }

@@ -1,7 +1,7 @@
 //! What can be counted and measured, in `OpenMetrics`. `docs/metrics.md` lists it for those who read it.
 
 mod labels;
-mod process;
+pub mod process;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -1,0 +1,338 @@
+//! Pods that ask for a sidecar and have none, or another than they would get now: made while no operator answered, before
+//! their namespace opted in, or under an older operator. Nobody is restarted; it is said, so that somebody does it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use mintage_core::{Namespace, TenantRef};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::events::{Events, Severity};
+use crate::metrics::Metrics;
+
+/// Who made a pod hears of it so often at most.
+const REMIND: Duration = Duration::from_hours(1);
+
+/// Pods are looked at so often at most: they come and go in bursts.
+const SETTLE: Duration = Duration::from_secs(10);
+
+mintage_core::coded! {
+    /// Why a pod is stale.
+    pub enum Reason {
+        /// It has no sidecar.
+        Missing = "missing",
+        /// It has another sidecar than it would get now.
+        Outdated = "outdated",
+        /// It would not be admitted now.
+        Refused = "refused",
+    }
+}
+
+mintage_core::coded! {
+    /// The reasons of Events.
+    pub enum Topic {
+        /// Pods of an owner are stale.
+        StalePod = "StalePod",
+    }
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: &'static [Self] = <Self as mintage_core::code::Coded>::ALL;
+}
+
+/// What made a pod, or the pod itself.
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Owner {
+    /// As `apps/v1`.
+    pub api_version: String,
+    /// As `ReplicaSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Which life of it.
+    pub uid: String,
+}
+
+/// A pod, as far as it matters here.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// What made it.
+    pub owner: Owner,
+    /// Its tenant, if it can be told.
+    pub tenant: Option<TenantRef>,
+    /// The hash of the sidecar that it has.
+    pub has: Option<String>,
+    /// The hash of the sidecar that it would get now, or why it would not be admitted.
+    pub wants: Result<String, String>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Survey {
+    /// How many pods are stale, and why.
+    pub by_reason: BTreeMap<Reason, usize>,
+    /// How many pods of each tenant.
+    pub by_tenant: BTreeMap<TenantRef, usize>,
+    /// What each owner is to hear.
+    pub owners: BTreeMap<(Namespace, Owner), Told>,
+}
+
+/// What an owner is to hear.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// How many of its pods are stale.
+    pub pods: usize,
+    /// Why, for one of them.
+    pub reason: Reason,
+    /// Why it would not be admitted.
+    pub refusal: Option<String>,
+}
+
+/// Looks at pods that are to have a sidecar. Those that are ending do not belong among them.
+pub fn survey(pods: impl IntoIterator<Item = Pod>) -> Survey {
+    let mut found = Survey::default();
+    for pod in pods {
+        let (reason, refusal) = match (&pod.has, &pod.wants) {
+            (Some(has), Ok(wants)) if has == wants => continue,
+            // It is missing whatever it would get.
+            (None, Ok(_)) => (Reason::Missing, None),
+            (None, Err(refusal)) => (Reason::Missing, Some(refusal.clone())),
+            (Some(_), Ok(_)) => (Reason::Outdated, None),
+            (Some(_), Err(refusal)) => (Reason::Refused, Some(refusal.clone())),
+        };
+        *found.by_reason.entry(reason).or_default() += 1;
+        if let Some(tenant) = pod.tenant {
+            *found.by_tenant.entry(tenant).or_default() += 1;
+        }
+        found
+            .owners
+            .entry((pod.namespace, pod.owner))
+            .and_modify(|told| told.pods += 1)
+            .or_insert(Told {
+                pods: 1,
+                reason,
+                refusal,
+            });
+    }
+    found
+}
+
+impl Told {
+    /// In words, with the mend.
+    fn message(&self, owner: &Owner) -> String {
+        let what = match self.reason {
+            Reason::Missing => "asks for a Mintage sidecar and has none",
+            Reason::Outdated => "has another Mintage sidecar than it would get now",
+            Reason::Refused => "has a Mintage sidecar, but would not be admitted any more",
+        };
+        let pods = match (self.pods, owner.kind.as_str()) {
+            (_, "Pod") => "The pod".to_owned(),
+            (1, _) => "A pod".to_owned(),
+            (pods, _) => format!("Each of {pods} pods"),
+        };
+        match &self.refusal {
+            Some(refusal) => format!("{pods} {what}: {refusal}"),
+            None => format!(
+                "{pods} {what}: start it anew (kubectl rollout restart), or label it mintage.dev/inject: \"false\" if it is to have none"
+            ),
+        }
+    }
+}
+
+/// Whom was told when.
+#[derive(Debug, Default)]
+struct Reminders(HashMap<(Namespace, Owner, Reason), Instant>);
+
+impl Reminders {
+    /// Whether an owner is to be told now. Owners that are in order again are forgotten, but only after a while: one that
+    /// goes back and forth is told no more often.
+    fn due(&mut self, namespace: &Namespace, owner: &Owner, reason: Reason, now: Instant) -> bool {
+        let key = (namespace.clone(), owner.clone(), reason);
+        let due = self
+            .0
+            .get(&key)
+            .is_none_or(|last| now.duration_since(*last) >= REMIND);
+        if due {
+            self.0.insert(key, now);
+        }
+        due
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        self.0.retain(|_, last| now.duration_since(*last) < REMIND);
+    }
+}
+
+/// Reports stale pods for as long as it is polled: after each change that `pods` shows, and hourly. `look` gives the pods
+/// that are to have a sidecar.
+pub async fn keep<T: Send + Sync>(
+    mut pods: watch::Receiver<T>,
+    look: impl Fn(&T) -> Vec<Pod> + Send,
+    found: watch::Sender<Arc<Survey>>,
+    events: Events,
+    metrics: Arc<Metrics>,
+) {
+    let mut reminders = Reminders::default();
+    loop {
+        let survey = {
+            let pods = pods.borrow_and_update();
+            survey(look(&pods))
+        };
+        metrics.set_stale(&survey.by_reason);
+        let now = Instant::now();
+        reminders.forget_old(now);
+        for ((namespace, owner), told) in &survey.owners {
+            if reminders.due(namespace, owner, told.reason, now) {
+                let about = reference(namespace, owner);
+                let message = told.message(owner);
+                events.publish(about, Topic::StalePod, Severity::Warning, &message);
+            }
+        }
+        let survey = Arc::new(survey);
+        found.send_if_modified(|last| {
+            let is_news = *last != survey;
+            *last = survey;
+            is_news
+        });
+        sleep(SETTLE).await;
+        tokio::select! {
+            changed = pods.changed() => {
+                if changed.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+            () = sleep(REMIND) => {}
+        }
+    }
+}
+
+fn reference(namespace: &Namespace, owner: &Owner) -> ObjectReference {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    ObjectReference {
+        api_version: text(&owner.api_version),
+        kind: text(&owner.kind),
+        name: text(&owner.name),
+        namespace: Some(namespace.to_string()),
+        uid: text(&owner.uid),
+        ..ObjectReference::default()
+    }
+}
+
+/// The namespaces whose pods never get a sidecar, whatever their labels say: the webhook is not asked there.
+pub fn excluded(own: &Namespace, others: &[Namespace]) -> BTreeSet<Namespace> {
+    let system = ["kube-node-lease", "kube-public", "kube-system"];
+    let system = system
+        .into_iter()
+        .map(|name| Namespace::parse(name).expect("it is a name"));
+    system
+        .chain([own.clone()])
+        .chain(others.iter().cloned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(owner: &str, has: Option<&str>, wants: Result<&str, &str>) -> Pod {
+        Pod {
+            namespace: Namespace::parse("shop").unwrap(),
+            owner: Owner {
+                api_version: "apps/v1".to_owned(),
+                kind: "ReplicaSet".to_owned(),
+                name: owner.to_owned(),
+                uid: "1".to_owned(),
+            },
+            tenant: Some(TenantRef::parse("identity/acme").unwrap()),
+            has: has.map(str::to_owned),
+            wants: wants.map(str::to_owned).map_err(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn pods_are_stale_without_a_current_sidecar() {
+        let found = survey([
+            pod("good", Some("a"), Ok("a")),
+            pod("late", None, Ok("a")),
+            pod("old", Some("b"), Ok("a")),
+            pod("old", Some("b"), Ok("a")),
+            pod("gone", Some("a"), Err("no tenant")),
+            pod("lost", None, Err("no tenant")),
+        ]);
+        let counts = [
+            (Reason::Missing, 2),
+            (Reason::Outdated, 2),
+            (Reason::Refused, 1),
+        ];
+        assert_eq!(found.by_reason, BTreeMap::from(counts));
+        let tenant = TenantRef::parse("identity/acme").unwrap();
+        assert_eq!(found.by_tenant, BTreeMap::from([(tenant, 5)]));
+        let told: Vec<_> = found
+            .owners
+            .iter()
+            .map(|((_, owner), told)| (&*owner.name, told.pods, told.reason))
+            .collect();
+        let expected = [
+            ("gone", 1, Reason::Refused),
+            ("late", 1, Reason::Missing),
+            ("lost", 1, Reason::Missing),
+            ("old", 2, Reason::Outdated),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(survey([]), Survey::default());
+    }
+
+    #[test]
+    fn the_words_name_the_mend() {
+        let found = survey([
+            pod("old", Some("b"), Ok("a")),
+            pod("old", Some("b"), Ok("a")),
+            pod("gone", Some("a"), Err("no tenant admits namespace shop")),
+        ]);
+        let messages: Vec<String> = found
+            .owners
+            .iter()
+            .map(|((_, owner), told)| told.message(owner))
+            .collect();
+        assert_eq!(
+            messages,
+            [
+                "A pod has a Mintage sidecar, but would not be admitted any more: no tenant admits namespace shop",
+                "Each of 2 pods has another Mintage sidecar than it would get now: start it anew (kubectl rollout restart), or label it mintage.dev/inject: \"false\" if it is to have none",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_owner_is_told_once_an_hour() {
+        let mut reminders = Reminders::default();
+        let begun = Instant::now();
+        let Pod {
+            namespace, owner, ..
+        } = pod("old", None, Ok("a"));
+        let mut due = |reason, after: u64| {
+            let now = begun + Duration::from_secs(after);
+            reminders.forget_old(now);
+            reminders.due(&namespace, &owner, reason, now)
+        };
+        assert!(due(Reason::Missing, 0));
+        assert!(!due(Reason::Missing, 3599));
+        assert!(due(Reason::Outdated, 3599));
+        assert!(due(Reason::Missing, 3600));
+    }
+
+    #[test]
+    fn the_own_and_the_systems_namespaces_are_left_out() {
+        let own = Namespace::parse("mintage-system").unwrap();
+        let other = Namespace::parse("legacy").unwrap();
+        let excluded = excluded(&own, std::slice::from_ref(&other));
+        assert_eq!(excluded.len(), 5);
+        assert!(excluded.contains(&own) && excluded.contains(&other));
+    }
+}
