@@ -95,7 +95,7 @@ pub fn of_status(manifests: &Manifests, status: &Status) -> Option<Place> {
         (Reason::NamespaceNotAllowed | Reason::TenantNotFound | Reason::TenantNotServed, _) => {
             "spec.tenantRef"
         }
-        (Reason::Served, _) => "",
+        (Reason::Deleting | Reason::Served, _) => "",
     };
     of_object(manifests, &status.object, field)
 }

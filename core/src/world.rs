@@ -47,6 +47,8 @@ pub struct Tenant {
     pub created: UnixTime,
     /// `defaultAudienceRef`: used when a workload names no audience.
     pub default_audience: Option<ObjectRef>,
+    /// Whether it is being deleted: it goes when nothing refers to it any more.
+    pub deleting: bool,
     /// `domain`.
     pub domain: Domain,
     /// `maxBundleAge`: how old a sidecar's data may get before it fails closed.

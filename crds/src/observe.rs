@@ -60,6 +60,7 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
         at: TenantRef::new(meta.at.namespace, meta.at.name),
         created: meta.created,
         default_audience,
+        deleting: object.metadata.deletion_timestamp.is_some(),
         domain: Domain::parse(&spec.domain)?,
         max_bundle_age: seconds(spec.max_bundle_age),
         propagation_delay: seconds(spec.signing.propagation_delay),

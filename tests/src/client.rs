@@ -21,9 +21,8 @@ pub fn command_line(name: &str) -> Result<Result<Vec<String>, String>> {
     if let Ok(reason) = std::env::var(format!("{variable}_SKIP")) {
         return Ok(Err(reason));
     }
-    let line = std::env::var(&variable).map_err(|_| {
-        anyhow!("{variable} is not set; run these tests by `cargo xtask test --only compat`")
-    })?;
+    let line = std::env::var(&variable)
+        .map_err(|_| anyhow!("{variable} is not set; run these tests by `cargo xtask test`"))?;
     Ok(Ok(serde_json::from_str(&line)?))
 }
 

@@ -1,6 +1,7 @@
-//! What the tests across crates share: `mintage dev` as a process, and client libraries as processes.
+//! What the tests across crates share: `mintage dev` as a process, client libraries as processes, and a Kubernetes API.
 
 pub mod client;
+pub mod cluster;
 pub mod dev;
 pub mod disk;
 pub mod mintage;
@@ -14,4 +15,13 @@ pub fn quickstart() -> std::path::PathBuf {
 /// The top of the workspace.
 pub fn workspace() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A path as a word of a command line.
+fn text(path: &std::path::Path) -> anyhow::Result<String> {
+    use anyhow::Context as _;
+    let text = path.to_str();
+    Ok(text
+        .with_context(|| format!("{} is not UTF-8", path.display()))?
+        .to_owned())
 }

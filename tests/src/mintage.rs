@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -24,6 +24,17 @@ impl Run {
     /// Both outputs, for messages and searches.
     pub fn said(&self) -> String {
         format!("{}{}", self.out, self.err)
+    }
+
+    /// Standard output of what has to succeed.
+    pub fn succeeded(&self) -> Result<&str> {
+        ensure!(
+            self.code == Some(0),
+            "it ended with {:?}: {}",
+            self.code,
+            self.said()
+        );
+        Ok(&self.out)
     }
 
     /// Standard output as JSON.

@@ -18,7 +18,12 @@ pub fn run() -> anyhow::Result<ExitCode> {
     steps.next("lints")?;
     let everything = process::run(&mut clippy(&["--workspace", "--all-targets"]))?;
     // `--all-targets` leaves out the targets that `cargo test` does not run by itself.
-    let drivers = ["-p", "mintage-tests", "--test", "compat", "--test", "edge"];
+    let mut drivers = vec!["-p", "mintage-tests"];
+    drivers.extend(
+        ["apiserver", "compat", "edge"]
+            .iter()
+            .flat_map(|target| ["--test", target]),
+    );
     let drivers = process::run(&mut clippy(&drivers))?;
     if !(everything && drivers) {
         failed.push("lints");

@@ -30,6 +30,13 @@ impl Explained for Reason {
                 ],
                 mend: "Choose another name, or delete the holder that the message names and wait until its tokens have ended.",
             },
+            Self::Deleting => Meaning {
+                means: "The Tenant is being deleted, and goes as soon as what was made for it is removed.",
+                causes: &[
+                    "The Tenant was deleted, and no ApiAudience or CustomDomain refers to it any more.",
+                ],
+                mend: "There is nothing to do; to have the tenant again, create it anew.",
+            },
             Self::NamespaceNotAllowed => Meaning {
                 means: "The tenant does not admit the namespace of the ApiAudience.",
                 causes: &[

@@ -132,8 +132,8 @@ impl Code {
             Reason::Reserved => Some(Self::IdentifierReserved),
             Reason::TenantNotFound => Some(Self::TenantMissing),
             Reason::TenantNotServed => Some(Self::TenantUnserved),
-            // A folder has nobody to ask about a domain: there the admin's word counts.
-            Reason::NotVerified | Reason::Served => None,
+            // A folder has nobody to ask about a domain: there the admin's word counts. And nothing in it is on its way out.
+            Reason::Deleting | Reason::NotVerified | Reason::Served => None,
         }
     }
 }

@@ -7,9 +7,10 @@
 
 mod admission;
 mod bundles;
+mod deletion;
 mod keyrings;
 mod names;
-mod parts;
+pub mod parts;
 mod rotation;
 mod served;
 mod status;
@@ -91,7 +92,9 @@ pub struct Plan {
     pub bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
     /// How each object fares.
     pub statuses: Vec<Status>,
-    /// The tenants that are to be deleted, each with what refers to it still; with nothing left it may go.
+    /// The tenants that are being deleted, each with the objects that it waits for. While there are any it is served as
+    /// before. With none it may go: nothing of it is served and its state is forgotten already, except for who held its
+    /// domains; what is stored of it is to be removed, last of all what holds back the object itself.
     pub deletions: BTreeMap<TenantRef, Vec<Object>>,
     /// When to plan again though nothing changed.
     pub next_due: Option<UnixTime>,
@@ -100,7 +103,13 @@ pub struct Plan {
 /// Plans. With the same input it gives the same plan, and planning again from the state it gave changes nothing until
 /// `next_due`.
 pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
-    let served = served::settle(now, input.world, input.state);
+    let deletions = deletion::settle(input.world);
+    let state = deletion::forget(input.state, &deletions);
+    let input = Input {
+        state: &state,
+        ..input
+    };
+    let served = served::settle(now, input.world, input.state, &deletions);
     let mut rotations = rotation::settle(now, input.world, input.state);
     let rings = keyrings::settle(now, &served, input, &rotations);
     rotations.retain(|rotation| rotation.stands(&rings.all));
@@ -142,7 +151,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         .map(|entry| entry.ledger)
         .chain(served.withdrawn_tenants)
         .collect();
-    let state = State {
+    let mut state = State {
         claims: served.claims,
         audiences,
         tenants,
@@ -150,12 +159,13 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         bundles: stamps,
         rotations,
     };
+    state.sort();
     Plan {
         state,
         wanted: rings.wanted,
         bundles,
         statuses: served.statuses,
-        deletions: BTreeMap::new(),
+        deletions,
         next_due,
     }
 }

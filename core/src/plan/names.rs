@@ -2,10 +2,11 @@
 
 use super::State;
 use super::admission::{labels, object_ref};
+use super::deletion::{self, Deletions};
 use super::served::MANAGEMENT_LIFETIME;
 use super::status::{Reason, Verdict};
 use crate::ownership::{self, Claim, Holder, Kind, Name, Object, Want};
-use crate::world::{Audience, CustomDomain, World};
+use crate::world::{Audience, CustomDomain, Tenant, World};
 use crate::{ObjectRef, Seconds, TenantRef, Uid, UnixTime};
 
 /// The claims on names, settled.
@@ -15,7 +16,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Settles them: who wants a name is decided here, who gets it in [`ownership`].
-    pub fn settle(now: UnixTime, world: &World, state: &State) -> Self {
+    pub fn settle(now: UnixTime, world: &World, state: &State, deletions: &Deletions) -> Self {
         let longest = |tenant: &TenantRef| {
             let lifetimes = world
                 .audiences
@@ -39,7 +40,8 @@ impl Names {
                 namespace_uid,
             }
         };
-        let tenants = world.tenants.iter().map(|tenant| Want {
+        let stay = |tenant: &&Tenant| !deletion::goes(deletions, &tenant.at);
+        let tenants = world.tenants.iter().filter(stay).map(|tenant| Want {
             name: Name::Domain(tenant.domain.clone()),
             holder: holder(Kind::Tenant, &object_ref(&tenant.at), &tenant.uid),
             created: tenant.created,

@@ -7,8 +7,9 @@ use super::admission::{
     audience_alg, check_reserved, count_grants, domain_verdict, find_tenant, object_ref,
     tenant_notes,
 };
+use super::deletion::{self, Deletions};
 use super::names::Names;
-use super::status::{Report, Status, Verdict};
+use super::status::{Reason, Report, Status, Verdict};
 use crate::ledger::{self, AudienceLedger, TenantLedger};
 use crate::ownership::{Claim, Kind, Name};
 use crate::world::{Audience, Tenant, World};
@@ -45,10 +46,15 @@ pub(super) struct Served<'a> {
 type Tenants<'a> = BTreeMap<&'a TenantRef, &'a Tenant>;
 type Domains<'a> = BTreeMap<&'a TenantRef, BTreeSet<Domain>>;
 
-pub(super) fn settle<'a>(now: UnixTime, world: &'a World, state: &State) -> Served<'a> {
-    let names = Names::settle(now, world, state);
+pub(super) fn settle<'a>(
+    now: UnixTime,
+    world: &'a World,
+    state: &State,
+    deletions: &Deletions,
+) -> Served<'a> {
+    let names = Names::settle(now, world, state, deletions);
     let mut report = Report::default();
-    let tenants = serve_tenants(world, &names, &mut report);
+    let tenants = serve_tenants(world, &names, deletions, &mut report);
     let domains = serve_domains(world, &tenants, &names, &mut report);
     let ledgers: BTreeMap<(&TenantRef, &Identifier), &AudienceLedger> = state
         .audiences
@@ -83,11 +89,23 @@ pub(super) fn settle<'a>(now: UnixTime, world: &'a World, state: &State) -> Serv
     }
 }
 
-fn serve_tenants<'a>(world: &'a World, names: &Names, report: &mut Report) -> Tenants<'a> {
+fn serve_tenants<'a>(
+    world: &'a World,
+    names: &Names,
+    deletions: &Deletions,
+    report: &mut Report,
+) -> Tenants<'a> {
     let served = world.tenants.iter().filter(|tenant| {
         let at = object_ref(&tenant.at);
-        let verdict = names.holds(Kind::Tenant, &at, &Name::Domain(tenant.domain.clone()));
-        report.add(Kind::Tenant, &at, &verdict, tenant_notes(tenant, world))
+        let verdict = if deletion::goes(deletions, &tenant.at) {
+            let text = "it is being deleted, and nothing refers to it any more";
+            Err((Reason::Deleting, text.to_owned()))
+        } else {
+            names.holds(Kind::Tenant, &at, &Name::Domain(tenant.domain.clone()))
+        };
+        let mut notes = tenant_notes(tenant, world);
+        notes.extend(deletion::note(deletions, &tenant.at));
+        report.add(Kind::Tenant, &at, &verdict, notes)
     });
     served.map(|tenant| (&tenant.at, tenant)).collect()
 }

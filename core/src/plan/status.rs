@@ -31,6 +31,8 @@ crate::coded! {
         AlgorithmNotServed = "AlgorithmNotServed",
         /// Another object holds the name.
         Conflict = "Conflict",
+        /// The tenant is being deleted, and nothing refers to it any more.
+        Deleting = "Deleting",
         /// The tenant does not admit the namespace.
         NamespaceNotAllowed = "NamespaceNotAllowed",
         /// Control over the domain has not been shown.

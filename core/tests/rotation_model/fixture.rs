@@ -77,6 +77,7 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         at: tenant_ref(),
         created: START,
         default_audience: None,
+        deleting: false,
         domain: Domain::parse("acme.example.com").unwrap(),
         max_bundle_age: 86_400,
         propagation_delay: DELAY,

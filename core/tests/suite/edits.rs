@@ -25,6 +25,7 @@ pub enum Edit {
 pub enum Withdrawal {
     Admit(usize, bool),
     Delete(usize),
+    DeleteTenant(usize, bool),
     LoseKey(usize),
     RevokeKey(usize),
     RevokeNow(usize, bool),
@@ -56,6 +57,7 @@ pub fn any_edit() -> BoxedStrategy<Edit> {
     let withdrawal = prop_oneof![
         (index.clone(), any::<bool>()).prop_map(|(at, admit)| Withdrawal::Admit(at, admit)),
         index.clone().prop_map(Withdrawal::Delete),
+        (index.clone(), any::<bool>()).prop_map(|(at, gone)| Withdrawal::DeleteTenant(at, gone)),
         index.clone().prop_map(Withdrawal::LoseKey),
         index.clone().prop_map(Withdrawal::RevokeKey),
         (index, any::<bool>()).prop_map(|(at, now)| Withdrawal::RevokeNow(at, now)),
@@ -162,6 +164,9 @@ impl Withdrawal {
                 if count > 3 {
                     cluster.world.audiences.remove(at % count);
                 }
+            }
+            Self::DeleteTenant(at, deleting) => {
+                cluster.world.tenants[at % 2].deleting = *deleting;
             }
             Self::LoseKey(at) => {
                 let kid = cluster

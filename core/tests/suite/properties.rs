@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mintage_core::mint::Mint;
+use mintage_core::plan::State;
 use mintage_core::policy::Request;
 use mintage_core::verify::{Expected, Rejection};
 use mintage_core::{Identifier, Kid, TenantRef, UnixTime};
@@ -73,8 +74,10 @@ fn assert_settled(cluster: &Cluster, now: UnixTime) {
     let plan = again.plan_once(&BTreeMap::new());
     assert_eq!(plan.wanted, BTreeSet::new());
     assert_eq!(plan.state, cluster.state);
+    assert_eq!(State::join(plan.state.clone().split()), plan.state);
     assert_eq!(plan.bundles, cluster.bundles);
     assert_eq!(plan.statuses, cluster.statuses);
+    assert_eq!(plan.deletions, cluster.deletions);
     assert_eq!(plan.next_due, cluster.next_due);
 }
 

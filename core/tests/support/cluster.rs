@@ -7,7 +7,7 @@ use mintage_core::bundle::{Bundle, KeyringFile, PrivateEntry};
 use mintage_core::jose::{Pkcs8, PrivateKey};
 use mintage_core::keyring::Owner;
 use mintage_core::mint::{Mint, NoOrder};
-use mintage_core::ownership::Kind;
+use mintage_core::ownership::{Kind, Object};
 use mintage_core::plan::{Input, KeyName, Plan, State, Status, plan};
 use mintage_core::policy::Request;
 use mintage_core::verify::{Authentic, Expected, Rejection, Verifier};
@@ -34,6 +34,7 @@ pub struct Cluster {
     pub now: UnixTime,
     pub bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
     pub statuses: Vec<Status>,
+    pub deletions: BTreeMap<TenantRef, Vec<Object>>,
     pub next_due: Option<UnixTime>,
     /// The private keys that are stored; a test may lose some.
     pub private: BTreeMap<Kid, (Owner, Alg, Pkcs8)>,
@@ -49,6 +50,7 @@ impl Cluster {
             now: NOW,
             bundles: BTreeMap::new(),
             statuses: Vec::new(),
+            deletions: BTreeMap::new(),
             next_due: None,
             private: BTreeMap::new(),
             drawn: 0,
@@ -92,6 +94,7 @@ impl Cluster {
                 self.state.clone_from(&plan.state);
                 self.bundles.clone_from(&plan.bundles);
                 self.statuses.clone_from(&plan.statuses);
+                self.deletions.clone_from(&plan.deletions);
                 self.next_due = plan.next_due;
                 return plan;
             }

@@ -38,6 +38,7 @@ pub fn tenant(at: &str, domain: &str) -> Tenant {
         at: name(at),
         created: NOW - 1000,
         default_audience: None,
+        deleting: false,
         domain: name(domain),
         max_bundle_age: 86_400,
         propagation_delay: 300,

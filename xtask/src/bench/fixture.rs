@@ -247,6 +247,7 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
         at: tenant()?,
         created: UnixTime(0),
         default_audience: None,
+        deleting: false,
         domain: Domain::parse("acme.example.com")?,
         max_bundle_age: 86_400,
         propagation_delay,

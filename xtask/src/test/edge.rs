@@ -1,9 +1,5 @@
 //! Prepares what stands around a workload API in the tests of `tests/edge`: proxies, a browser, an `OpenAPI` tester.
 
-use std::fs;
-
-use anyhow::Context as _;
-
 use super::clients::{Client, go, python};
 use super::packages;
 use super::tools::Tools;
@@ -27,11 +23,7 @@ pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
 fn caddy(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
     go::prepare(place, version)?;
     // More than a gigabyte, of no use once the program is there.
-    for left in ["build", "modules"].map(|name| place.cache.join(name)) {
-        if left.exists() {
-            fs::remove_dir_all(&left).with_context(|| left.display().to_string())?;
-        }
-    }
+    go::clean(&place.cache)?;
     go::command(place, "caddy")
 }
 

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: prepares what the tests need, runs all of them, and adds the runners' totals up.
 //!
 //! ```text
-//! tools ──► compat clients ──► programs ──► Rust tests ──► compat tests ──► summary
-//!             (in the cache)                     └── libtest's lines and the skip log ──┘
+//! tools ──► compat clients ──► control plane ──► programs ──► Rust ──► compat ──► cluster ──► summary
+//!             └─────── in the cache ────┘                       └── libtest's lines, skip log ──┘
 //! ```
 
 use std::env;
@@ -15,6 +15,7 @@ use crate::progress::{Steps, say};
 use crate::{process, workspace};
 
 mod clients;
+mod cluster;
 mod edge;
 mod libtest;
 mod packages;
@@ -41,10 +42,12 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kind {
-    /// The workspace's own tests
-    Rust,
+    /// The real API server of tests/apiserver
+    Cluster,
     /// The stock client libraries of tests/compat, the proxies and the browser of tests/edge
     Compat,
+    /// The workspace's own tests
+    Rust,
 }
 
 impl Args {
@@ -56,17 +59,28 @@ impl Args {
 /// Runs `cargo xtask test`. Its last line on standard output is `N passed, N failed, N skipped`.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let allowed = skips::read_list(&workspace::root().join(&args.skip_list))?;
-    let [rust, compat] = [Kind::Rust, Kind::Compat].map(|kind| args.wants(kind));
-    let mut steps = Steps::new(2 + usize::from(rust) + 3 * usize::from(compat));
+    let [rust, compat, cluster] =
+        [Kind::Rust, Kind::Compat, Kind::Cluster].map(|kind| args.wants(kind));
+    let mut steps = Steps::new(
+        2 + usize::from(compat || cluster)
+            + usize::from(rust)
+            + 2 * (usize::from(compat) + usize::from(cluster)),
+    );
     let mut report = Report::default();
 
     let mut clients = Vec::new();
-    if compat {
-        steps.next("tools for the compat clients")?;
+    if compat || cluster {
+        steps.next("tools for what other people made")?;
         let tools = tools::find()?;
-        steps.next("compat clients")?;
-        clients = Client::prepare_all(&tools)?;
-        clients.extend(edge::prepare_all(&tools)?);
+        if compat {
+            steps.next("compat clients")?;
+            clients.extend(Client::prepare_all(&tools)?);
+            clients.extend(edge::prepare_all(&tools)?);
+        }
+        if cluster {
+            steps.next("the control plane of a cluster")?;
+            clients.extend(cluster::prepare_all(&tools)?);
+        }
     }
 
     steps.next("programs under test")?;
@@ -86,17 +100,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         if compat {
             steps.next("compat tests")?;
-            suite.run(
-                &[
-                    "--package",
-                    "mintage-tests",
-                    "--test",
-                    "compat",
-                    "--test",
-                    "edge",
-                ],
-                &mut report,
-            )?;
+            suite.run(&tests_package(&["compat", "edge"]), &mut report)?;
+        }
+        if cluster {
+            steps.next("cluster tests")?;
+            suite.run(&tests_package(&["apiserver"]), &mut report)?;
         }
     } else {
         report.fail("the build of the workspace's programs".into());
@@ -116,4 +124,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Some test targets of the package that has those which need preparation.
+fn tests_package(targets: &[&'static str]) -> Vec<&'static str> {
+    let targets = targets.iter().flat_map(|target| ["--test", *target]);
+    ["--package", "mintage-tests"]
+        .into_iter()
+        .chain(targets)
+        .collect()
 }

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `MINTAGE_BIN_DIR` | the folder of the built programs, `mintage` and `mintage-sidecar` |
 //! | `MINTAGE_SKIP_LOG` | a file: a test that cannot run on this machine appends `name: reason` and returns |
-//! | `MINTAGE_COMPAT_<CLIENT>` | the client's command line, as a JSON array |
-//! | `MINTAGE_COMPAT_<CLIENT>_SKIP` | instead of it: why that client is not to be had |
+//! | `MINTAGE_COMPAT_<PROGRAM>` | the command line of a client or of a program of other people's, as a JSON array |
+//! | `MINTAGE_COMPAT_<PROGRAM>_SKIP` | instead of it: why that program is not to be had |
 
 use std::fs;
 use std::path::PathBuf;

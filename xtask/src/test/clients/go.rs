@@ -1,6 +1,7 @@
 //! The clients in Go.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -36,4 +37,52 @@ pub fn prepare(place: &Place, version: &str) -> anyhow::Result<()> {
 
 pub fn command(place: &Place, library: &str) -> anyhow::Result<Vec<String>> {
     Ok(vec![text(&place.cache.join("bin").join(library))?])
+}
+
+/// Builds other people's programs by their packages, from what the folder's go.mod pins. What Go keeps from one build
+/// to the next lies in `caches` and serves several folders; [`clean`] takes it away. `before` is called if there is
+/// something to build.
+pub fn build(
+    place: &Place,
+    version: &str,
+    programs: &[(&str, &str)],
+    linker_flags: &str,
+    caches: &Path,
+    before: impl FnOnce() -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    let folder = place.cache.join("bin");
+    let inputs = ["go.mod", "go.sum"].map(|name| place.source.join(name));
+    // Another set of programs or flags is another build.
+    let tool = format!("{version} {programs:?} {linker_flags}");
+    place.once(&tool, &inputs, || {
+        before()?;
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let output = match programs {
+            [(name, _)] => folder.join(name),
+            // Several are named for the last part of their packages, and built side by side.
+            _ => folder,
+        };
+        run(Command::new("go")
+            .args(["build", "-mod=readonly", "-modcacherw", "-buildvcs=false"])
+            // Not even made: the linker would leave it out.
+            .arg("-gcflags=all=-dwarf=false")
+            .args(["-ldflags", linker_flags, "-o"])
+            .arg(output)
+            .args(programs.iter().map(|(_, package)| package))
+            // Static programs, and no C compiler needed.
+            .env("CGO_ENABLED", "0")
+            .env("GOCACHE", caches.join("build"))
+            .env("GOMODCACHE", caches.join("modules"))
+            .current_dir(&place.source))
+    })
+}
+
+/// Removes what Go keeps from one build to the next.
+pub fn clean(caches: &Path) -> anyhow::Result<()> {
+    for left in ["build", "modules"].map(|name| caches.join(name)) {
+        if left.exists() {
+            fs::remove_dir_all(&left).with_context(|| left.display().to_string())?;
+        }
+    }
+    Ok(())
 }

@@ -61,11 +61,32 @@ impl Client {
         Ok(Self { library, command })
     }
 
+    /// Prepares the programs of a folder under `tests` that all lie in the `bin` of its cache.
+    pub fn prepare_several(
+        names: impl Iterator<Item = &'static str>,
+        folder: &str,
+        tool: &Result<String, String>,
+        how: impl FnOnce(&Place, &str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Vec<Self>> {
+        let (place, ready) = prepare(folder, tool, how)?;
+        let client = |library| {
+            let program = text(&place.cache.join("bin").join(library))?;
+            let command = ready.clone().map(|()| vec![program]);
+            Ok(Self { library, command })
+        };
+        names.map(client).collect()
+    }
+
     /// A program that is there, or why it is not.
     pub fn found(library: &'static str, program: Result<String, String>) -> anyhow::Result<Self> {
         say_ready(library, &program)?;
         let command = program.map(|program| vec![program]);
         Ok(Self { library, command })
+    }
+
+    /// Whether it is there.
+    pub fn is_ready(&self) -> bool {
+        self.command.is_ok()
     }
 
     /// The environment variable in which the tests find it, or find why it is not there.

@@ -1,0 +1,93 @@
+//! A real Kubernetes API for tests.
+//!
+//! ```text
+//!  a test ──► shared(test)   ──► &Cluster ─────────┐   client, kubeconfig, kubectl, helm, namespace, allow
+//!         ├─► local(test)    ──► &ControlPlane ────┤   the same, and the audit log
+//!         └─► private(test)  ──► ControlPlane ─────┘   the same, and it may be stopped, paused, compacted
+//!                                   │
+//!             etcd ◄── kube-apiserver ◄── kube-controller-manager        (on the loopback, by certificates)
+//! ```
+//!
+//! The programs are those that `cargo xtask test` prepared, or those of `KUBEBUILDER_ASSETS`; without them a test is
+//! skipped. All tests of a binary share one control plane, which is up in a few seconds, holds the definitions of
+//! `crds/generated`, and ends with the test process however that ends. With `MINTAGE_TEST_KUBECONFIG=<file>` the tests
+//! that need no more than an API use the cluster of that file instead. They install the definitions there, and make
+//! namespaces, roles and bindings of their own, which they take away.
+//!
+//! There is no kubelet: pods are made, admitted and stored, and never run.
+
+mod access;
+mod audit;
+mod authority;
+mod control_plane;
+mod definitions;
+mod folder;
+mod namespace;
+mod ports;
+mod process;
+mod programs;
+mod tools;
+mod users;
+mod wait;
+
+use anyhow::{Result, bail};
+use tokio::sync::OnceCell;
+
+use crate::skip;
+
+pub use access::{ADMIN, Cluster, MASTERS};
+pub use audit::{Event, Mark};
+pub use control_plane::{ControlPlane, Options};
+pub use namespace::Namespace;
+pub use programs::command_line;
+pub use users::rule;
+pub use wait::{eventually, throughout, within};
+
+/// Names a kubeconfig file: the tests that need no more than an API use its cluster, as the user of that file.
+pub const KUBECONFIG: &str = "MINTAGE_TEST_KUBECONFIG";
+
+/// The cluster that the tests of this binary share: that of [`KUBECONFIG`], or else a control plane of ours. Without
+/// the programs the test is skipped: return.
+pub async fn shared(test: &str) -> Result<Option<&'static Cluster>> {
+    static GIVEN: OnceCell<Cluster> = OnceCell::const_new();
+    if let Some(file) = std::env::var_os(KUBECONFIG) {
+        let given = async || {
+            let cluster = Cluster::given(file.as_ref())?;
+            cluster.install_definitions().await?;
+            anyhow::Ok(cluster)
+        };
+        return Ok(Some(GIVEN.get_or_try_init(given).await?));
+    }
+    Ok(local(test).await?.map(|plane| &**plane))
+}
+
+/// The control plane of ours that the tests of this binary share: nobody may stop or pause it, and other tests write to
+/// its audit log as well. Without the programs the test is skipped: return.
+pub async fn local(test: &str) -> Result<Option<&'static ControlPlane>> {
+    static LOCAL: OnceCell<Start> = OnceCell::const_new();
+    let start = async || match ControlPlane::start(Options::default()).await {
+        Ok(Ok(plane)) => Start::Done(Box::new(plane)),
+        Ok(Err(reason)) => Start::Skipped(reason),
+        Err(error) => Start::Failed(format!("{error:#}")),
+    };
+    match LOCAL.get_or_init(start).await {
+        Start::Done(plane) => Ok(Some(plane)),
+        Start::Skipped(reason) => skip::skip(test, reason).map(|()| None),
+        Start::Failed(error) => bail!("{error}"),
+    }
+}
+
+/// What came of the one start; one that failed is not tried again by each test.
+enum Start {
+    Done(Box<ControlPlane>),
+    Failed(String),
+    Skipped(String),
+}
+
+/// A control plane of the test's own. Without the programs the test is skipped: return.
+pub async fn private(test: &str, options: Options) -> Result<Option<ControlPlane>> {
+    match ControlPlane::start(options).await? {
+        Ok(plane) => Ok(Some(plane)),
+        Err(reason) => skip::skip(test, &reason).map(|()| None),
+    }
+}

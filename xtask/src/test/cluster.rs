@@ -1,0 +1,216 @@
+//! Prepares the control plane of `tests/apiserver`, etcd and Kubernetes' own programs, and the tools that speak to it.
+//!
+//! All of it comes from Go modules, each pinned in a folder of `tests/cluster`. `KUBEBUILDER_ASSETS`, a folder with
+//! `etcd`, `kube-apiserver` and `kubectl` as envtest knows it, takes the place of what is built for the control plane.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::clients::{Client, go};
+use super::tools::Tools;
+use crate::place::{Place, text};
+use crate::progress::say;
+use crate::workspace;
+
+/// A folder of `tests/cluster`: its programs by their packages, and how long they take to build on two cores.
+struct Module {
+    folder: &'static str,
+    minutes: &'static str,
+    /// The module whose version the programs say, and the variables in which they have it.
+    version: (&'static str, &'static [Variable]),
+    programs: &'static [(&'static str, &'static str)],
+}
+
+/// A variable that the linker sets.
+enum Variable {
+    /// `v1.2.3`
+    Version(&'static str),
+    /// Another fact of a release, as it is.
+    Fact(&'static str),
+}
+
+use Variable::{Fact, Version};
+
+const CONTROL_PLANE: [Module; 2] = [
+    Module {
+        folder: "etcd",
+        minutes: "half a minute",
+        version: ("go.etcd.io/etcd/server/v3", &[]),
+        programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
+    },
+    Module {
+        folder: "kubernetes",
+        minutes: "8 minutes",
+        // Where the programs and their clients look: without them the API server is of version v0.0.0.
+        version: (
+            "k8s.io/kubernetes",
+            &[
+                Version("k8s.io/component-base/version.gitVersion"),
+                Fact("k8s.io/component-base/version.gitTreeState=clean"),
+                Version("k8s.io/client-go/pkg/version.gitVersion"),
+                Fact("k8s.io/client-go/pkg/version.gitTreeState=clean"),
+            ],
+        ),
+        programs: &[
+            ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+            (
+                "kube-controller-manager",
+                "k8s.io/kubernetes/cmd/kube-controller-manager",
+            ),
+            ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+        ],
+    },
+];
+
+const CHART_TOOLS: [Module; 3] = [
+    Module {
+        folder: "helm",
+        minutes: "3 minutes",
+        version: (
+            "helm.sh/helm/v4",
+            &[Version("helm.sh/helm/v4/internal/version.version")],
+        ),
+        programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+    },
+    Module {
+        folder: "helm-unittest",
+        minutes: "a minute",
+        version: ("github.com/helm-unittest/helm-unittest", &[]),
+        programs: &[(
+            "helm-unittest",
+            "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+        )],
+    },
+    Module {
+        folder: "kubeconform",
+        minutes: "half a minute",
+        version: ("github.com/yannh/kubeconform", &[]),
+        programs: &[(
+            "kubeconform",
+            "github.com/yannh/kubeconform/cmd/kubeconform",
+        )],
+    },
+];
+
+/// Prepares all of it; what cannot be prepared holds the reason.
+pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    let mut clients = Vec::new();
+    match env::var_os("KUBEBUILDER_ASSETS") {
+        Some(assets) => clients.extend(given(Path::new(&assets))?),
+        None => {
+            for module in &CONTROL_PLANE {
+                clients.extend(module.prepare(&tools.go)?);
+            }
+        }
+    }
+    for module in &CHART_TOOLS {
+        clients.extend(module.prepare(&tools.go)?);
+    }
+    // More than a gigabyte, of no use once all programs are there.
+    if clients.iter().all(Client::is_ready) {
+        go::clean(&cache()?)?;
+    }
+    Ok(clients)
+}
+
+/// The programs of the control plane in a folder of the user's.
+fn given(assets: &Path) -> anyhow::Result<Vec<Client>> {
+    let assets = std::path::absolute(assets).context("KUBEBUILDER_ASSETS")?;
+    let programs = CONTROL_PLANE.iter().flat_map(|module| module.programs);
+    programs
+        .map(|(name, _)| {
+            let program = assets.join(name);
+            let found = if program.is_file() {
+                Ok(text(&program)?)
+            } else {
+                let assets = assets.display();
+                Err(format!("KUBEBUILDER_ASSETS={assets} has no {name}"))
+            };
+            Client::found(name, found)
+        })
+        .collect()
+}
+
+impl Module {
+    fn prepare(&self, go: &Result<String, String>) -> anyhow::Result<Vec<Client>> {
+        let folder = format!("cluster/{}", self.folder);
+        let caches = cache()?;
+        let programs = self.programs.iter().map(|(name, _)| *name);
+        Client::prepare_several(programs, &folder, go, |place, version| {
+            let flags = self.linker_flags(place)?;
+            go::build(place, version, self.programs, &flags, &caches, || {
+                say(format_args!(
+                    "{folder}: building, once; about {} on two cores",
+                    self.minutes
+                ))
+            })
+        })
+    }
+
+    /// Without symbols, and with the version that the folder's go.mod pins.
+    fn linker_flags(&self, place: &Place) -> anyhow::Result<String> {
+        let (module, variables) = self.version;
+        let file = place.source.join("go.mod");
+        let pins = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let version = pinned(&pins, module)
+            .with_context(|| format!("{} does not pin {module}", file.display()))?;
+        let mut flags = "-s -w".to_owned();
+        for variable in variables {
+            let setting = match variable {
+                Version(name) => format!("{name}={version}"),
+                Fact(setting) => (*setting).to_owned(),
+            };
+            flags.push_str(" -X ");
+            flags.push_str(&setting);
+        }
+        Ok(flags)
+    }
+}
+
+/// Where Go keeps what the modules have in common while they are built.
+fn cache() -> anyhow::Result<PathBuf> {
+    Ok(workspace::cache()?.join("cluster"))
+}
+
+/// The version that the text of a go.mod requires of a module.
+fn pinned<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
+    go_mod.lines().find_map(|line| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("require ").unwrap_or(line);
+        let version = line.strip_prefix(module)?.strip_prefix(' ')?;
+        version
+            .starts_with('v')
+            .then(|| version.split(' ').next())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_that_is_pinned() {
+        let text = "module m\n\ntool x.org/a/cmd\n\nreplace x.org/a => x.org/a v9.9.9\n\n\
+                    require (\n\tx.org/a/b v1.0.0\n\tx.org/a v1.2.3 // indirect\n)\n";
+        assert_eq!(pinned(text, "x.org/a"), Some("v1.2.3"));
+        assert_eq!(
+            pinned("require x.org/a v1.2.3\n", "x.org/a"),
+            Some("v1.2.3")
+        );
+        assert_eq!(pinned(text, "x.org/c"), None);
+    }
+
+    #[test]
+    fn every_folder_pins_what_its_programs_are_made_from() {
+        for module in CONTROL_PLANE.iter().chain(&CHART_TOOLS) {
+            let place = Place {
+                source: workspace::root().join("tests/cluster").join(module.folder),
+                cache: PathBuf::new(),
+            };
+            assert!(module.linker_flags(&place).unwrap().starts_with("-s -w"));
+        }
+    }
+}
