@@ -36,12 +36,11 @@ impl Draft {
     /// Gives the member of an object a value, and makes the object where it is absent.
     pub fn set(&mut self, object: Path<'_>, member: &str, value: Value) {
         let present = pointer(object, None).resolve(&self.pod).ok();
-        let present = match present {
-            Some(Value::Object(members)) => members.get(member),
-            _ => {
-                self.change(add(pointer(object, None), json!({})));
-                None
-            }
+        let present = if let Some(Value::Object(members)) = present {
+            members.get(member)
+        } else {
+            self.change(add(pointer(object, None), json!({})));
+            None
         };
         let path = pointer(object, Some(member.into()));
         match present {

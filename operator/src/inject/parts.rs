@@ -4,6 +4,8 @@
 //! pod finds what the first one wrote.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mintage_core::bundle::MAX_SHARDS;
 use mintage_core::inject::PodWishes;
 use mintage_core::{Issuer, TenantRef, managed};
@@ -131,8 +133,7 @@ impl Recipe {
             env(&settings.workload_api().to_string(), self.issuer.as_str()),
         ]);
         let digest = digest(&SHA256, all.to_string().as_bytes());
-        let digits = digest.as_ref().iter().take(16);
-        digits.map(|byte| format!("{byte:02x}")).collect()
+        URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
     }
 }
 

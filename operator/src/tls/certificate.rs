@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mintage_core::{Seconds, UnixTime};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -36,10 +38,8 @@ pub fn make(names: &BTreeSet<String>, now: UnixTime, life: Seconds) -> Result<Ma
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::default();
     // Each has a name of its own, so that a certificate says by which of them it was signed.
-    let id: String = digest(&SHA256, authority_key.public_key_raw()).as_ref()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let id = digest(&SHA256, authority_key.public_key_raw());
+    let id = URL_SAFE_NO_PAD.encode(&id.as_ref()[..8]);
     authority
         .distinguished_name
         .push(DnType::CommonName, format!("mintage webhook {id}"));
@@ -134,13 +134,11 @@ impl Facts {
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => match **bytes {
-            [a, b, c, d] => Some(IpAddr::from([a, b, c, d]).to_string()),
-            _ => {
-                let bytes: [u8; 16] = (*bytes).try_into().ok()?;
-                Some(IpAddr::from(bytes).to_string())
-            }
-        },
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let v6 = || <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| v6()).ok().map(|address| address.to_string())
+        }
         _ => None,
     }
 }

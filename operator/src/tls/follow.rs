@@ -26,7 +26,7 @@ use super::{Config, Mode};
 use crate::webhook::Metrics;
 
 /// How often it is looked whether the certificate is still good.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// The certificate that is served.
 #[derive(Clone)]
@@ -151,7 +151,7 @@ impl Shared {
     }
 
     fn load(&self, secret: Option<&Secret>) {
-        match self.read(secret) {
+        match read(secret) {
             Ok((config, facts)) => {
                 if self.loaded.load().as_deref() == Some(&facts) {
                     self.complaint.store(None);
@@ -173,24 +173,24 @@ impl Shared {
             }
         }
     }
+}
 
-    fn read(&self, secret: Option<&Secret>) -> Result<(ServerConfig, Facts), String> {
-        let data = secret.map(|secret| secret.data.as_ref());
-        let Some(data) = data else {
-            return Err("it does not exist".to_owned());
-        };
-        let part = |name: &'static str| {
-            let bytes = data.and_then(|data| data.get(name));
-            bytes
-                .map(|bytes| bytes.0.as_slice())
-                .ok_or_else(|| format!("it has no {name}"))
-        };
-        let certificate = part(CERTIFICATE)?;
-        let config = server_config(certificate, part(KEY)?).map_err(|error| error.to_string())?;
-        let text = String::from_utf8_lossy(certificate);
-        let facts = Facts::read(&text).map_err(|error| format!("{CERTIFICATE}: {error}"))?;
-        Ok((config, facts))
-    }
+fn read(secret: Option<&Secret>) -> Result<(ServerConfig, Facts), String> {
+    let data = secret.map(|secret| secret.data.as_ref());
+    let Some(data) = data else {
+        return Err("it does not exist".to_owned());
+    };
+    let part = |name: &'static str| {
+        let bytes = data.and_then(|data| data.get(name));
+        bytes
+            .map(|bytes| bytes.0.as_slice())
+            .ok_or_else(|| format!("it has no {name}"))
+    };
+    let certificate = part(CERTIFICATE)?;
+    let config = server_config(certificate, part(KEY)?).map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(certificate);
+    let facts = Facts::read(&text).map_err(|error| format!("{CERTIFICATE}: {error}"))?;
+    Ok((config, facts))
 }
 
 async fn watch(client: Client, shared: Arc<Shared>) {
@@ -234,7 +234,7 @@ async fn watch(client: Client, shared: Arc<Shared>) {
                 shared.load(None);
             }
             Some(Err(error)) => {
-                tracing::debug!(event = "watch-failed", what = "webhook-certificate", %error)
+                tracing::debug!(event = "watch-failed", what = "webhook-certificate", %error);
             }
             None => return,
         }

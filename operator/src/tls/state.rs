@@ -57,6 +57,7 @@ pub struct Authority {
 
 /// All of it. Each served certificate has its authority among the trusted ones.
 #[derive(Clone)]
+#[must_use]
 pub struct State {
     /// What is served.
     pub current: Served,

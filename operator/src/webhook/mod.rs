@@ -131,7 +131,7 @@ impl Server {
     pub async fn serve(self, webhook: Webhook, mut shutdown: watch::Receiver<bool>) {
         let limits = Limits {
             // API servers keep connections for 90 s. One that is closed from here may take a request with it.
-            header_timeout: Duration::from_secs(120),
+            header_timeout: Duration::from_mins(2),
             ..Limits::default()
         };
         let metrics = Arc::clone(&webhook.metrics);

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use mintage_core::UnixTime;
 use mintage_core::world::{
     AllowedNamespaces, Audience, AudienceAlg, CustomDomain, Dialect, Issuance, LabelSelector,
-    NamespaceInfo, Tenant,
+    NamespaceInfo, Tenant, World,
 };
 use mintage_operator::inject::{Injection, Outcome, Refusal, Settings, inject};
 use mintage_operator::snapshot::Snapshot;
@@ -24,7 +25,8 @@ pub fn name<T: FromStr<Err: Debug>>(text: &str) -> T {
 /// - `both`: enabled, under identity/acme and identity/globex; `named`: so, too, and names globex;
 /// - `odd`: enabled, and its annotation cannot be read.
 pub fn snapshot() -> Snapshot {
-    let mut snapshot = Snapshot::default();
+    let mut world = World::default();
+    let mut of_namespaces = BTreeMap::new();
     for (namespace, labels) in [
         (
             "both",
@@ -64,24 +66,27 @@ pub fn snapshot() -> Snapshot {
             opted_in: true,
             uid: name(&format!("uid-{namespace}")),
         };
-        snapshot.world.namespaces.insert(name(namespace), info);
+        world.namespaces.insert(name(namespace), info);
     }
-    let of_namespaces = &mut snapshot.namespace_tenants;
     of_namespaces.insert(name("named"), Ok(name("identity/globex")));
     of_namespaces.insert(
         name("odd"),
         Err("annotation mintage.dev/tenant: no".to_owned()),
     );
-    snapshot.world.tenants = vec![
+    world.tenants = vec![
         tenant("identity/acme", "acme.test"),
         tenant("identity/globex", "globex.test"),
     ];
-    snapshot.world.domains = vec![
+    world.domains = vec![
         domain("login", "login.acme.test", true),
         domain("new", "new.acme.test", false),
     ];
-    snapshot.world.audiences = vec![audience("orders/orders")];
-    snapshot
+    world.audiences = vec![audience("orders/orders")];
+    Snapshot {
+        namespace_tenants: Arc::new(of_namespaces),
+        world: Arc::new(world),
+        ..Snapshot::default()
+    }
 }
 
 fn tenant(at: &str, domain: &str) -> Tenant {
@@ -188,4 +193,9 @@ pub fn env(container: &Value) -> BTreeMap<String, String> {
             Some((one["name"].as_str().unwrap().to_owned(), value.to_owned()))
         })
         .collect()
+}
+
+/// The world, to be changed.
+pub fn world(snapshot: &mut Snapshot) -> &mut World {
+    Arc::make_mut(&mut snapshot.world)
 }

@@ -4,7 +4,7 @@ use mintage_operator::inject::{HASH, Settings, current_hash, inject};
 use mintage_operator::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::cluster::{injected, name, pod, snapshot};
+use crate::cluster::{injected, name, pod, snapshot, world};
 
 fn hash_of(
     snapshot: &Snapshot,
@@ -59,7 +59,7 @@ fn whatever_would_change_the_injection_changes_the_hash() {
         seen.push(hash_of(&snapshot, "shop", &json!({}), &settings));
     }
     let mut moved = crate::cluster::snapshot();
-    moved.world.tenants[0].domain = name("other.test");
+    world(&mut moved).tenants[0].domain = name("other.test");
     seen.push(hash_of(&moved, "shop", &json!({}), &settings));
     let all = seen.len();
     seen.sort();
@@ -73,7 +73,7 @@ fn a_pod_that_would_not_be_admitted_any_more_has_none() {
     let metadata = serde_json::from_value(json!({})).unwrap();
     let settings = Settings::default();
     current_hash(&snapshot, &name("shop"), &metadata, &settings).unwrap();
-    snapshot.world.tenants.clear();
+    world(&mut snapshot).tenants.clear();
     let refusal = current_hash(&snapshot, &name("shop"), &metadata, &settings).unwrap_err();
     assert_eq!(refusal.code(), "tenant-none");
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::certificates::{Replica, fresh, made, replica};
-use crate::cluster::{NOW, name, pod, snapshot};
+use crate::cluster::{NOW, name, pod, snapshot, world};
 use crate::life::names;
 
 const HOST: &str = "mintage-webhook.mintage-system.svc";
@@ -32,7 +32,7 @@ struct Hook {
 }
 
 impl Hook {
-    async fn start(inject: Inject, snapshot: Option<Snapshot>) -> Self {
+    fn start(inject: Inject, snapshot: Option<Snapshot>) -> Self {
         let replica = replica(made());
         let (state, secret) = fresh(&names(), SystemClock.now());
         replica.certificates.load(Some(&secret));
@@ -50,20 +50,20 @@ impl Hook {
             settings: Arc::new(Settings::default()),
             snapshots: following,
         };
-        let served = tokio::spawn(server.serve(webhook, ended));
+        let task = tokio::spawn(server.serve(webhook, ended));
         Self {
             client: client(&state.bundle(), address),
             address,
             end,
             replica,
-            served,
+            served: task,
             snapshots,
             state,
         }
     }
 
-    async fn usual() -> Self {
-        Self::start(inject, Some(snapshot())).await
+    fn usual() -> Self {
+        Self::start(inject, Some(snapshot()))
     }
 
     async fn post(&self, body: String) -> (StatusCode, String) {
@@ -145,7 +145,7 @@ fn patch(response: &Value) -> json_patch::Patch {
 
 #[tokio::test]
 async fn a_pod_is_answered_with_a_patch() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     let response = hook.ask(usual_review()).await;
     assert_eq!(response["allowed"], true);
     assert!(
@@ -178,7 +178,7 @@ async fn a_pod_is_answered_with_a_patch() {
 
 #[tokio::test]
 async fn a_refusal_says_what_to_mend() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     let bad = pod(json!({ "spec": { "shareProcessNamespace": true } }));
     let response = hook.ask(review(&bad, json!({}))).await;
     assert_eq!(response["allowed"], false);
@@ -198,7 +198,7 @@ async fn a_refusal_says_what_to_mend() {
 
 #[tokio::test]
 async fn who_goes_without_a_sidecar_is_warned() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     let host = pod(json!({ "spec": { "hostNetwork": true } }));
     let response = hook.ask(review(&host, json!({}))).await;
     assert_eq!(response["allowed"], true);
@@ -218,7 +218,7 @@ async fn who_goes_without_a_sidecar_is_warned() {
 
 #[tokio::test]
 async fn what_is_no_new_pod_is_let_through() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     for changes in [
         json!({ "operation": "UPDATE" }),
         json!({ "operation": "DELETE", "object": null }),
@@ -237,7 +237,7 @@ async fn what_is_no_new_pod_is_let_through() {
 
 #[tokio::test]
 async fn attack_36_what_no_api_server_sends_is_a_bad_request() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     let deep = "[".repeat(100_000);
     for body in [
         String::new(),
@@ -285,7 +285,7 @@ async fn attack_36_what_no_api_server_sends_is_a_bad_request() {
 
 #[tokio::test]
 async fn attack_36_a_huge_request_ends_early_and_a_large_pod_does_not() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     let with = |bytes: usize| {
         let note = "x".repeat(bytes);
         review(
@@ -314,7 +314,7 @@ fn panics_at_orders(
 /// CVE-2026-65834: a panic must not take the webhook down, nor let the pod through.
 #[tokio::test]
 async fn attack_36_a_panic_is_a_refusal() {
-    let hook = Hook::start(panics_at_orders, Some(snapshot())).await;
+    let hook = Hook::start(panics_at_orders, Some(snapshot()));
     for _ in 0..3 {
         let response = hook
             .ask(review(
@@ -337,7 +337,7 @@ async fn attack_36_a_panic_is_a_refusal() {
 
 #[tokio::test]
 async fn before_the_watches_have_listed_clients_are_asked_to_try_again() {
-    let hook = Hook::start(inject, None).await;
+    let hook = Hook::start(inject, None);
     let response = hook.ask(usual_review()).await;
     assert_eq!(response["allowed"], false);
     assert_eq!(response["status"]["code"], 503);
@@ -352,18 +352,17 @@ async fn before_the_watches_have_listed_clients_are_asked_to_try_again() {
 #[tokio::test]
 async fn attack_35_a_namespace_that_was_just_made_or_enabled_is_waited_for() {
     let (enabled, mut late, mut unlabelled) = (snapshot(), snapshot(), snapshot());
-    late.world
+    world(&mut late)
         .namespaces
         .remove(&name::<mintage_core::Namespace>("shop"));
-    let of_shop = unlabelled
-        .world
+    let of_shop = world(&mut unlabelled)
         .namespaces
         .get_mut(&name::<mintage_core::Namespace>("shop"))
         .unwrap();
     of_shop.labels.remove("mintage.dev/injection").unwrap();
     let enabled = Arc::new(enabled);
     for behind in [late, unlabelled] {
-        let hook = Hook::start(inject, Some(behind)).await;
+        let hook = Hook::start(inject, Some(behind));
         let news = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             hook.snapshots.send_replace(Some(Arc::clone(&enabled)));
@@ -375,7 +374,7 @@ async fn attack_35_a_namespace_that_was_just_made_or_enabled_is_waited_for() {
         );
     }
     // One that never comes is a refusal that passes.
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     let response = hook
         .ask(review(
             &pod(json!({})),
@@ -393,7 +392,7 @@ async fn attack_35_a_namespace_that_was_just_made_or_enabled_is_waited_for() {
 
 #[tokio::test]
 async fn f7_a_new_certificate_is_served_without_a_restart() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     assert_eq!(hook.ask(usual_review()).await["allowed"], true);
     let old = hook.state.bundle();
     let (state, secret) = fresh(&names(), SystemClock.now());
@@ -443,7 +442,7 @@ async fn without_a_certificate_nobody_can_connect_and_later_everybody() {
 /// F12: a rolling update refuses nobody.
 #[tokio::test]
 async fn at_the_end_clients_are_asked_to_leave_and_are_answered_meanwhile() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     hook.ask(usual_review()).await;
     hook.end.send_replace(true);
     let request = hook
@@ -461,7 +460,7 @@ async fn at_the_end_clients_are_asked_to_leave_and_are_answered_meanwhile() {
 
 #[tokio::test]
 async fn other_paths_and_methods_are_nothing() {
-    let hook = Hook::usual().await;
+    let hook = Hook::usual();
     for (method, path, expected) in [
         ("GET", "/inject", 405),
         ("POST", "/", 404),

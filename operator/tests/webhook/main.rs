@@ -5,6 +5,10 @@
     clippy::unwrap_used,
     reason = "fixtures are test code, though no test functions themselves"
 )]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what is laid over a pod stands as a literal where it is used"
+)]
 
 mod attacks;
 mod certificates;

@@ -185,7 +185,7 @@ fn the_pod_says_what_it_got() {
             .as_str()
             .unwrap()
             .len(),
-        32
+        22
     );
     assert_eq!(annotations.len(), 3);
 }

@@ -1,5 +1,7 @@
 //! Pods that are refused, each next to one that differs in that alone and is not.
 
+use std::sync::Arc;
+
 use mintage_operator::inject::{Settings, inject};
 use serde_json::{Value, json};
 
@@ -205,15 +207,13 @@ fn a_domain_that_is_held_by_somebody_else() {
                 "lastTransitionTime": "2026-11-01T00:00:00Z",
             }] },
         });
-        std::sync::Arc::new(serde_json::from_value(object).unwrap())
+        Arc::new(serde_json::from_value(object).unwrap())
     };
     let settings = Settings::default();
-    snapshot
-        .domains
+    Arc::make_mut(&mut snapshot.domains)
         .insert(name("identity/login"), condition("Served", "True"));
     injected(inject(&snapshot, &name("shop"), &wished, &settings));
-    snapshot
-        .domains
+    Arc::make_mut(&mut snapshot.domains)
         .insert(name("identity/login"), condition("Conflict", "False"));
     let refusal = refused(inject(&snapshot, &name("shop"), &wished, &settings));
     assert_eq!(refusal.code(), "domain-conflict");

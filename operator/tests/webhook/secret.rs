@@ -45,7 +45,11 @@ fn no_key_of_an_authority_is_in_it() {
         let text = String::from_utf8(bytes.0).unwrap();
         assert_eq!(
             text.matches("PRIVATE KEY-----").count(),
-            if name.ends_with(".key") { 2 } else { 0 },
+            if name.strip_suffix(".key").is_some() {
+                2
+            } else {
+                0
+            },
             "{name}"
         );
     }
