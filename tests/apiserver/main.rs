@@ -3,8 +3,11 @@
 #[path = "../../crds/tests/corpus/mod.rs"]
 mod corpus;
 
+mod charts;
 mod control_plane;
 mod kinds;
 mod outage;
+mod policies;
+mod release;
 mod users;
 mod verdicts;
