@@ -6,6 +6,7 @@ mod corpus;
 mod charts;
 mod control_plane;
 mod kinds;
+mod operator;
 mod outage;
 mod policies;
 mod release;
