@@ -3,8 +3,12 @@
 #[path = "../../crds/tests/corpus/mod.rs"]
 mod corpus;
 
+mod charts;
 mod control_plane;
 mod kinds;
+mod operator;
 mod outage;
+mod policies;
+mod release;
 mod users;
 mod verdicts;
