@@ -203,7 +203,7 @@ async fn a_slow_server_gets_no_more_time_than_any() {
         Act::Silence,
         Act::Drip(
             b"HTTP/1.1 200 OK\r\nA: b\r\n".to_vec(),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         ),
         Act::Drip(
             b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(),

@@ -82,7 +82,7 @@ async fn serve(mut stream: TcpStream, act: Act, seen: &Mutex<Vec<String>>) -> st
             stream.write_all(&bytes).await?;
             sleep(pause).await;
         },
-        Act::Silence => sleep(Duration::from_secs(60)).await,
+        Act::Silence => sleep(Duration::from_mins(1)).await,
     }
     stream.shutdown().await
 }

@@ -162,10 +162,10 @@ impl Stage {
 
 /// A new object that is to be shown by a TXT record.
 pub fn object(at: &str, uid: &str) -> CustomDomain {
-    object_with(at, uid, "DnsTxt", json!(null))
+    object_with(at, uid, "DnsTxt", &Value::Null)
 }
 
-pub fn object_with(at: &str, uid: &str, method: &str, status: Value) -> CustomDomain {
+pub fn object_with(at: &str, uid: &str, method: &str, status: &Value) -> CustomDomain {
     let (namespace, name) = at.split_once('/').unwrap();
     serde_json::from_value(json!({
         "apiVersion": "mintage.dev/v1alpha1",
