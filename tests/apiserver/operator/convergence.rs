@@ -212,7 +212,17 @@ async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_w
         scene.opted_in(namespace).await?;
     }
     // A resync each second, so that ten of them are soon over.
-    let options = Options::with(&["--resync-seconds", "1"]);
+    let options = Options::with(&[
+        "--resync-seconds",
+        "1",
+        // A crash does not give the Lease back.
+        "--lease-duration",
+        "2s",
+        "--lease-deadline",
+        "1500ms",
+        "--lease-retry",
+        "200ms",
+    ]);
     let mut operator = scene.operator(&options).await?;
 
     let seed = 20_261_125;
@@ -228,6 +238,7 @@ async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_w
             operator = scene.operator(&options).await?;
         }
     }
+    operator.leads().await?;
     silence(&scene, Duration::from_secs(3)).await?;
     let way = outcome(&scene).await?;
     ensure!(way.len() > 5, "{way:?}");
@@ -255,7 +266,8 @@ async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_w
             .audience(&format!("{namespace}/a{number}"), spec.clone())
             .await?;
     }
-    let _operator = fresh.operator(&options).await?;
+    let straight = fresh.operator(&options).await?;
+    straight.leads().await?;
     silence(&fresh, Duration::from_secs(3)).await?;
     let straight = outcome(&fresh).await?;
     ensure!(way == straight, "seed {seed}:\n{way:#?}\n{straight:#?}");
