@@ -77,7 +77,7 @@ impl Duty for Leader {
             if let Some(config) = self.tls.clone() {
                 tls::keep(self.client.clone(), config, clock()).await;
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let (surveys, _) = watch::channel(Arc::<Survey>::default());

@@ -92,9 +92,10 @@ async fn serve(options: &Run) -> Result<()> {
             health.drain();
             end.send_replace(true);
             let limit = Duration::from_secs(options.shutdown_seconds.into());
-            match timeout(limit, work).await {
-                Ok(done) => done?,
-                Err(_) => tracing::warn!(event = "cut-off", "not everything was finished in time"),
+            if let Ok(done) = timeout(limit, work).await {
+                done?;
+            } else {
+                tracing::warn!(event = "cut-off", "not everything was finished in time");
             }
         }
     }
@@ -185,7 +186,11 @@ async fn work(
     let patience = Duration::from_secs(options.shutdown_seconds.into()).mul_f64(0.8);
     let standing = stand::stand(election, leader, patience, health, metrics, ended);
     // A webhook that cannot be served ends the rest, too.
-    let both = async { tokio::try_join!(webhook, async { Ok(standing.await) }) };
+    let standing = async {
+        Box::pin(standing).await;
+        Ok(())
+    };
+    let both = async { tokio::try_join!(webhook, standing) };
     tokio::select! {
         outcome = both => outcome.map(drop),
         () = watching => bail!("the watches ended by themselves"),
