@@ -122,6 +122,11 @@ impl Operator {
             .await?)
     }
 
+    /// Where health and metrics are.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// Its log so far.
     pub fn log(&self) -> Result<String> {
         Ok(std::fs::read_to_string(&self.log)?)

@@ -13,13 +13,18 @@ pub const WEBHOOK: &str = "mintage";
 /// Lets the operator's `ServiceAccount` do what the table says, and nothing else.
 pub async fn grant(cluster: &Cluster) -> Result<()> {
     let user = format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
+    give(cluster, &user, OPERATOR).await
+}
+
+/// Lets a user do what a table says, and nothing else.
+pub async fn give(cluster: &Cluster, user: &str, table: &[Permission]) -> Result<()> {
     let rules = |scope: Scope| -> Vec<PolicyRule> {
-        let rows = OPERATOR.iter().filter(|row| row.scope == scope);
+        let rows = table.iter().filter(|row| row.scope == scope);
         rows.map(rule).collect()
     };
-    cluster.allow(&user, None, &rules(Scope::Cluster)).await?;
+    cluster.allow(user, None, &rules(Scope::Cluster)).await?;
     let own = rules(Scope::OperatorNamespace);
-    cluster.allow(&user, Some(NAMESPACE), &own).await
+    cluster.allow(user, Some(NAMESPACE), &own).await
 }
 
 fn rule(row: &Permission) -> PolicyRule {

@@ -3,8 +3,11 @@
 mod convergence;
 mod crashes;
 mod keyrings;
+mod lease;
 mod names;
 mod outages;
 mod quickstart;
 mod scene;
+mod start;
 mod tenants;
+mod uninstall;
