@@ -51,6 +51,9 @@ async fn in_a_cluster_that_is_given_tests_act_as_others_and_leave_nothing() -> R
     if let Err(reason) = cluster::command_line("kubectl")? {
         return skip::skip(test, &reason);
     }
+    if !plane.has_controllers() {
+        return skip::skip(test, "there is no kube-controller-manager");
+    }
     let given = Cluster::given(&plane.kubeconfig("root", &[MASTERS])?)?;
     ensure!(given.is_given() && given.api_server_url() == plane.api_server_url());
     let root = who(given.admin().await?).await?;
