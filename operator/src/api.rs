@@ -313,6 +313,10 @@ pub fn sort(error: &kube::Error) -> Failure {
 
 /// An error with its causes, in one line: kube's own text ends where the cause begins.
 pub fn shown(error: &(dyn std::error::Error + 'static)) -> String {
+    // Its own text has all of the answer once more, in Rust's debug form.
+    if let Some(kube::Error::Api(status)) = error.downcast_ref() {
+        return status.message.clone();
+    }
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -11,6 +11,8 @@ use kube::{Api, Client, Config, Resource};
 use mintage_crds::{ApiAudience, CustomDomain, Tenant};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::api::shown;
+
 /// How long the API server may take to say whether it knows a kind.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -138,26 +140,6 @@ fn obstacle(error: &kube::Error, plural: &str) -> Obstacle {
         )),
         _ => Obstacle::Away(format!("the API server cannot be asked: {}", shown(error))),
     }
-}
-
-/// An error with its causes, in one line: kube's own text often ends where the cause begins.
-pub fn shown(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = match error.downcast_ref() {
-        // Its own text has all of the answer in Rust's debug form.
-        Some(kube::Error::Api(status)) => return status.message.clone(),
-        _ => error.to_string(),
-    };
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Wrappers repeat what they wrap.
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! What a leader does: plans and writes, checks domains, keeps the webhook's certificate, and looks for stale pods.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use kube::Client;
 use kube::core::ObjectMeta;
 use mintage_core::{Namespace, TenantRef};
 use mintage_sidecar::clock::Clock;
+use mintage_sidecar::traces::Traces;
 use tokio::sync::{mpsc, watch};
 
 use crate::domains::{self, Checker, Pace};
@@ -41,6 +42,7 @@ pub struct Leader {
     pub snapshots: Snapshots,
     /// The webhook's certificate, if there is a webhook.
     pub tls: Option<tls::Config>,
+    pub traces: Option<Arc<Traces>>,
 }
 
 impl Duty for Leader {
@@ -51,6 +53,8 @@ impl Duty for Leader {
             metrics: Arc::clone(&self.metrics),
             events: self.events.clone(),
             health: Arc::clone(&self.health),
+            traces: self.traces.clone(),
+            wanted_since: Mutex::default(),
         };
         let context = Context {
             client: self.client.clone(),
@@ -73,7 +77,7 @@ impl Duty for Leader {
             if let Some(config) = self.tls.clone() {
                 tls::keep(self.client.clone(), config, clock()).await;
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let (surveys, _) = watch::channel(Arc::<Survey>::default());

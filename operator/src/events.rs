@@ -127,7 +127,7 @@ async fn send_all(
                 metrics.count_event("sent");
                 continue;
             }
-            Ok(Err(error)) => crate::connect::shown(&error),
+            Ok(Err(error)) => crate::api::shown(&error),
             Err(_) => "no answer in time".to_owned(),
         };
         metrics.count_event("failed");

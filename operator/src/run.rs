@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use kube::Client;
 use mintage_core::Namespace;
 use mintage_sidecar::clock::{Clock, SystemClock};
 use mintage_sidecar::server::{Limits, Listener};
 use mintage_sidecar::signals;
+use mintage_sidecar::traces::Traces;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -45,7 +46,6 @@ pub fn run(options: &Run) -> Result<()> {
 
 async fn serve(options: &Run) -> Result<()> {
     let asked_to_end = signals::termination();
-    let client = connect::client().await?;
     let health = Arc::<Health>::default();
     let webhook_metrics = Arc::<webhook::Metrics>::default();
     let with_webhook = options.webhook.listen.is_some();
@@ -68,15 +68,21 @@ async fn serve(options: &Run) -> Result<()> {
     let admin =
         tokio::spawn(admin.serve(router, Limits::default(), Arc::clone(&metrics), admin_ended));
 
+    let traces = options
+        .otlp_endpoint
+        .as_deref()
+        .map(|endpoint| Traces::start(endpoint, "mintage-operator"))
+        .transpose()?
+        .map(Arc::new);
+    let client = connect::client().await?;
     let (end, ended) = watch::channel(false);
-    let work = work(
-        options,
-        client,
-        Arc::clone(&health),
+    let watched = Watched {
+        health: Arc::clone(&health),
         metrics,
-        webhook_metrics,
-        ended,
-    );
+        traces: traces.clone(),
+        webhook: webhook_metrics,
+    };
+    let work = work(options, client, watched, ended);
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => done?,
@@ -86,25 +92,41 @@ async fn serve(options: &Run) -> Result<()> {
             health.drain();
             end.send_replace(true);
             let limit = Duration::from_secs(options.shutdown_seconds.into());
-            match timeout(limit, work).await {
-                Ok(done) => done?,
-                Err(_) => tracing::warn!(event = "cut-off", "not everything was finished in time"),
+            if let Ok(done) = timeout(limit, work).await {
+                done?;
+            } else {
+                tracing::warn!(event = "cut-off", "not everything was finished in time");
             }
         }
     }
     end_admin.send_replace(true);
     admin.await?;
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(move || traces.finish()).await?;
+    }
     Ok(())
+}
+
+/// What tells others how the process fares.
+struct Watched {
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    traces: Option<Arc<Traces>>,
+    webhook: Arc<webhook::Metrics>,
 }
 
 async fn work(
     options: &Run,
     client: Client,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-    webhook_metrics: Arc<webhook::Metrics>,
+    watched: Watched,
     mut ended: watch::Receiver<bool>,
 ) -> Result<()> {
+    let Watched {
+        health,
+        metrics,
+        traces,
+        webhook: webhook_metrics,
+    } = watched;
     let usable = connect::until_usable(&client, |what| health.waits_for(what));
     tokio::select! {
         usable = usable => usable?,
@@ -157,15 +179,21 @@ async fn work(
         sidecars,
         snapshots,
         tls,
+        traces,
         client: client.clone(),
     };
     let election = Election::new(&client, namespace.as_str(), identity, lease, clock);
     let patience = Duration::from_secs(options.shutdown_seconds.into()).mul_f64(0.8);
     let standing = stand::stand(election, leader, patience, health, metrics, ended);
+    // A webhook that cannot be served ends the rest, too.
+    let standing = async {
+        Box::pin(standing).await;
+        Ok(())
+    };
+    let both = async { tokio::try_join!(webhook, standing) };
     tokio::select! {
-        (webhook, ()) = async { tokio::join!(webhook, standing) } => webhook,
-        // It never ends by itself.
-        () = watching => Ok(()),
+        outcome = both => outcome.map(drop),
+        () = watching => bail!("the watches ended by themselves"),
     }
 }
 

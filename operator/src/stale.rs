@@ -100,6 +100,8 @@ pub fn survey(pods: impl IntoIterator<Item = Pod>) -> Survey {
     for pod in pods {
         let (reason, refusal) = match (&pod.has, &pod.wants) {
             (Some(has), Ok(wants)) if has == wants => continue,
+            // It ends by itself, or has ended: metadata do not say. The next one has what is current.
+            (Some(_), _) if pod.owner.kind == "Job" => continue,
             // It is missing whatever it would get.
             (None, Ok(_)) => (Reason::Missing, None),
             (None, Err(refusal)) => (Reason::Missing, Some(refusal.clone())),
@@ -286,6 +288,21 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(survey([]), Survey::default());
+    }
+
+    #[test]
+    fn pods_of_jobs_are_stale_only_without_any_sidecar() {
+        let of_job = |has, wants| {
+            let mut pod = pod("nightly", has, wants);
+            "Job".clone_into(&mut pod.owner.kind);
+            pod
+        };
+        let found = survey([
+            of_job(Some("b"), Ok("a")),
+            of_job(Some("a"), Err("no tenant")),
+            of_job(None, Ok("a")),
+        ]);
+        assert_eq!(found.by_reason, BTreeMap::from([(Reason::Missing, 1)]));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use mintage_sidecar::clock::SystemClock;
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::api::shown;
 use crate::connect;
 use crate::lease::{Election, Settings};
 use crate::options::Uninstall;
@@ -150,7 +151,7 @@ async fn remove(client: &Client, tenant: &PartialObjectMeta<Tenant>) -> Result<b
     {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
-        Err(error) => bail!(connect::shown(&error)),
+        Err(error) => bail!(shown(&error)),
     }
 }
 
@@ -176,7 +177,7 @@ async fn list(client: &Client) -> Result<Option<Vec<PartialObjectMeta<Tenant>>>>
                 params = ListParams::default().limit(PAGE);
             }
             Err(error) => {
-                bail!("Tenants cannot be listed: {}", connect::shown(&error))
+                bail!("Tenants cannot be listed: {}", shown(&error))
             }
         }
     }

@@ -113,7 +113,7 @@ impl Store for Cluster {
                 Answer::Absent
             }
             Err(error) => {
-                self.complain(crate::connect::shown(&error));
+                self.complain(crate::api::shown(&error));
                 Answer::Unknown
             }
         }

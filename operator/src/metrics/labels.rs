@@ -5,7 +5,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 /// The labels of an error.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ErrorLabels {
-    /// What was being done: `load`, `plan`, `apply`, `status`, `keys`, …
+    /// What was being done: `load`, `apply`, `status`, …
     pub stage: &'static str,
 }
 

@@ -49,9 +49,7 @@ pub struct Metrics {
 
 /// The stages in which something can go wrong, so that each has a series from the start and the first error shows in a
 /// rate.
-const STAGES: [&str; 8] = [
-    "apply", "conflict", "domains", "drift", "keys", "load", "status", "watch",
-];
+const STAGES: [&str; 6] = ["apply", "conflict", "drift", "keys", "load", "status"];
 
 const KINDS: [(Kind, &str); 3] = [
     (Kind::ApiAudience, "ApiAudience"),
@@ -280,7 +278,7 @@ mod tests {
     use super::*;
 
     /// Every metric, with its kind.
-    const METRICS: [(&str, &str); 16] = [
+    const METRICS: [(&str, &str); 20] = [
         ("mintage_build", "info"),
         ("mintage_log_lines_dropped", "counter"),
         ("mintage_operator_connections", "gauge"),
@@ -294,13 +292,23 @@ mod tests {
         ("mintage_operator_plan_duration_seconds", "histogram"),
         ("mintage_operator_plans", "counter"),
         ("mintage_operator_pods_stale", "gauge"),
+        (
+            "mintage_operator_webhook_certificate_expiry_timestamp_seconds",
+            "gauge",
+        ),
+        ("mintage_operator_webhook_connections", "gauge"),
+        (
+            "mintage_operator_webhook_request_duration_seconds",
+            "histogram",
+        ),
+        ("mintage_operator_webhook_requests", "counter"),
         ("mintage_operator_writes", "counter"),
         ("process_open_fds", "gauge"),
         ("process_resident_memory_bytes", "gauge"),
     ];
 
     fn metrics() -> Metrics {
-        Metrics::new(|_| {})
+        Metrics::new(|registry| crate::webhook::Metrics::default().register(registry))
     }
 
     fn planned(metrics: &Metrics) {
