@@ -4,6 +4,7 @@
 mod corpus;
 
 mod control_plane;
+mod injection;
 mod kinds;
 mod outage;
 mod users;

@@ -151,15 +151,11 @@ pub fn read<T: DeserializeOwned>(data: Option<&[u8]>) -> Result<T, Unreadable> {
 pub fn shards(parts: &TenantParts) -> BTreeMap<String, Shard> {
     let mut shards: BTreeMap<String, Shard> = BTreeMap::new();
     for (namespace, part) in &parts.namespaces {
-        let shard = shards
-            .entry(part_name(namespace))
-            .or_default();
+        let shard = shards.entry(part_name(namespace)).or_default();
         shard.namespaces.insert(namespace.clone(), part.clone());
     }
     for (identifier, part) in &parts.audiences {
-        let shard = shards
-            .entry(part_name(identifier))
-            .or_default();
+        let shard = shards.entry(part_name(identifier)).or_default();
         shard.audiences.insert(identifier.clone(), part.clone());
     }
     shards
