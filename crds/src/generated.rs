@@ -1,4 +1,4 @@
-//! The definitions of all kinds, as objects and as the YAML of `crds/generated/`.
+//! The definitions of all kinds, as objects, as the YAML of `crds/generated/`, and as the templates of a chart.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -21,7 +21,28 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
 
 /// The definitions as files: name (`mintage.dev_tenants.yaml`) and content, the same for every run.
 pub fn generated() -> Vec<(String, String)> {
-    definitions()
+    files(&definitions())
+}
+
+/// The same as templates of a Helm chart. They stay when the chart goes, since every resource would go with them.
+pub fn chart_templates() -> Vec<(String, String)> {
+    let mut definitions = definitions();
+    for definition in &mut definitions {
+        let annotations = definition.metadata.annotations.get_or_insert_default();
+        annotations.insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+    }
+    let files = files(&definitions);
+    for (name, content) in &files {
+        assert!(
+            !content.contains("{{"),
+            "{name} holds `{{{{`, which Helm would take for an action: write it another way"
+        );
+    }
+    files
+}
+
+fn files(definitions: &[CustomResourceDefinition]) -> Vec<(String, String)> {
+    definitions
         .iter()
         .map(|definition| {
             let name = format!(

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Resource};
@@ -30,6 +31,23 @@ pub trait Leadership: Send + Sync {
 
     /// Grows with each new leader: what a later leader has written an earlier one must not touch.
     fn epoch(&self) -> i32;
+
+    /// Has the epoch rise above one that was met; whether the Lease is held then.
+    fn raise_above(&self, met: i32) -> BoxFuture<'_, bool>;
+}
+
+impl Leadership for crate::lease::Leadership {
+    fn is_held(&self) -> bool {
+        Self::is_held(self)
+    }
+
+    fn epoch(&self) -> i32 {
+        Self::epoch(self)
+    }
+
+    fn raise_above(&self, met: i32) -> BoxFuture<'_, bool> {
+        Box::pin(Self::raise_above(self, met))
+    }
 }
 
 /// Is told of each write and how it ended.
@@ -56,6 +74,9 @@ pub enum Failure {
     /// The object is not there.
     #[error("it is not there")]
     NotFound,
+    /// A turn of leadership with this number, later than this one, wrote it.
+    #[error("a later leader (epoch {0}) wrote it")]
+    Later(i32),
     /// This process does not lead any more.
     #[error("the Lease is not held any more")]
     NotLeading,
@@ -248,6 +269,7 @@ impl Failure {
         match self {
             Self::Conflict => "conflict",
             Self::NamespaceGone => "namespace-gone",
+            Self::Later(_) => "later",
             Self::NotFound => "not-found",
             Self::NotLeading => "not-leading",
             Self::Refused(_) => "refused",

@@ -11,7 +11,9 @@
 pub mod admin;
 pub mod api;
 pub mod connect;
+pub mod domains;
 mod drift;
+mod duty;
 pub mod engine;
 pub mod events;
 mod failpoint;
@@ -33,3 +35,4 @@ pub mod tls;
 mod truth;
 pub mod uninstall;
 pub mod webhook;
+mod witness;

@@ -1,6 +1,10 @@
 //! The command line of `mintage-operator`; each option can be given by the environment.
 
 #![expect(
+    missing_docs,
+    reason = "the groups of options are named by their types"
+)]
+#![expect(
     clippy::doc_markdown,
     reason = "the comments on options are what --help prints"
 )]
@@ -16,7 +20,7 @@ use mintage_sidecar::clock::random_u32;
 use mintage_sidecar::options::LogFormat;
 use mintage_sidecar::traces;
 
-use crate::lease;
+use crate::{domains, lease};
 
 /// Turns Tenants, ApiAudiences and CustomDomains into keys and configuration for workloads.
 ///
@@ -79,6 +83,8 @@ pub struct Run {
     pub sidecar: Sidecar,
     /// The times of the Lease.
     #[command(flatten)]
+    pub domains: domains::Options,
+    #[command(flatten)]
     pub lease: Lease,
     /// Where health and metrics listen.
     #[arg(
@@ -100,6 +106,9 @@ pub struct Run {
     /// not as it should be.
     #[arg(long, env = "MINTAGE_RESYNC_MINUTES", value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1440))]
     pub resync_minutes: u16,
+    /// The same in seconds, for tests.
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    pub resync_seconds: Option<u64>,
     /// How long the end may take after SIGTERM, in seconds: requests to the webhook are finished, the write under way
     /// too, and the Lease is released.
     #[arg(long, env = "MINTAGE_SHUTDOWN_SECONDS", value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=600))]

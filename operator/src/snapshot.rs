@@ -8,6 +8,8 @@ use mintage_core::{Namespace, ObjectRef, TenantRef, Uid};
 use mintage_crds::{ApiAudience, CustomDomain, Tenant};
 use tokio::sync::watch;
 
+use crate::stale::Owner;
+
 /// What the watches show, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -40,10 +42,8 @@ pub struct PodSeen {
     pub labels: BTreeMap<String, String>,
     /// Annotations whose key begins with `mintage.dev/`.
     pub annotations: BTreeMap<String, String>,
-    /// What made the pod, as `ReplicaSet/checkout-5d9c`; the pod itself if nothing did.
-    pub owner: String,
-    /// Which life of the pod.
-    pub uid: String,
+    /// What made the pod; the pod itself if nothing did.
+    pub owner: Owner,
     /// Whether it is being deleted.
     pub ending: bool,
 }

@@ -49,7 +49,7 @@ fn tests_of(source: &str) -> impl Iterator<Item = String> {
 #[test]
 fn every_attack_has_the_tests_that_its_row_names() {
     let mut existing = BTreeSet::new();
-    for folder in ["core/tests", "sidecar/tests", "tests"] {
+    for folder in ["core/tests", "operator/tests", "sidecar/tests", "tests"] {
         tests(&workspace().join(folder), &mut existing);
     }
     let table = table();

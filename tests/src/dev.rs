@@ -42,6 +42,8 @@ pub fn binary(name: &str) -> Result<PathBuf> {
                 "--package",
                 "mintage",
                 "--package",
+                "mintage-operator",
+                "--package",
                 "mintage-sidecar",
             ])
             .current_dir(crate::workspace())

@@ -5,7 +5,11 @@ pub mod cluster;
 pub mod dev;
 pub mod disk;
 pub mod mintage;
+pub mod operator;
+pub mod permissions;
+pub mod pod;
 pub mod skip;
+pub mod volume;
 
 /// The manifests of the README.
 pub fn quickstart() -> std::path::PathBuf {

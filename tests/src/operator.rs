@@ -73,15 +73,19 @@ impl Operator {
     pub async fn ready(&mut self) -> Result<()> {
         let (admin, log) = (self.admin.clone(), self.log.clone());
         let child = &mut self.child;
-        let ready = within(Duration::from_mins(1), "the operator is ready", async || {
-            if let Some(status) = child.try_wait()? {
-                bail!("it ended with {status}");
-            }
-            let answer = http()?.get(format!("http://{admin}/readyz")).send().await?;
-            let (status, text) = (answer.status(), answer.text().await?);
-            ensure!(status.is_success(), "{status}: {text}");
-            Ok(())
-        });
+        let ready = within(
+            Duration::from_mins(1),
+            "the operator is ready",
+            async || {
+                if let Some(status) = child.try_wait()? {
+                    bail!("it ended with {status}");
+                }
+                let answer = http()?.get(format!("http://{admin}/readyz")).send().await?;
+                let (status, text) = (answer.status(), answer.text().await?);
+                ensure!(status.is_success(), "{status}: {text}");
+                Ok(())
+            },
+        );
         ready
             .await
             .with_context(|| format!("the end of its log:\n{}", tail(&log)))
@@ -99,7 +103,13 @@ impl Operator {
     /// All metrics.
     pub async fn metrics(&self) -> Result<String> {
         let url = format!("http://{}/metrics", self.admin);
-        Ok(http()?.get(url).send().await?.error_for_status()?.text().await?)
+        Ok(http()?
+            .get(url)
+            .send()
+            .await?
+            .error_for_status()?
+            .text()
+            .await?)
     }
 
     /// Its log so far.

@@ -175,38 +175,48 @@ const SETTLE: Duration = Duration::from_millis(50);
 const RESTORED_FOR: Duration = Duration::from_mins(15);
 
 /// Runs until the Lease is lost or somebody asks for the end. Everything is read anew at the beginning.
-pub async fn run(context: Context, mut shutdown: watch::Receiver<bool>) -> End {
+pub async fn run(context: Context, shutdown: watch::Receiver<bool>) -> End {
     let (drift, watching, listed) = drift::start(&context.client);
-    let watching = tokio::spawn(watching);
-    let engine = async {
+    let lead = async {
         listed.notified().await;
-        let mut wait = Duration::from_millis(500);
-        loop {
-            match Engine::open(&context, drift.clone()).await {
-                Ok(parts) => return Some(parts),
-                Err(Failure::NotLeading) => return None,
-                Err(failure) => {
-                    context.witness.failed("load");
-                    tracing::warn!(event = "load-failed", %failure, "trying again");
-                    sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(30));
+        let mut asked = shutdown.clone();
+        let opened = tokio::select! {
+            opened = open(&context, drift) => opened,
+            _ = asked.wait_for(|asked| *asked) => return End::Asked,
+        };
+        match opened {
+            Some(opened) => Engine::with(context, opened).turn_and_turn(shutdown).await,
+            None => End::Deposed,
+        }
+    };
+    tokio::select! {
+        end = lead => end,
+        // It never ends by itself.
+        () = watching => End::Deposed,
+    }
+}
+
+/// Reads everything, again and again until it works; `None` if another process leads.
+async fn open(context: &Context, drift: Drift) -> Option<Opened> {
+    let mut wait = Duration::from_millis(500);
+    loop {
+        match Engine::open(context, drift.clone()).await {
+            Ok(opened) => return Some(opened),
+            Err(Failure::NotLeading) => return None,
+            // The Lease was deleted, or a backup was restored: whoever holds it now leads.
+            Err(Failure::Later(met)) => {
+                if !context.leadership.raise_above(met).await {
+                    return None;
                 }
             }
+            Err(failure) => {
+                context.witness.failed("load");
+                tracing::warn!(event = "load-failed", %failure, "trying again");
+                sleep(wait).await;
+                wait = (wait * 2).min(Duration::from_secs(30));
+            }
         }
-    };
-    let opened = tokio::select! {
-        opened = engine => opened,
-        _ = shutdown.wait_for(|asked| *asked) => {
-            watching.abort();
-            return End::Asked;
-        }
-    };
-    let end = match opened {
-        Some(parts) => Engine::with(context, parts).turn_and_turn(shutdown).await,
-        None => End::Deposed,
-    };
-    watching.abort();
-    end
+    }
 }
 
 /// What is read at the beginning.

@@ -253,7 +253,7 @@ impl Engine {
                 self.truth = truth;
                 Ok(())
             }
-            Err(Failure::NotLeading) => Err(Deposed),
+            Err(Failure::NotLeading | Failure::Later(_)) => Err(Deposed),
             Err(failure) => {
                 // The next write meets the same conflict and comes here again.
                 tracing::warn!(event = "reload-failed", %failure);

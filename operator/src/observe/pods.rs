@@ -8,6 +8,7 @@ use kube::core::PartialObjectMeta;
 use mintage_core::inject;
 
 use crate::snapshot::PodSeen;
+use crate::stale::Owner;
 
 /// Reads a pod's metadata.
 pub fn read(pod: PartialObjectMeta<Pod>) -> Arc<PodSeen> {
@@ -17,21 +18,29 @@ pub fn read(pod: PartialObjectMeta<Pod>) -> Arc<PodSeen> {
         all.retain(|key, _| key.starts_with("mintage.dev/"));
         all
     };
-    let name = meta.name.unwrap_or_default();
-    let owner = meta
+    let controller = meta
         .owner_references
         .into_iter()
         .flatten()
-        .find(|owner| owner.controller == Some(true))
-        .map_or_else(
-            || format!("Pod/{name}"),
-            |owner| format!("{}/{}", owner.kind, owner.name),
-        );
+        .find(|owner| owner.controller == Some(true));
+    let owner = match controller {
+        Some(owner) => Owner {
+            api_version: owner.api_version,
+            kind: owner.kind,
+            name: owner.name,
+            uid: owner.uid,
+        },
+        None => Owner {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            name: meta.name.unwrap_or_default(),
+            uid: meta.uid.unwrap_or_default(),
+        },
+    };
     Arc::new(PodSeen {
         labels: ours(meta.labels),
         annotations: ours(meta.annotations),
         owner,
-        uid: meta.uid.unwrap_or_default(),
         ending: meta.deletion_timestamp.is_some(),
     })
 }

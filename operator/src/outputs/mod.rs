@@ -88,8 +88,8 @@ impl Outputs {
         let mut damages = Vec::new();
         let contents = [Content::Bundle, Content::Keyring];
         crate::truth::each_secret(writer.client(), &contents, |secret| {
-            if epoch_of(&secret).is_some_and(|written| written > writer.epoch()) {
-                return Err(Failure::NotLeading);
+            if let Some(written) = epoch_of(&secret).filter(|written| *written > writer.epoch()) {
+                return Err(Failure::Later(written));
             }
             if let Some((tenant, place, known)) = recognise(&secret)? {
                 if let Some(owner) = owner(&tenant, &place) {

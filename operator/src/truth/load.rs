@@ -52,8 +52,8 @@ impl Truth {
             listed: BTreeMap::new(),
         };
         each_secret(client, &[Content::Truth, Content::Claim], |secret| {
-            if epoch_of(&secret).is_some_and(|written| written > epoch) {
-                return Err(Failure::NotLeading);
+            if let Some(written) = epoch_of(&secret).filter(|written| *written > epoch) {
+                return Err(Failure::Later(written));
             }
             loading.take(&secret)
         })

@@ -27,7 +27,7 @@ impl Outcome {
     fn note(&mut self, failure: &Failure) {
         match failure {
             Failure::Conflict | Failure::NotFound => self.conflict = true,
-            Failure::NotLeading => self.deposed = true,
+            Failure::Later(_) | Failure::NotLeading => self.deposed = true,
             Failure::NamespaceGone | Failure::Refused(_) | Failure::Unavailable(_) => {}
         }
     }

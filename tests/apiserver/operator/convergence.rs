@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use kube::Api;
 use kube::api::{DeleteParams, ListParams};
-use kube::{Api, ResourceExt as _};
 use mintage_crds::{ApiAudience, CustomDomain, Tenant};
 use mintage_tests::cluster::{Event, within};
 use mintage_tests::operator::{ACCOUNT, NAMESPACE, Options};
@@ -43,19 +43,23 @@ impl Declared {
         match dice.roll(10) {
             0 | 1 => {
                 let number = dice.roll(TENANTS.len());
+                let age = ["24h", "12h"][dice.roll(2)];
                 let spec = json!({
                     "domain": format!("t{number}.test"),
                     "allowedNamespaces": if dice.roll(4) == 0 { json!({"from": "Same"}) } else { json!({"from": "All"}) },
-                    "maxBundleAge": ["24h", "12h"][dice.roll(2)],
+                    "maxBundleAge": age,
                 });
-                scene.tenant(&format!("identity/{}", TENANTS[number]), spec.clone()).await?;
+                scene
+                    .tenant(&format!("identity/{}", TENANTS[number]), spec.clone())
+                    .await?;
                 self.tenants.insert(number, spec);
             }
             2 => {
                 let number = dice.roll(10);
                 if let Some((namespace, _)) = self.audiences.remove(&number) {
                     let api: Api<ApiAudience> = Api::namespaced(scene.client.clone(), &namespace);
-                    api.delete(&format!("a{number}"), &DeleteParams::default()).await?;
+                    api.delete(&format!("a{number}"), &DeleteParams::default())
+                        .await?;
                 }
             }
             _ => {
@@ -66,7 +70,10 @@ impl Declared {
                     Some((namespace, spec)) => (namespace.clone(), spec["tenantRef"].clone()),
                     None => {
                         let tenant = TENANTS[dice.roll(TENANTS.len())];
-                        (NAMESPACES[dice.roll(NAMESPACES.len())].to_owned(), json!({"name": tenant, "namespace": "identity"}))
+                        (
+                            NAMESPACES[dice.roll(NAMESPACES.len())].to_owned(),
+                            json!({"name": tenant, "namespace": "identity"}),
+                        )
                     }
                 };
                 let scopes = ["read", "write", "admin"];
@@ -76,16 +83,19 @@ impl Declared {
                         "scopes": [scopes[dice.roll(3)]],
                     }))
                     .collect();
+                let life = [600, 3600][dice.roll(2)];
                 let spec = json!({
                     "tenantRef": tenant,
                     "identifier": format!("https://a{number}.test"),
                     // ES256: made in a moment.
                     "signingAlgorithm": "ES256",
-                    "tokenLifetimeSeconds": [600, 3600][dice.roll(2)],
+                    "tokenLifetimeSeconds": life,
                     "scopes": scopes[..=dice.roll(3)].iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
                     "grants": grants,
                 });
-                scene.audience(&format!("{namespace}/a{number}"), spec.clone()).await?;
+                scene
+                    .audience(&format!("{namespace}/a{number}"), spec.clone())
+                    .await?;
                 self.audiences.insert(number, (namespace, spec));
             }
         }
@@ -100,26 +110,62 @@ async fn outcome(scene: &Scene) -> Result<BTreeMap<String, String>> {
         let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
         let conditions: Vec<_> = conditions
             .iter()
-            .map(|one| format!("{}={} {}: {}", one["type"], one["status"], one["reason"], one["message"]))
+            .map(|one| {
+                format!(
+                    "{}={} {}: {}",
+                    one["type"], one["status"], one["reason"], one["message"]
+                )
+            })
             .collect();
         let current = status["observedGeneration"] == json!(generation);
-        outcome.insert(format!("{kind} {at}"), format!("current: {current}, {conditions:?} {}", status["undeclaredScopes"]));
+        outcome.insert(
+            format!("{kind} {at}"),
+            format!(
+                "current: {current}, {conditions:?} {}",
+                status["undeclaredScopes"]
+            ),
+        );
     };
     let all = ListParams::default();
     for object in Api::<Tenant>::all(scene.client.clone()).list(&all).await? {
-        add("Tenant", place(&object), serde_json::to_value(&object.status)?, object.metadata.generation);
+        add(
+            "Tenant",
+            place(&object),
+            serde_json::to_value(&object.status)?,
+            object.metadata.generation,
+        );
     }
-    for object in Api::<ApiAudience>::all(scene.client.clone()).list(&all).await? {
-        add("ApiAudience", place(&object), serde_json::to_value(&object.status)?, object.metadata.generation);
+    for object in Api::<ApiAudience>::all(scene.client.clone())
+        .list(&all)
+        .await?
+    {
+        add(
+            "ApiAudience",
+            place(&object),
+            serde_json::to_value(&object.status)?,
+            object.metadata.generation,
+        );
     }
-    for object in Api::<CustomDomain>::all(scene.client.clone()).list(&all).await? {
-        add("CustomDomain", place(&object), serde_json::to_value(&object.status)?, object.metadata.generation);
+    for object in Api::<CustomDomain>::all(scene.client.clone())
+        .list(&all)
+        .await?
+    {
+        add(
+            "CustomDomain",
+            place(&object),
+            serde_json::to_value(&object.status)?,
+            object.metadata.generation,
+        );
     }
     Ok(outcome)
 }
 
 fn place(object: &impl kube::ResourceExt) -> String {
-    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+    format!(
+        "{}/{}",
+        object.namespace().unwrap_or_default(),
+        object.name_any()
+    )
 }
 
 /// The writes of the operator among some requests; renewing the Lease is no news.
@@ -129,24 +175,34 @@ pub fn writes(events: &[Event]) -> Vec<String> {
         .iter()
         .filter(|event| event.user == account && event.resource != "leases")
         .filter(|event| !matches!(event.verb.as_str(), "get" | "list" | "watch"))
-        .map(|event| format!("{} {} {}/{} {}", event.verb, event.resource, event.namespace, event.name, event.code))
+        .map(|event| {
+            format!(
+                "{} {} {}/{} {}",
+                event.verb, event.resource, event.namespace, event.name, event.code
+            )
+        })
         .collect()
 }
 
 /// Waits until the operator writes nothing for a while.
 pub async fn silence(scene: &Scene, time: Duration) -> Result<()> {
-    within(PATIENCE, "the operator has nothing more to write", async || {
-        let mark = scene.plane.audit_mark();
-        tokio::time::sleep(time).await;
-        let writes = writes(&scene.plane.audit_since(mark)?);
-        ensure!(writes.is_empty(), "{writes:?}");
-        Ok(())
-    })
+    within(
+        PATIENCE,
+        "the operator has nothing more to write",
+        async || {
+            let mark = scene.plane.audit_mark();
+            tokio::time::sleep(time).await;
+            let writes = writes(&scene.plane.audit_since(mark)?);
+            ensure!(writes.is_empty(), "{writes:?}");
+            Ok(())
+        },
+    )
     .await
 }
 
 #[tokio::test]
-async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_written() -> Result<()> {
+async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_written()
+-> Result<()> {
     let name = "operator::convergence::whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_written";
     let Some(scene) = Scene::start(name).await? else {
         return Ok(());
@@ -190,10 +246,14 @@ async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_w
         fresh.opted_in(namespace).await?;
     }
     for (number, spec) in &declared.tenants {
-        fresh.tenant(&format!("identity/{}", TENANTS[*number]), spec.clone()).await?;
+        fresh
+            .tenant(&format!("identity/{}", TENANTS[*number]), spec.clone())
+            .await?;
     }
     for (number, (namespace, spec)) in &declared.audiences {
-        fresh.audience(&format!("{namespace}/a{number}"), spec.clone()).await?;
+        fresh
+            .audience(&format!("{namespace}/a{number}"), spec.clone())
+            .await?;
     }
     let _operator = fresh.operator(&options).await?;
     silence(&fresh, Duration::from_secs(3)).await?;

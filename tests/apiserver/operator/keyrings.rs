@@ -96,7 +96,11 @@ impl Call {
             let token = self.app.token(API).await?;
             // The validator has what the issuer has.
             let answer = self.api.validate(&token).await?;
-            ensure!(answer.status() == 200, "a good token was refused: {}", answer.text().await?);
+            ensure!(
+                answer.status() == 200,
+                "a good token was refused: {}",
+                answer.text().await?
+            );
             let kid = self.kid().await?;
             if kid != old {
                 return Ok(kid);
@@ -124,7 +128,9 @@ async fn call(name: &str) -> Result<Option<(Call, mintage_tests::operator::Opera
 
 #[tokio::test]
 async fn an_annotation_rotates_all_keys_and_nobody_notices() -> Result<()> {
-    let Some((mut call, _operator)) = call("an_annotation_rotates_all_keys_and_nobody_notices").await? else {
+    let Some((mut call, _operator)) =
+        call("an_annotation_rotates_all_keys_and_nobody_notices").await?
+    else {
         return Ok(());
     };
     let old = call.kid().await?;
@@ -133,7 +139,10 @@ async fn an_annotation_rotates_all_keys_and_nobody_notices() -> Result<()> {
         .annotate("identity/acme", json!({"mintage.dev/rotate-now": "first"}))
         .await?;
     let new = call.until_signed_by_another(&old).await?;
-    ensure!(call.api.validate(&held).await?.status() == 200, "tokens of the old key stay good");
+    ensure!(
+        call.api.validate(&held).await?.status() == 200,
+        "tokens of the old key stay good"
+    );
     let told = within(PATIENCE, "an Event names the new key", async || {
         let events = call.events("KeyPublished").await?;
         ensure!(events.iter().any(|text| text.contains(&new)), "{events:?}");
@@ -149,12 +158,17 @@ async fn an_annotation_rotates_all_keys_and_nobody_notices() -> Result<()> {
 
 #[tokio::test]
 async fn an_annotation_revokes_a_key_and_its_tokens_are_refused() -> Result<()> {
-    let Some((mut call, _operator)) = call("an_annotation_revokes_a_key_and_its_tokens_are_refused").await? else {
+    let Some((mut call, _operator)) =
+        call("an_annotation_revokes_a_key_and_its_tokens_are_refused").await?
+    else {
         return Ok(());
     };
     let old = call.kid().await?;
     let held = call.app.token(API).await?;
-    ensure!(call.api.validate(&held).await?.status() == 200, "it is good at first");
+    ensure!(
+        call.api.validate(&held).await?.status() == 200,
+        "it is good at first"
+    );
     call.scene
         .annotate("identity/acme", json!({"mintage.dev/revoke-key": old}))
         .await?;
@@ -181,7 +195,8 @@ async fn an_annotation_revokes_a_key_and_its_tokens_are_refused() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_deleted_keyring_is_restored_and_its_keys_are_replaced_without_a_refused_token() -> Result<()> {
+async fn a_deleted_keyring_is_restored_and_its_keys_are_replaced_without_a_refused_token()
+-> Result<()> {
     let name = "a_deleted_keyring_is_restored_and_its_keys_are_replaced_without_a_refused_token";
     let Some((mut call, _operator)) = call(name).await? else {
         return Ok(());
@@ -196,18 +211,34 @@ async fn a_deleted_keyring_is_restored_and_its_keys_are_replaced_without_a_refus
     })
     .await?;
     call.until_signed_by_another(&old).await?;
-    ensure!(call.api.validate(&held).await?.status() == 200, "tokens of the lost key stay good");
+    ensure!(
+        call.api.validate(&held).await?.status() == 200,
+        "tokens of the lost key stay good"
+    );
     within(PATIENCE, "an Event says so", async || {
         let events = call.events("Restored").await?;
-        ensure!(events.iter().any(|text| text.contains("shop/mintage-keys.identity.acme was deleted")), "{events:?}");
+        ensure!(
+            events
+                .iter()
+                .any(|text| text.contains("shop/mintage-keys.identity.acme was deleted")),
+            "{events:?}"
+        );
         Ok(())
     })
     .await?;
-    let tenant = call.scene.plane.kubectl(&["get", "tenant", "acme", "-n", "identity", "-o", "json"]).await?;
+    let tenant = call
+        .scene
+        .plane
+        .kubectl(&["get", "tenant", "acme", "-n", "identity", "-o", "json"])
+        .await?;
     let tenant: Value = serde_json::from_str(&tenant.out)?;
-    let conditions = tenant["status"]["conditions"].as_array().context("no conditions")?;
+    let conditions = tenant["status"]["conditions"]
+        .as_array()
+        .context("no conditions")?;
     ensure!(
-        conditions.iter().any(|one| one["type"] == "Degraded" && one["status"] == "True"),
+        conditions
+            .iter()
+            .any(|one| one["type"] == "Degraded" && one["status"] == "True"),
         "{conditions:?}"
     );
     Ok(())
@@ -215,7 +246,9 @@ async fn a_deleted_keyring_is_restored_and_its_keys_are_replaced_without_a_refus
 
 #[tokio::test]
 async fn a_keyring_or_bundle_changed_by_hand_is_restored() -> Result<()> {
-    let Some((mut call, _operator)) = call("a_keyring_or_bundle_changed_by_hand_is_restored").await? else {
+    let Some((mut call, _operator)) =
+        call("a_keyring_or_bundle_changed_by_hand_is_restored").await?
+    else {
         return Ok(());
     };
     let before = call.validator.read().await?;
@@ -230,8 +263,14 @@ async fn a_keyring_or_bundle_changed_by_hand_is_restored() -> Result<()> {
             .await?;
         within(PATIENCE, &format!("{secret} is as it was"), async || {
             let now = call.validator.read().await?;
-            let same: BTreeSet<_> = now.iter().filter(|(name, bytes)| before.get(*name) == Some(bytes)).collect();
-            ensure!(same.iter().any(|(name, _)| name.as_str() == key) || now[key].starts_with(b"{"), "{key}");
+            let same: BTreeSet<_> = now
+                .iter()
+                .filter(|(name, bytes)| before.get(*name) == Some(bytes))
+                .collect();
+            ensure!(
+                same.iter().any(|(name, _)| name.as_str() == key) || now[key].starts_with(b"{"),
+                "{key}"
+            );
             Ok(())
         })
         .await?;
@@ -243,7 +282,8 @@ async fn a_keyring_or_bundle_changed_by_hand_is_restored() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_remembered_is_restored_from_memory_and_its_loss_while_nobody_looks_freezes_the_tenant() -> Result<()> {
+async fn what_is_remembered_is_restored_from_memory_and_its_loss_while_nobody_looks_freezes_the_tenant()
+-> Result<()> {
     let name = "what_is_remembered_is_restored_from_memory_and_its_loss_while_nobody_looks_freezes_the_tenant";
     let Some((mut call, mut operator)) = call(name).await? else {
         return Ok(());
@@ -264,8 +304,18 @@ async fn what_is_remembered_is_restored_from_memory_and_its_loss_while_nobody_lo
     secrets.delete(root, &DeleteParams::default()).await?;
     let mut next = call.scene.operator(&Options::default()).await?;
     within(PATIENCE, "the Tenant says what is missing", async || {
-        let tenant = call.scene.plane.kubectl(&["get", "tenant", "acme", "-n", "identity", "-o", "json"]).await?;
-        ensure!(tenant.out.contains("mintage-truth.acme is missing; restore it from a backup"), "{}", tenant.out);
+        let tenant = call
+            .scene
+            .plane
+            .kubectl(&["get", "tenant", "acme", "-n", "identity", "-o", "json"])
+            .await?;
+        ensure!(
+            tenant
+                .out
+                .contains("mintage-truth.acme is missing; restore it from a backup"),
+            "{}",
+            tenant.out
+        );
         Ok(())
     })
     .await?;
@@ -279,10 +329,15 @@ async fn what_is_remembered_is_restored_from_memory_and_its_loss_while_nobody_lo
     backup.metadata.resource_version = None;
     backup.metadata.uid = None;
     backup.metadata.managed_fields = None;
-    secrets.create(&kube::api::PostParams::default(), &backup).await?;
+    secrets
+        .create(&kube::api::PostParams::default(), &backup)
+        .await?;
     let _third = call.scene.operator(&Options::default()).await?;
     call.scene
-        .annotate("identity/acme", json!({"mintage.dev/rotate-now": "after the restore"}))
+        .annotate(
+            "identity/acme",
+            json!({"mintage.dev/rotate-now": "after the restore"}),
+        )
         .await?;
     call.until_signed_by_another(&kid).await?;
     Ok(())

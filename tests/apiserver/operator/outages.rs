@@ -20,7 +20,10 @@ async fn scene(name: &str) -> Result<Option<Scene>> {
     scene.namespace("identity", &json!({})).await?;
     scene.opted_in("shop").await?;
     scene
-        .tenant("identity/acme", json!({"domain": "acme.test", "allowedNamespaces": {"from": "All"}}))
+        .tenant(
+            "identity/acme",
+            json!({"domain": "acme.test", "allowedNamespaces": {"from": "All"}}),
+        )
         .await?;
     Ok(Some(scene))
 }
@@ -62,8 +65,17 @@ async fn the_api_server_goes_and_comes_and_etcd_forgets() -> Result<()> {
     operator.ready().await?;
     silence(&scene, Duration::from_secs(3)).await?;
     let after = scene.managed().await?;
-    let names = |all: &[(String, String)]| all.iter().map(|(place, _)| place.clone()).collect::<Vec<_>>();
-    ensure!(names(&before).iter().all(|place| names(&after).contains(place)), "{before:?} {after:?}");
+    let names = |all: &[(String, String)]| {
+        all.iter()
+            .map(|(place, _)| place.clone())
+            .collect::<Vec<_>>()
+    };
+    ensure!(
+        names(&before)
+            .iter()
+            .all(|place| names(&after).contains(place)),
+        "{before:?} {after:?}"
+    );
     Ok(())
 }
 
@@ -72,12 +84,22 @@ async fn a_leader_that_was_paused_past_its_lease_writes_nothing() -> Result<()> 
     let Some(scene) = scene("a_leader_that_was_paused_past_its_lease_writes_nothing").await? else {
         return Ok(());
     };
-    let options = Options::with(&["--lease-seconds", "3"]);
-    let mut first = scene.operator(&options).await?;
+    let options = Options::with(&[
+        "--lease-duration",
+        "3s",
+        "--lease-deadline",
+        "2s",
+        "--lease-retry",
+        "300ms",
+    ]);
+    let first = scene.operator(&options).await?;
     scene.audience("shop/a1", api(1)).await?;
     scene.audience_ready("shop/a1").await?;
     let second = scene.operator(&options).await?;
-    ensure!(second.metric("mintage_operator_leader").await? == Some(0.0), "one leads");
+    ensure!(
+        second.metric("mintage_operator_leader").await? == Some(0.0),
+        "one leads"
+    );
 
     first.pause()?;
     within(PATIENCE, "the second leads", async || {
@@ -87,7 +109,10 @@ async fn a_leader_that_was_paused_past_its_lease_writes_nothing() -> Result<()> 
     .await?;
     // Something that the first would do with old knowledge, and the second has done.
     scene
-        .annotate("identity/acme", json!({"mintage.dev/rotate-now": "by the second"}))
+        .annotate(
+            "identity/acme",
+            json!({"mintage.dev/rotate-now": "by the second"}),
+        )
         .await?;
     scene.audience("shop/a2", api(2)).await?;
     scene.audience_ready("shop/a2").await?;
@@ -97,7 +122,11 @@ async fn a_leader_that_was_paused_past_its_lease_writes_nothing() -> Result<()> 
     first.resume()?;
     tokio::time::sleep(Duration::from_secs(6)).await;
     let after = scene.managed().await?;
-    ensure!(before == after, "the first has written:\n{before:?}\n{after:?}\n{}", first.log()?);
+    ensure!(
+        before == after,
+        "the first has written:\n{before:?}\n{after:?}\n{}",
+        first.log()?
+    );
     let keyring = scene
         .secret("shop", "mintage-keys.identity.acme")
         .await?
@@ -106,7 +135,10 @@ async fn a_leader_that_was_paused_past_its_lease_writes_nothing() -> Result<()> 
     let leading = [&first, &second];
     let mut count = 0.0;
     for operator in leading {
-        count += operator.metric("mintage_operator_leader").await?.unwrap_or(0.0);
+        count += operator
+            .metric("mintage_operator_leader")
+            .await?
+            .unwrap_or(0.0);
     }
     ensure!((count - 1.0).abs() < 0.5, "{count} lead");
     Ok(())

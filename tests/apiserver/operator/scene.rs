@@ -127,7 +127,11 @@ impl Scene {
         let secrets = api.list(&params).await?.items.into_iter();
         Ok(secrets
             .map(|secret| {
-                let place = format!("{}/{}", secret.namespace().unwrap_or_default(), secret.name_any());
+                let place = format!(
+                    "{}/{}",
+                    secret.namespace().unwrap_or_default(),
+                    secret.name_any()
+                );
                 (place, secret.resource_version().unwrap_or_default())
             })
             .collect())
@@ -140,7 +144,11 @@ impl Scene {
         within(PATIENCE, &format!("Tenant {at} is ready"), async || {
             let tenant = api.get(name).await?;
             let status = tenant.status.clone().context("it has no status")?;
-            ready(&status.conditions, status.observed_generation, tenant.metadata.generation)
+            ready(
+                &status.conditions,
+                status.observed_generation,
+                tenant.metadata.generation,
+            )
         })
         .await
     }
@@ -149,11 +157,19 @@ impl Scene {
     pub async fn audience_ready(&self, at: &str) -> Result<()> {
         let (namespace, name) = at.split_once('/').context("write <namespace>/<name>")?;
         let api: Api<ApiAudience> = Api::namespaced(self.client.clone(), namespace);
-        within(PATIENCE, &format!("ApiAudience {at} is ready"), async || {
-            let audience = api.get(name).await?;
-            let status = audience.status.clone().context("it has no status")?;
-            ready(&status.conditions, status.observed_generation, audience.metadata.generation)
-        })
+        within(
+            PATIENCE,
+            &format!("ApiAudience {at} is ready"),
+            async || {
+                let audience = api.get(name).await?;
+                let status = audience.status.clone().context("it has no status")?;
+                ready(
+                    &status.conditions,
+                    status.observed_generation,
+                    audience.metadata.generation,
+                )
+            },
+        )
         .await
     }
 
@@ -161,12 +177,19 @@ impl Scene {
     pub async fn audience_refused(&self, at: &str, reason: &str) -> Result<String> {
         let (namespace, name) = at.split_once('/').context("write <namespace>/<name>")?;
         let api: Api<ApiAudience> = Api::namespaced(self.client.clone(), namespace);
-        within(PATIENCE, &format!("ApiAudience {at} says {reason}"), async || {
-            let status = api.get(name).await?.status.context("it has no status")?;
-            let ready = find(&status.conditions, READY).context("it has no Ready")?;
-            ensure!(ready.status == "False" && ready.reason == reason, "{ready:?}");
-            Ok(ready.message.clone())
-        })
+        within(
+            PATIENCE,
+            &format!("ApiAudience {at} says {reason}"),
+            async || {
+                let status = api.get(name).await?.status.context("it has no status")?;
+                let ready = find(&status.conditions, READY).context("it has no Ready")?;
+                ensure!(
+                    ready.status == "False" && ready.reason == reason,
+                    "{ready:?}"
+                );
+                Ok(ready.message.clone())
+            },
+        )
         .await
     }
 }
@@ -180,7 +203,15 @@ fn ready(
     generation: Option<i64>,
 ) -> Result<()> {
     let ready = find(conditions, READY).context("it has no Ready")?;
-    ensure!(ready.status == "True", "{}: {}", ready.reason, ready.message);
-    ensure!(observed == generation, "of generation {observed:?}, not {generation:?}");
+    ensure!(
+        ready.status == "True",
+        "{}: {}",
+        ready.reason,
+        ready.message
+    );
+    ensure!(
+        observed == generation,
+        "of generation {observed:?}, not {generation:?}"
+    );
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The life of Tenants, and of namespaces under them.
 
 use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
 use mintage_crds::{ApiAudience, Tenant};
 use mintage_tests::cluster::within;
 use mintage_tests::operator::Options;
@@ -37,7 +37,9 @@ fn orders() -> serde_json::Value {
 
 #[tokio::test]
 async fn a_tenant_goes_when_nothing_refers_to_it_and_takes_everything_along() -> Result<()> {
-    let Some(scene) = scene("a_tenant_goes_when_nothing_refers_to_it_and_takes_everything_along").await? else {
+    let Some(scene) =
+        scene("a_tenant_goes_when_nothing_refers_to_it_and_takes_everything_along").await?
+    else {
         return Ok(());
     };
     scene.opted_in("shop").await?;
@@ -53,7 +55,11 @@ async fn a_tenant_goes_when_nothing_refers_to_it_and_takes_everything_along() ->
             .plane
             .kubectl(&["get", "events", "-n", "identity", "-o", "json"])
             .await?;
-        ensure!(said.out.contains("DeletionBlocked") && said.out.contains("ApiAudience orders/orders"), "{}", said.out);
+        ensure!(
+            said.out.contains("DeletionBlocked") && said.out.contains("ApiAudience orders/orders"),
+            "{}",
+            said.out
+        );
         Ok(())
     })
     .await?;
@@ -66,11 +72,19 @@ async fn a_tenant_goes_when_nothing_refers_to_it_and_takes_everything_along() ->
         Ok(())
     })
     .await?;
-    within(PATIENCE, "only the claim on its domain is left", async || {
-        let left = scene.managed().await?;
-        ensure!(left.iter().all(|(place, _)| place.starts_with("mintage-system/mintage-domain.")), "{left:?}");
-        Ok(())
-    })
+    within(
+        PATIENCE,
+        "only the claim on its domain is left",
+        async || {
+            let left = scene.managed().await?;
+            ensure!(
+                left.iter()
+                    .all(|(place, _)| place.starts_with("mintage-system/mintage-domain.")),
+                "{left:?}"
+            );
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -86,19 +100,26 @@ async fn a_namespace_has_keys_while_it_is_opted_in_and_allowed() -> Result<()> {
     scene.audience_ready("orders/orders").await?;
     let secrets: Api<Secret> = Api::namespaced(scene.client.clone(), "shop");
     let keys = "mintage-keys.identity.acme";
-    ensure!(secrets.get_opt(keys).await?.is_none(), "nobody asked for keys there");
+    ensure!(
+        secrets.get_opt(keys).await?.is_none(),
+        "nobody asked for keys there"
+    );
 
     let namespaces: Api<Namespace> = Api::all(scene.client.clone());
     let label = |value: serde_json::Value| json!({"metadata": {"labels": {"mintage.dev/injection": value}}});
     let params = PatchParams::default();
-    namespaces.patch("shop", &params, &Patch::Merge(&label(json!("enabled")))).await?;
+    namespaces
+        .patch("shop", &params, &Patch::Merge(&label(json!("enabled"))))
+        .await?;
     within(PATIENCE, "it has keys", async || {
         ensure!(secrets.get_opt(keys).await?.is_some());
         Ok(())
     })
     .await?;
     // Opted out, its keys end after the delay, and with them the Secret.
-    namespaces.patch("shop", &params, &Patch::Merge(&label(json!(null)))).await?;
+    namespaces
+        .patch("shop", &params, &Patch::Merge(&label(json!(null))))
+        .await?;
     within(PATIENCE, "it has no keys any more", async || {
         ensure!(secrets.get_opt(keys).await?.is_none());
         Ok(())
@@ -122,18 +143,26 @@ async fn a_pod_opts_its_namespace_in() -> Result<()> {
         "metadata": {"name": "app", "labels": {"mintage.dev/inject": "true"}},
         "spec": {"containers": [{"name": "app", "image": "example.test/app:1"}]},
     });
-    pods.create(&kube::api::PostParams::default(), &serde_json::from_value(pod)?)
-        .await?;
-    within(PATIENCE, "it has a keyring, if only an empty one", async || {
-        ensure!(secrets.get_opt(keys).await?.is_some());
-        Ok(())
-    })
+    pods.create(
+        &kube::api::PostParams::default(),
+        &serde_json::from_value(pod)?,
+    )
+    .await?;
+    within(
+        PATIENCE,
+        "it has a keyring, if only an empty one",
+        async || {
+            ensure!(secrets.get_opt(keys).await?.is_some());
+            Ok(())
+        },
+    )
     .await
 }
 
 #[tokio::test]
 async fn narrowing_the_allowed_namespaces_takes_keys_and_apis_back() -> Result<()> {
-    let Some(scene) = scene("narrowing_the_allowed_namespaces_takes_keys_and_apis_back").await? else {
+    let Some(scene) = scene("narrowing_the_allowed_namespaces_takes_keys_and_apis_back").await?
+    else {
         return Ok(());
     };
     scene.opted_in("shop").await?;
@@ -144,12 +173,26 @@ async fn narrowing_the_allowed_namespaces_takes_keys_and_apis_back() -> Result<(
     scene
         .tenant("identity/acme", json!({"domain": "acme.test", "allowedNamespaces": {"from": "Same"}, "signing": {"propagationDelay": "1s"}}))
         .await?;
-    let message = scene.audience_refused("orders/orders", "NamespaceNotAllowed").await?;
-    ensure!(message.contains("spec.allowedNamespaces"), "it says how to mend it: {message}");
+    let message = scene
+        .audience_refused("orders/orders", "NamespaceNotAllowed")
+        .await?;
+    ensure!(
+        message.contains("spec.allowedNamespaces"),
+        "it says how to mend it: {message}"
+    );
     let secrets: Api<Secret> = Api::namespaced(scene.client.clone(), "shop");
-    within(PATIENCE, "the namespace has no private keys any more", async || {
-        ensure!(secrets.get_opt("mintage-keys.identity.acme").await?.is_none());
-        Ok(())
-    })
+    within(
+        PATIENCE,
+        "the namespace has no private keys any more",
+        async || {
+            ensure!(
+                secrets
+                    .get_opt("mintage-keys.identity.acme")
+                    .await?
+                    .is_none()
+            );
+            Ok(())
+        },
+    )
     .await
 }

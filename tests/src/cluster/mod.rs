@@ -39,6 +39,7 @@ pub use access::{ADMIN, Cluster, MASTERS};
 pub use audit::{Event, Mark};
 pub use control_plane::{ControlPlane, Options};
 pub use namespace::Namespace;
+pub use ports::free as free_port;
 pub use programs::command_line;
 pub use users::rule;
 pub use wait::{eventually, throughout, within};

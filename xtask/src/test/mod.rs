@@ -42,7 +42,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kind {
-    /// The real API server of tests/apiserver
+    /// The real API server of tests/apiserver, and the charts of tests/charts
     Cluster,
     /// The stock client libraries of tests/compat, the proxies and the browser of tests/edge
     Compat,
@@ -104,7 +104,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         if cluster {
             steps.next("cluster tests")?;
-            suite.run(&tests_package(&["apiserver"]), &mut report)?;
+            suite.run(&tests_package(&["apiserver", "charts"]), &mut report)?;
         }
     } else {
         report.fail("the build of the workspace's programs".into());

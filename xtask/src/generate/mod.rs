@@ -1,7 +1,8 @@
 //! `cargo xtask gen`: the one command that writes every generated file.
 //!
 //! ```text
-//! mintage_crds::generated() ──► files() ──► compare with the checkout ──► write | report
+//! the kinds, the permissions ─┐
+//! the charts' values.yaml ────┴─► files() ──► compare with the checkout ──► write | report
 //! ```
 
 use std::fmt;
@@ -15,8 +16,16 @@ use anyhow::Context as _;
 use crate::progress::say;
 use crate::workspace;
 
+mod rbac;
+mod readme;
+mod values;
+
 /// Folders that hold generated files only: what else lies there was generated once and is removed.
-const FOLDERS: [&str; 1] = ["crds/generated"];
+const FOLDERS: [&str; 3] = [
+    "charts/mintage-crds/templates",
+    "charts/mintage/templates/generated",
+    "crds/generated",
+];
 
 /// The options of `cargo xtask gen`.
 #[derive(clap::Args)]
@@ -38,7 +47,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE
         });
     }
-    let files = files();
+    let files = files(workspace::root())?;
     let changes = changes(workspace::root(), &files)?;
     for change in &changes {
         if !args.dry_run {
@@ -57,7 +66,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Whether all generated files are as they would be generated; names the others and the mend.
 pub fn check() -> anyhow::Result<bool> {
-    let files = files();
+    let files = files(workspace::root())?;
     let changes = changes(workspace::root(), &files)?;
     for change in &changes {
         say(format_args!(
@@ -74,13 +83,34 @@ struct File {
     contents: String,
 }
 
-fn files() -> Vec<File> {
-    let crds = mintage_crds::generated().into_iter();
-    crds.map(|(name, contents)| File {
-        path: Path::new("crds/generated").join(name),
-        contents,
-    })
-    .collect()
+impl File {
+    fn of((name, contents): (String, String), folder: &str) -> Self {
+        Self {
+            path: Path::new(folder).join(name),
+            contents,
+        }
+    }
+}
+
+/// All generated files. A README is generated in part: the rest of it is read from the checkout at `root`.
+fn files(root: &Path) -> anyhow::Result<Vec<File>> {
+    let definitions = mintage_crds::generated().into_iter();
+    let mut files: Vec<File> = definitions
+        .map(|file| File::of(file, "crds/generated"))
+        .collect();
+    let templates = mintage_crds::chart_templates().into_iter();
+    files.extend(templates.map(|file| File::of(file, "charts/mintage-crds/templates")));
+    files.extend(
+        rbac::templates()
+            .into_iter()
+            .map(|file| File::of(file, "charts/mintage/templates/generated")),
+    );
+    let readme = PathBuf::from("charts/mintage/README.md");
+    files.push(File {
+        contents: readme::of_chart(&root.join("charts/mintage"))?,
+        path: readme,
+    });
+    Ok(files)
 }
 
 /// What it takes to make the checkout agree with the generators.
@@ -178,7 +208,7 @@ mod tests {
 
     #[test]
     fn generated_files_are_up_to_date() {
-        let files = files();
+        let files = files(workspace::root()).unwrap();
         let changes = changes(workspace::root(), &files).unwrap();
         let stale: Vec<_> = changes.iter().map(Change::path).collect();
         assert!(

@@ -1,0 +1,129 @@
+//! What a leader does: plans and writes, checks domains, keeps the webhook's certificate, and looks for stale pods.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kube::Client;
+use kube::core::ObjectMeta;
+use mintage_core::{Namespace, TenantRef};
+use mintage_sidecar::clock::Clock;
+use tokio::sync::{mpsc, watch};
+
+use crate::domains::{self, Checker, Pace};
+use crate::engine::{self, Context};
+use crate::events::Events;
+use crate::health::Health;
+use crate::inject;
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+use crate::snapshot::{PodSeen, Snapshot, Snapshots};
+use crate::stale::{self, Survey};
+use crate::stand::Duty;
+use crate::tls;
+use crate::witness::Told;
+
+/// How many findings may wait for the engine.
+const FINDINGS: usize = 64;
+
+/// What a leader works with.
+pub struct Leader {
+    pub checker: Arc<Checker>,
+    pub client: Client,
+    pub clock: Arc<dyn Clock>,
+    pub events: Events,
+    /// The namespaces whose pods never get a sidecar.
+    pub excluded: BTreeSet<Namespace>,
+    pub health: Arc<Health>,
+    pub metrics: Arc<Metrics>,
+    pub pace: Pace,
+    pub settings: engine::Settings,
+    pub sidecars: Arc<inject::Settings>,
+    pub snapshots: Snapshots,
+    /// The webhook's certificate, if there is a webhook.
+    pub tls: Option<tls::Config>,
+}
+
+impl Duty for Leader {
+    async fn perform(&self, turn: Leadership, shutdown: watch::Receiver<bool>) {
+        let (found, findings) = mpsc::channel(FINDINGS);
+        let clock = || Arc::clone(&self.clock);
+        let told = Told {
+            metrics: Arc::clone(&self.metrics),
+            events: self.events.clone(),
+            health: Arc::clone(&self.health),
+        };
+        let context = Context {
+            client: self.client.clone(),
+            snapshots: self.snapshots.clone(),
+            findings,
+            leadership: Arc::new(turn),
+            clock: clock(),
+            witness: Arc::new(told),
+            challenge: domains::challenge_of,
+            settings: self.settings.clone(),
+        };
+        let domains = domains::run(
+            Arc::clone(&self.checker),
+            self.pace.clone(),
+            self.snapshots.clone(),
+            found,
+            clock(),
+        );
+        let certificate = async {
+            if let Some(config) = self.tls.clone() {
+                tls::keep(self.client.clone(), config, clock()).await;
+            } else {
+                std::future::pending().await
+            }
+        };
+        let (surveys, _) = watch::channel(Arc::<Survey>::default());
+        let stale = stale::keep(
+            self.snapshots.clone(),
+            |snapshot| self.pods(snapshot.as_deref()),
+            surveys,
+            self.events.clone(),
+            Arc::clone(&self.metrics),
+        );
+        // The others are dropped when the engine ends: each of their writes is whole.
+        let others = async { tokio::join!(domains, certificate, stale) };
+        tokio::select! {
+            end = engine::run(context, shutdown) => tracing::info!(event = "turn-ended", ?end),
+            _ = others => {}
+        }
+    }
+}
+
+impl Leader {
+    /// The pods that are to have a sidecar. Without a webhook nobody is given one, and none is missing.
+    fn pods(&self, snapshot: Option<&Snapshot>) -> Vec<stale::Pod> {
+        let Some(snapshot) = snapshot.filter(|_| self.tls.is_some()) else {
+            return Vec::new();
+        };
+        let wanted = snapshot.pods.iter().filter(|(at, pod)| {
+            !pod.ending
+                && !self.excluded.contains(&at.namespace)
+                && inject::is_opted_in(snapshot, &at.namespace, &pod.labels)
+        });
+        wanted
+            .map(|(at, pod)| self.pod(snapshot, &at.namespace, pod))
+            .collect()
+    }
+
+    fn pod(&self, snapshot: &Snapshot, namespace: &Namespace, pod: &PodSeen) -> stale::Pod {
+        let metadata = ObjectMeta {
+            labels: Some(pod.labels.clone()),
+            annotations: Some(pod.annotations.clone()),
+            ..ObjectMeta::default()
+        };
+        let annotation = |name: &str| pod.annotations.get(name);
+        stale::Pod {
+            namespace: namespace.clone(),
+            owner: pod.owner.clone(),
+            tenant: annotation(inject::INJECTED_TENANT)
+                .and_then(|tenant| TenantRef::parse(tenant).ok()),
+            has: annotation(inject::HASH).cloned(),
+            wants: inject::current_hash(snapshot, namespace, &metadata, &self.sidecars)
+                .map_err(|refusal| refusal.to_string()),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The Helm charts, as Helm renders them.
+//!
+//! ```text
+//!  values ──helm template──► objects ──► what stands in them     (here)
+//!                               └──► what the API server makes of them     (tests/apiserver)
+//! ```
+//!
+//! Run by `cargo xtask test`, which prepares Helm and kubeconform; a test is skipped where they are not to be had.
+
+mod chart;
+mod conform;
+mod definitions;
+mod helm;
+mod labels;
+mod monitoring;
+mod notes;
+mod permissions;
+mod policies;
+mod refused;
+mod restricted;
+mod values;
+mod webhook;

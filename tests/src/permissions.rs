@@ -1,0 +1,37 @@
+//! The permissions of the chart, given to the operator's `ServiceAccount`.
+
+use anyhow::Result;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope};
+
+use crate::cluster::Cluster;
+use crate::operator::{ACCOUNT, NAMESPACE};
+
+/// The name of the webhook's configuration, as the chart calls it.
+pub const WEBHOOK: &str = "mintage";
+
+/// Lets the operator's `ServiceAccount` do what the table says, and nothing else.
+pub async fn grant(cluster: &Cluster) -> Result<()> {
+    let user = format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
+    let rules = |scope: Scope| -> Vec<PolicyRule> {
+        let rows = OPERATOR.iter().filter(|row| row.scope == scope);
+        rows.map(rule).collect()
+    };
+    cluster.allow(&user, None, &rules(Scope::Cluster)).await?;
+    let own = rules(Scope::OperatorNamespace);
+    cluster.allow(&user, Some(NAMESPACE), &own).await
+}
+
+fn rule(row: &Permission) -> PolicyRule {
+    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    PolicyRule {
+        api_groups: Some(vec![row.group.to_owned()]),
+        resources: Some(owned(row.resources)),
+        verbs: owned(row.verbs),
+        resource_names: match row.names {
+            Names::Any => None,
+            Names::WebhookConfiguration => Some(vec![WEBHOOK.to_owned()]),
+        },
+        ..PolicyRule::default()
+    }
+}
