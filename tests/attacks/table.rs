@@ -37,9 +37,13 @@ fn tests(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 fn tests_of(source: &str) -> impl Iterator<Item = String> {
-    let after = source.split("#[test]\n").skip(1);
-    let after = after.chain(source.split("#[tokio::test]\n").skip(1));
-    after.filter_map(|rest| {
+    let attributes = [
+        "#[test]\n",
+        "#[tokio::test]\n",
+        "#[tokio::test(start_paused = true)]\n",
+    ];
+    let after = attributes.map(|attribute| source.split(attribute).skip(1));
+    after.into_iter().flatten().filter_map(|rest| {
         let function = rest.trim_start().trim_start_matches("async ");
         let name = function.strip_prefix("fn ")?.split('(').next()?;
         Some(name.to_owned())
@@ -76,7 +80,7 @@ fn every_attack_has_the_tests_that_its_row_names() {
 
 #[test]
 fn test_functions_are_recognised() {
-    let source =
-        "#[test]\nfn a() {}\nfn b() {}\n    #[tokio::test]\n    async fn c() {}\n// #[test] fn d\n";
-    assert_eq!(tests_of(source).collect::<Vec<_>>(), ["a", "c"]);
+    let source = "#[test]\nfn a() {}\nfn b() {}\n    #[tokio::test]\n    async fn c() {}\n// #[test] fn d\n\
+                  #[tokio::test(start_paused = true)]\nasync fn e() {}\n";
+    assert_eq!(tests_of(source).collect::<Vec<_>>(), ["a", "c", "e"]);
 }

@@ -91,6 +91,16 @@ impl Operator {
             .with_context(|| format!("the end of its log:\n{}", tail(&log)))
     }
 
+    /// Waits until it leads: before that it writes nothing.
+    pub async fn leads(&self) -> Result<()> {
+        within(Duration::from_mins(1), "the operator leads", async || {
+            let leads = self.metric("mintage_operator_leader").await?;
+            ensure!(leads == Some(1.0), "{leads:?}");
+            Ok(())
+        })
+        .await
+    }
+
     /// A line of its metrics, by its beginning; the number at its end.
     pub async fn metric(&self, start: &str) -> Result<Option<f64>> {
         let text = self.metrics().await?;

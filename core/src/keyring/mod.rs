@@ -137,8 +137,17 @@ impl Key {
     pub fn needs_private(&self, now: UnixTime) -> bool {
         match self.schedule {
             Schedule::Open { .. } => true,
-            Schedule::Closed { sign_until, .. } => now < sign_until + LEEWAY,
-            Schedule::Revoked { .. } => false,
+            Schedule::Closed { .. } | Schedule::Revoked { .. } => {
+                self.private_until().is_some_and(|until| now < until)
+            }
+        }
+    }
+
+    /// When its private part is of no use any more, if that is known.
+    pub fn private_until(&self) -> Option<UnixTime> {
+        match self.schedule {
+            Schedule::Closed { sign_until, .. } => Some(sign_until + LEEWAY),
+            Schedule::Open { .. } | Schedule::Revoked { .. } => None,
         }
     }
 

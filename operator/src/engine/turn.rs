@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mintage_core::keyring::Key;
 use mintage_core::plan::{Input, Plan, State, plan};
 use mintage_core::world::{Tenant, World};
 use mintage_core::{TenantRef, Uid, UnixTime};
@@ -41,7 +42,7 @@ impl Engine {
             }
             plan = self.plan(&world).await;
         }
-        self.next_due = plan.next_due;
+        self.next_due = next_due(&plan, self.context.clock.now());
         self.facts.making = making(&plan);
         self.apply(&snapshot, &world, plan).await
     }
@@ -349,6 +350,13 @@ impl Engine {
             self.announce_tenant(snapshot, &tenant, topic, text);
         }
     }
+}
+
+/// When something changes by itself: what the plan says, and private keys whose time is over.
+fn next_due(plan: &Plan, now: UnixTime) -> Option<UnixTime> {
+    let keys = plan.state.keyrings.iter().flat_map(|ring| &ring.keys);
+    let ends = keys.filter_map(Key::private_until).filter(|end| *end > now);
+    ends.chain(plan.next_due).min()
 }
 
 /// How many keys each tenant waits for.

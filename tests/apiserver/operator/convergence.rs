@@ -35,6 +35,8 @@ impl Dice {
 struct Declared {
     tenants: BTreeMap<usize, Value>,
     audiences: BTreeMap<usize, (String, Value)>,
+    /// Where each API has ever been: its identifier stays with that place for a while after it is gone.
+    places: BTreeMap<usize, (String, Value)>,
 }
 
 impl Declared {
@@ -64,18 +66,12 @@ impl Declared {
             }
             _ => {
                 let number = dice.roll(10);
-                let known = self.audiences.get(&number);
                 // Place and tenant cannot be changed.
-                let (namespace, tenant) = match known {
-                    Some((namespace, spec)) => (namespace.clone(), spec["tenantRef"].clone()),
-                    None => {
-                        let tenant = TENANTS[dice.roll(TENANTS.len())];
-                        (
-                            NAMESPACES[dice.roll(NAMESPACES.len())].to_owned(),
-                            json!({"name": tenant, "namespace": "identity"}),
-                        )
-                    }
-                };
+                let fresh = (
+                    NAMESPACES[dice.roll(NAMESPACES.len())].to_owned(),
+                    json!({"name": TENANTS[dice.roll(TENANTS.len())], "namespace": "identity"}),
+                );
+                let (namespace, tenant) = self.places.entry(number).or_insert(fresh).clone();
                 let scopes = ["read", "write", "admin"];
                 let grants: Vec<Value> = (0..dice.roll(4))
                     .map(|_| json!({
@@ -212,7 +208,17 @@ async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_w
         scene.opted_in(namespace).await?;
     }
     // A resync each second, so that ten of them are soon over.
-    let options = Options::with(&["--resync-seconds", "1"]);
+    let options = Options::with(&[
+        "--resync-seconds",
+        "1",
+        // A crash does not give the Lease back.
+        "--lease-duration",
+        "2s",
+        "--lease-deadline",
+        "1500ms",
+        "--lease-retry",
+        "200ms",
+    ]);
     let mut operator = scene.operator(&options).await?;
 
     let seed = 20_261_125;
@@ -228,6 +234,7 @@ async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_w
             operator = scene.operator(&options).await?;
         }
     }
+    operator.leads().await?;
     silence(&scene, Duration::from_secs(3)).await?;
     let way = outcome(&scene).await?;
     ensure!(way.len() > 5, "{way:?}");
@@ -255,7 +262,8 @@ async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_w
             .audience(&format!("{namespace}/a{number}"), spec.clone())
             .await?;
     }
-    let _operator = fresh.operator(&options).await?;
+    let straight = fresh.operator(&options).await?;
+    straight.leads().await?;
     silence(&fresh, Duration::from_secs(3)).await?;
     let straight = outcome(&fresh).await?;
     ensure!(way == straight, "seed {seed}:\n{way:#?}\n{straight:#?}");
