@@ -285,6 +285,10 @@ fn entry(hook: &Hook, address: SocketAddr, scene: &str) -> Value {
 }
 
 /// A pod that `restricted` lets pass, with changes laid over it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the changes stand as a literal where they are used"
+)]
 pub fn pod(changes: Value) -> Result<Pod> {
     let mut pod = json!({
         "metadata": { "generateName": "app-" },
