@@ -58,9 +58,9 @@ async fn viewers_and_editors_reach_our_kinds_but_not_tenants() -> Result<()> {
     let admin = plane.admin().await?;
     for role in ["view", "edit", "admin"] {
         let user = format!("--user={role}-of-{namespace}");
-        let place = format!("--namespace={namespace}");
+        let here = format!("--namespace={namespace}");
         let given = format!("--clusterrole={role}");
-        let bind = ["create", "rolebinding", role, &given, &user, &place];
+        let bind = ["create", "rolebinding", role, &given, &user, &here];
         let run = plane.kubectl(&bind).await?;
         ensure!(run.code == Some(0), "{}", run.said());
     }
@@ -144,7 +144,7 @@ async fn the_pods_pass_the_restricted_standard() -> Result<()> {
     Ok(())
 }
 
-/// The operator, as its ServiceAccount, writes the CA of its own webhook; an upgrade leaves it.
+/// The operator, as its `ServiceAccount`, writes the CA of its own webhook; an upgrade leaves it.
 #[tokio::test]
 async fn an_upgrade_keeps_the_ca_that_the_operator_wrote() -> Result<()> {
     let Some(plane) = installed("charts::an_upgrade_keeps_the_ca_that_the_operator_wrote").await?

@@ -5,6 +5,7 @@ mod corpus;
 
 mod charts;
 mod control_plane;
+mod injection;
 mod kinds;
 mod operator;
 mod outage;

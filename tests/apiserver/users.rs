@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
-use mintage_tests::cluster::{self, eventually, rule};
+use mintage_tests::cluster::{self, Cluster, MASTERS, eventually, rule};
+use mintage_tests::skip;
 
 async fn who(client: Client) -> Result<UserInfo> {
     let reviews: Api<SelfSubjectReview> = Api::all(client);
@@ -37,6 +38,48 @@ async fn a_client_is_the_user_that_was_asked_for() -> Result<()> {
     let user = who(account).await?;
     let expected = format!("system:serviceaccount:{namespace}:default");
     ensure!(user.username == Some(expected), "{user:?}");
+    Ok(())
+}
+
+/// As with a kubeconfig in `MINTAGE_TEST_KUBECONFIG`.
+#[tokio::test]
+async fn in_a_cluster_that_is_given_tests_act_as_others_and_leave_nothing() -> Result<()> {
+    let test = "users::in_a_cluster_that_is_given_tests_act_as_others_and_leave_nothing";
+    let Some(plane) = cluster::local(test).await? else {
+        return Ok(());
+    };
+    if let Err(reason) = cluster::command_line("kubectl")? {
+        return skip::skip(test, &reason);
+    }
+    if !plane.has_controllers() {
+        return skip::skip(test, "there is no kube-controller-manager");
+    }
+    let given = Cluster::given(&plane.kubeconfig("root", &[MASTERS])?)?;
+    ensure!(given.is_given() && given.api_server_url() == plane.api_server_url());
+    let root = who(given.admin().await?).await?;
+    ensure!(root.username.as_deref() == Some("root"), "{root:?}");
+    let ann = who(given.client("ann", &["alpha", "beta"]).await?).await?;
+    let groups = ann.groups.context("no groups")?;
+    ensure!(ann.username.as_deref() == Some("ann"));
+    ensure!(
+        groups.contains(&"alpha".into()) && groups.contains(&"beta".into()),
+        "{groups:?}"
+    );
+
+    let namespace = given.namespace("given", &[]).await?;
+    let account = given
+        .service_account_client(&namespace.name, "default")
+        .await?;
+    let account = who(account).await?;
+    let expected = format!("system:serviceaccount:{namespace}:default");
+    ensure!(account.username == Some(expected), "{account:?}");
+
+    let namespaces: Api<Namespace> = Api::all(plane.admin().await?);
+    let name = namespace.name.clone();
+    drop(namespace);
+    let left = namespaces.get_opt(&name).await?;
+    let left = left.filter(|object| object.metadata.deletion_timestamp.is_none());
+    ensure!(left.is_none(), "{left:?}");
     Ok(())
 }
 

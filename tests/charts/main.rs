@@ -7,6 +7,7 @@
 //!
 //! Run by `cargo xtask test`, which prepares Helm and kubeconform; a test is skipped where they are not to be had.
 
+mod arguments;
 mod chart;
 mod conform;
 mod definitions;

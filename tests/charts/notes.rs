@@ -1,6 +1,6 @@
 //! What Helm prints after an installation.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::helm::{self, Helm, chart, text};
@@ -18,7 +18,7 @@ fn notes(helm: &Helm, values: &Value) -> Result<String> {
         "--values",
         &values,
     ])?;
-    let (_, notes) = said.split_once("NOTES:\n").unwrap();
+    let (_, notes) = said.split_once("NOTES:\n").context("no notes")?;
     Ok(notes.to_owned())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope, UNINSTALL, When};
 use serde_json::{Value, json};
 
@@ -13,20 +13,22 @@ type Right = (bool, String, String, Vec<String>, String);
 
 fn words(value: &Value) -> Vec<String> {
     let words = value.as_array().into_iter().flatten();
-    words
-        .map(|word| word.as_str().unwrap().to_owned())
-        .collect()
+    let words = words.map(|word| {
+        word.as_str()
+            .map_or_else(|| word.to_string(), str::to_owned)
+    });
+    words.collect()
 }
 
-/// What a ServiceAccount may do by the roles that are bound to it.
-fn rendered(objects: &Objects, account: &str) -> BTreeSet<Right> {
+/// What a `ServiceAccount` may do by the roles that are bound to it.
+fn rendered(objects: &Objects, account: &str) -> Result<BTreeSet<Right>> {
     let mut rights = BTreeSet::new();
     for (binding_kind, role_kind) in [
         ("ClusterRoleBinding", "ClusterRole"),
         ("RoleBinding", "Role"),
     ] {
         for binding in objects.of_kind(binding_kind) {
-            let subjects = binding["subjects"].as_array().unwrap();
+            let subjects = binding["subjects"].as_array().context("no subjects")?;
             let subject = json!({
                 "kind": "ServiceAccount", "name": account, "namespace": helm::NAMESPACE,
             });
@@ -35,9 +37,9 @@ fn rendered(objects: &Objects, account: &str) -> BTreeSet<Right> {
             }
             assert_eq!(subjects.len(), 1, "{binding}");
             assert_eq!(binding["roleRef"]["kind"], role_kind);
-            let role = binding["roleRef"]["name"].as_str().unwrap();
-            let role = objects.one(role_kind, role).unwrap();
-            for rule in role["rules"].as_array().unwrap() {
+            let role = binding["roleRef"]["name"].as_str().context("no role")?;
+            let role = objects.one(role_kind, role)?;
+            for rule in role["rules"].as_array().context("no rules")? {
                 for group in words(&rule["apiGroups"]) {
                     for resource in words(&rule["resources"]) {
                         for verb in words(&rule["verbs"]) {
@@ -54,7 +56,7 @@ fn rendered(objects: &Objects, account: &str) -> BTreeSet<Right> {
             }
         }
     }
-    rights
+    Ok(rights)
 }
 
 fn listed(table: &[Permission], operator_tls: bool) -> BTreeSet<Right> {
@@ -96,9 +98,9 @@ fn the_roles_are_the_table() -> Result<()> {
         ),
     ] {
         let objects = helm.render(&values)?;
-        let operator = rendered(&objects, "mintage");
+        let operator = rendered(&objects, "mintage")?;
         assert_eq!(operator, listed(OPERATOR, operator_tls), "{values}");
-        let uninstall = rendered(&objects, "mintage-uninstall");
+        let uninstall = rendered(&objects, "mintage-uninstall")?;
         assert_eq!(uninstall, listed(UNINSTALL, operator_tls), "{values}");
     }
     Ok(())

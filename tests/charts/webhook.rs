@@ -1,6 +1,6 @@
 //! Which pods the API server sends, where to, and who writes the CA.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use mintage_core::inject::{NAMESPACE_LABEL, POD_LABEL};
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::helm::{self, Objects, selects};
 
 fn entries(objects: &Objects) -> Result<&Vec<Value>> {
     let configuration = objects.one("MutatingWebhookConfiguration", "mintage")?;
-    Ok(configuration["webhooks"].as_array().unwrap())
+    configuration["webhooks"].as_array().context("no webhooks")
 }
 
 /// The names of the entries that take a pod.
@@ -21,7 +21,7 @@ fn taking<'a>(entries: &'a [Value], namespace: &str, labels: &Value, pod: &Value
             && selects(&entry["objectSelector"], pod)
     });
     taking
-        .map(|entry| entry["name"].as_str().unwrap())
+        .map(|entry| entry["name"].as_str().unwrap_or_default())
         .collect()
 }
 

@@ -15,8 +15,8 @@ use crate::dev::{binary, http};
 /// The namespace that the operator calls its own.
 pub const NAMESPACE: &str = "mintage-system";
 
-/// The name of its `ServiceAccount`, as the chart's.
-pub const ACCOUNT: &str = "mintage-operator";
+/// The name of its `ServiceAccount`, as in a release of the chart that is named `mintage`.
+pub const ACCOUNT: &str = "mintage";
 
 /// How an operator is started.
 #[derive(Clone, Debug, Default)]

@@ -48,7 +48,9 @@ pub(super) fn settle(world: &World) -> Deletions {
     for domain in &world.domains {
         wait(&domain.tenant, Kind::CustomDomain, &domain.at);
     }
-    deletions.values_mut().for_each(|objects| objects.sort());
+    for objects in deletions.values_mut() {
+        objects.sort();
+    }
     deletions
 }
 

@@ -79,7 +79,7 @@ fn a_note_names_a_few_of_many() {
 fn a_tenant_goes_with_the_last_that_refers_to_it() {
     let mut cluster = Cluster::new(standard());
     delete(&mut cluster, |world| {
-        world.audiences.drain(..4).for_each(drop)
+        world.audiences.drain(..4).for_each(drop);
     });
     assert_eq!(waits_for(&cluster), ["CustomDomain identity/login"]);
     let keys = |cluster: &Cluster| cluster.key("identity/acme", Alg::RS256).kid().clone();

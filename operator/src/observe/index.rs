@@ -41,6 +41,10 @@ pub struct Index {
     last: Snapshot,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each watch, and whether the plan has to look"
+)]
 #[derive(Default)]
 struct Changed {
     tenants: bool,

@@ -69,13 +69,13 @@ impl Statuses {
         now: UnixTime,
     ) -> (Vec<Written>, Vec<String>, bool) {
         let drafts = self.drafts(snapshot, plan, facts, challenge, now);
-        let writes = drafts.into_iter().map(|draft| async {
+        let requests = drafts.into_iter().map(|draft| async {
             let version = send(writer, &draft).await;
             (draft, version)
         });
-        let mut writes: FuturesUnordered<_> = writes.collect();
+        let mut requests: FuturesUnordered<_> = requests.collect();
         let (mut written, mut failures, mut deposed) = (Vec::new(), Vec::new(), false);
-        while let Some((draft, outcome)) = writes.next().await {
+        while let Some((draft, outcome)) = requests.next().await {
             match outcome {
                 Ok(version) => {
                     let sent = Sent {

@@ -100,7 +100,6 @@ impl Loading {
             }),
         };
         match (read, &key) {
-            (Ok(()), _) => {}
             (Err(cause), Key::Root(tenant) | Key::Shard(tenant, _)) => {
                 let place = key.place(&self.truth.operator);
                 self.damage(
@@ -108,8 +107,8 @@ impl Loading {
                     format!("Secret {}/{} cannot be read: {cause}", place.0, place.1),
                 );
             }
-            // Its content gave the key.
-            (Err(_), Key::Domain(_)) => {}
+            // What a claim holds gave the key.
+            (Ok(()), _) | (Err(_), Key::Domain(_)) => {}
         }
         let version = version(secret)?;
         self.truth.remember(key, version, hash_of(secret));

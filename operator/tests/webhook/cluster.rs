@@ -101,6 +101,7 @@ fn tenant(at: &str, domain: &str) -> Tenant {
         at: name(at),
         created: NOW,
         default_audience: None,
+        deleting: false,
         domain: name(domain),
         max_bundle_age: 86_400,
         propagation_delay: 300,

@@ -35,6 +35,8 @@ impl Dice {
 struct Declared {
     tenants: BTreeMap<usize, Value>,
     audiences: BTreeMap<usize, (String, Value)>,
+    /// Where each API has ever been: its identifier stays with that place for a while after it is gone.
+    places: BTreeMap<usize, (String, Value)>,
 }
 
 impl Declared {
@@ -64,18 +66,12 @@ impl Declared {
             }
             _ => {
                 let number = dice.roll(10);
-                let known = self.audiences.get(&number);
                 // Place and tenant cannot be changed.
-                let (namespace, tenant) = match known {
-                    Some((namespace, spec)) => (namespace.clone(), spec["tenantRef"].clone()),
-                    None => {
-                        let tenant = TENANTS[dice.roll(TENANTS.len())];
-                        (
-                            NAMESPACES[dice.roll(NAMESPACES.len())].to_owned(),
-                            json!({"name": tenant, "namespace": "identity"}),
-                        )
-                    }
-                };
+                let fresh = (
+                    NAMESPACES[dice.roll(NAMESPACES.len())].to_owned(),
+                    json!({"name": TENANTS[dice.roll(TENANTS.len())], "namespace": "identity"}),
+                );
+                let (namespace, tenant) = self.places.entry(number).or_insert(fresh).clone();
                 let scopes = ["read", "write", "admin"];
                 let grants: Vec<Value> = (0..dice.roll(4))
                     .map(|_| json!({

@@ -25,14 +25,16 @@ fn quick() -> Options {
 /// Tenant, API and namespaces of one round; the names tell the rounds apart.
 async fn declare(scene: &Scene, round: u32) -> Result<()> {
     let (shop, orders) = (format!("shop-{round}"), format!("orders-{round}"));
-    scene.opted_in(&shop).await?;
-    scene.opted_in(&orders).await?;
+    // Each round has a tenant and namespaces of its own, or each would have more to write than the one before.
+    let labels = json!({"mintage.dev/injection": "enabled", "round": round.to_string()});
+    scene.namespace(&shop, &labels).await?;
+    scene.namespace(&orders, &labels).await?;
     scene
         .tenant(
             &format!("identity/t{round}"),
             json!({
                 "domain": format!("t{round}.test"),
-                "allowedNamespaces": {"from": "All"},
+                "allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"round": round.to_string()}}},
                 "signing": {"propagationDelay": "2s"},
             }),
         )

@@ -50,8 +50,8 @@ impl Cluster {
         }
     }
 
-    /// The cluster of a kubeconfig's current context.
-    pub(super) fn given(file: &Path) -> Result<Self> {
+    /// The cluster of a kubeconfig's current context, whose user has to be one that may act as others.
+    pub fn given(file: &Path) -> Result<Self> {
         let config = Kubeconfig::read_from(file).with_context(|| file.display().to_string())?;
         let current = config.current_context.as_ref();
         let context = config

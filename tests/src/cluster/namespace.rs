@@ -21,8 +21,8 @@ pub struct Namespace {
 }
 
 impl Cluster {
-    /// Makes a namespace with labels, whose name begins with a word, and waits for its `ServiceAccount` if one is to
-    /// come.
+    /// Makes a namespace with labels, whose name begins with a word. It has its `ServiceAccount`, `default`, which no
+    /// controller makes where there is none.
     pub async fn namespace(&self, word: &str, labels: &[(&str, &str)]) -> Result<Namespace> {
         let client = self.admin().await?;
         let labels = labels
@@ -41,12 +41,16 @@ impl Cluster {
             .create(&PostParams::default(), &object)
             .await?
             .name_any();
+        let accounts: Api<ServiceAccount> = Api::namespaced(client, &name);
         if self.makes_accounts() {
-            let accounts: Api<ServiceAccount> = Api::namespaced(client, &name);
             eventually(&format!("{name} has its ServiceAccount"), async || {
                 Ok(accounts.get("default").await.map(drop)?)
             })
             .await?;
+        } else {
+            let mut account = ServiceAccount::default();
+            account.metadata.name = Some("default".into());
+            accounts.create(&PostParams::default(), &account).await?;
         }
         let cleaner = if self.is_given() {
             Some(self.kubeconfig(ADMIN, &[MASTERS])?)

@@ -131,3 +131,110 @@ impl Drop for Server {
         self.stop().ok();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    /// Says to the test below that it is the process that dies, and where to leave the id of its server.
+    const DIES: &str = "MINTAGE_TESTS_DIE_IN";
+
+    fn sleeper(folder: &Path) -> Server {
+        Server::new("sleep", "sleep".into(), vec!["600".into()], folder)
+    }
+
+    fn pid(server: &Server) -> u32 {
+        server.running.as_ref().unwrap().child.id()
+    }
+
+    /// Whether a process sleeps for us; its id alone may be that of another by now.
+    fn sleeps(pid: u32) -> bool {
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x00600\x00")
+    }
+
+    async fn until(what: &str, condition: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !condition() {
+            assert!(Instant::now() < end, "it did not come to pass that {what}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_ends_with_its_value_and_starts_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = sleeper(folder.path());
+        server.start().unwrap();
+        let first = pid(&server);
+        until("it sleeps", || sleeps(first)).await;
+        server.stop().unwrap();
+        assert!(!sleeps(first));
+        server.start().unwrap();
+        let second = pid(&server);
+        until("it sleeps again", || sleeps(second)).await;
+        server.pause().unwrap();
+        drop(server);
+        assert!(!sleeps(second), "a paused one is not ended");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_by_itself_is_told_with_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["-c", "echo why; exit 3"].map(str::to_owned).to_vec();
+        let mut server = Server::new("failing", "sh".into(), arguments, folder.path());
+        server.start().unwrap();
+        let end = Instant::now() + Duration::from_secs(20);
+        while server.ended().unwrap().is_none() {
+            assert!(Instant::now() < end, "it does not end");
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(
+            server.ended().unwrap().and_then(|status| status.code()),
+            Some(3)
+        );
+        assert!(server.last_lines().contains("why"));
+    }
+
+    /// This test starts itself in another process, which dies without a word.
+    #[tokio::test]
+    async fn nothing_outlives_a_process_that_is_killed() {
+        if let Some(folder) = std::env::var_os(DIES) {
+            let mut server = sleeper(Path::new(&folder));
+            server.start().unwrap();
+            let own = super::super::folder::Folder::new().unwrap();
+            let said = format!("{} {}", pid(&server), own.path().display());
+            fs::write(Path::new(&folder).join("said.tmp"), said).unwrap();
+            fs::rename(
+                Path::new(&folder).join("said.tmp"),
+                Path::new(&folder).join("said"),
+            )
+            .unwrap();
+            std::future::pending::<()>().await;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let name = std::thread::current().name().unwrap().to_owned();
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &name])
+            .env(DIES, folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let said = folder.path().join("said");
+        until("the other process has its server", || said.exists()).await;
+        let said = fs::read_to_string(said).unwrap();
+        let (server, own) = said.split_once(' ').unwrap();
+        let server = server.parse().unwrap();
+        until("its server sleeps", || sleeps(server)).await;
+        assert!(Path::new(own).is_dir());
+
+        process.kill().unwrap();
+        process.wait().unwrap();
+        until("its server is gone", || !sleeps(server)).await;
+        until("its folder is gone", || !Path::new(own).exists()).await;
+    }
+}

@@ -49,10 +49,10 @@ fn in_group(group: &str) -> String {
     }
 }
 
-/// The roles and bindings of one ServiceAccount.
+/// The roles and bindings of one `ServiceAccount`.
 struct Roles {
     table: &'static [Permission],
-    /// The templates that give the name of roles and bindings, the ServiceAccount, and the labels.
+    /// The templates that give the name of roles and bindings, the `ServiceAccount`, and the labels.
     name: &'static str,
     account: &'static str,
     labels: &'static str,
@@ -96,7 +96,7 @@ fn template(roles: &Roles) -> String {
         ),
     ] {
         let rows = roles.table.iter().filter(|row| row.scope == scope);
-        let rules: String = rows.map(rule).collect();
+        let allowed: String = rows.map(rule).collect();
         let metadata = format!(
             "metadata:\n  name: {}\n{namespace}  labels:\n    {{{{- include \"{}\" . | nindent 4 }}}}\n{}",
             roles.name, roles.labels, roles.annotations
@@ -107,7 +107,7 @@ fn template(roles: &Roles) -> String {
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {prefix}Role
 {metadata}rules:
-{rules}---
+{allowed}---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {prefix}RoleBinding
 {metadata}roleRef:

@@ -21,7 +21,7 @@ use crate::{elf, process, sbom, workspace};
 mod build;
 
 /// The programs that are released, each of the package of that name.
-pub const BINARIES: [&str; 2] = ["mintage", "mintage-sidecar"];
+pub const BINARIES: [&str; 3] = ["mintage", "mintage-operator", "mintage-sidecar"];
 
 /// The options of `cargo xtask release`.
 #[derive(clap::Args)]
