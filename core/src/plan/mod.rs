@@ -110,7 +110,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         ..input
     };
     let served = served::settle(now, input.world, input.state, &deletions);
-    let mut rotations = rotation::settle(now, input.world, input.state);
+    let mut rotations = rotation::settle(now, input.world, input.state, &deletions);
     let rings = keyrings::settle(now, &served, input, &rotations);
     rotations.retain(|rotation| rotation.stands(&rings.all));
     let (bundles, stamps) = bundles::settle(now, &served, &rings.all, &input.state.bundles);

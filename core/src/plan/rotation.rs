@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use super::deletion::{self, Deletions};
 use crate::keyring::{Key, Keyring, Owner, Schedule};
-use crate::world::World;
+use crate::world::{Tenant, World};
 use crate::{Kid, Namespace, TenantRef, UnixTime};
 
 /// A rotation that an admin asked for.
@@ -57,8 +58,14 @@ impl Rotation {
 }
 
 /// The rotations that stand: those seen before, and new requests.
-pub(super) fn settle(now: UnixTime, world: &World, before: &State) -> Vec<Rotation> {
-    let requests = world.tenants.iter().filter_map(|tenant| {
+pub(super) fn settle(
+    now: UnixTime,
+    world: &World,
+    before: &State,
+    deletions: &Deletions,
+) -> Vec<Rotation> {
+    let stay = |tenant: &&Tenant| !deletion::goes(deletions, &tenant.at);
+    let requests = world.tenants.iter().filter(stay).filter_map(|tenant| {
         let rotation = Rotation {
             tenant: tenant.at.clone(),
             namespace: None,
