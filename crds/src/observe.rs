@@ -1,8 +1,6 @@
 //! From Kubernetes objects to what `mintage-core` plans with. The schema has let only well-formed values through, so
 //! an error here means that the object did not pass the schema.
 
-use std::collections::BTreeSet;
-
 use mintage_core::ident::InvalidName;
 use mintage_core::world::{self, AllowedNamespaces, AudienceAlg, Dialect, Grantee};
 use mintage_core::{
@@ -47,6 +45,10 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
         .as_ref()
         .map(object_ref)
         .transpose()?;
+    let key_secret = spec.signing.key_secret_ref.as_ref();
+    let key_secret = key_secret
+        .map(|secret| ObjectName::parse(&secret.name))
+        .transpose()?;
     Ok(world::Tenant {
         allow_non_rsa: spec.jwks.allow_non_rsa,
         allowed: match spec.allowed_namespaces.from {
@@ -62,9 +64,12 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
         default_audience,
         deleting: object.metadata.deletion_timestamp.is_some(),
         domain: Domain::parse(&spec.domain)?,
+        key_secret,
         max_bundle_age: seconds(spec.max_bundle_age),
         propagation_delay: seconds(spec.signing.propagation_delay),
-        revoke_keys: revoke_keys(&object.metadata)?,
+        revoke_keys: listed(&object.metadata, REVOKE_KEY)
+            .map(Kid::parse)
+            .collect::<Result<_, _>>()?,
         rotate_request: annotation(&object.metadata, ROTATE_NOW).map(str::to_owned),
         rotation_period: seconds(spec.signing.rotation_period),
         uid: meta.uid,
@@ -154,15 +159,10 @@ fn annotation<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     meta.annotations.as_ref()?.get(name).map(String::as_str)
 }
 
-fn revoke_keys(meta: &ObjectMeta) -> Result<BTreeSet<Kid>, InvalidName> {
-    let names = annotation(meta, REVOKE_KEY)
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim);
-    names
-        .filter(|name| !name.is_empty())
-        .map(Kid::parse)
-        .collect()
+/// The entries of an annotation that is a list with commas.
+fn listed<'a>(meta: &'a ObjectMeta, name: &str) -> impl Iterator<Item = &'a str> {
+    let entries = annotation(meta, name).unwrap_or_default().split(',');
+    entries.map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 fn algorithm(algorithm: SigningAlgorithm) -> AudienceAlg {

@@ -16,6 +16,7 @@ mod attacks_forms;
 mod attacks_keys;
 mod attacks_kinds;
 mod attacks_tokens;
+mod brought;
 mod deletions;
 mod dialects;
 mod edits;

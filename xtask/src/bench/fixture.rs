@@ -202,6 +202,7 @@ fn settle(
                 world,
                 state,
                 fresh: &fresh,
+                brought: &BTreeMap::new(),
                 private: &private,
             },
         );
@@ -249,6 +250,7 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
         default_audience: None,
         deleting: false,
         domain: Domain::parse("acme.example.com")?,
+        key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay,
         revoke_keys: BTreeSet::new(),
