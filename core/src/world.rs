@@ -58,6 +58,9 @@ pub struct Tenant {
     pub max_bundle_age: Seconds,
     /// `signing.propagationDelay`: how long a key is published before it signs, at least.
     pub propagation_delay: Seconds,
+    /// Annotation `mintage.dev/release-claim`: identifiers and domains that nobody holds any more and that are to be free
+    /// for others at once.
+    pub release_claims: BTreeSet<String>,
     /// Annotation `mintage.dev/revoke-key`: keys of the tenant or of its namespaces that are to be refused.
     pub revoke_keys: BTreeSet<Kid>,
     /// Annotation `mintage.dev/rotate-now`: a new value asks for new keys, of the tenant and of its namespaces.

@@ -22,6 +22,11 @@ pub const REVOKE_NOW: &str = "mintage.dev/revoke-now";
 /// Annotation on a `Tenant`: any new value asks for new keys.
 pub const ROTATE_NOW: &str = "mintage.dev/rotate-now";
 
+/// Annotation on a `Tenant`: identifiers of its APIs and domains of its namespace, with commas between them, that nobody
+/// holds any more and that are free for others at once. Without it they are kept until the last token of the former holder
+/// has ended.
+pub const RELEASE_CLAIM: &str = "mintage.dev/release-claim";
+
 /// Annotation on a `Tenant`: names of keys, with commas between them, that are refused from now on.
 pub const REVOKE_KEY: &str = "mintage.dev/revoke-key";
 
@@ -67,6 +72,9 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
         key_secret,
         max_bundle_age: seconds(spec.max_bundle_age),
         propagation_delay: seconds(spec.signing.propagation_delay),
+        release_claims: listed(&object.metadata, RELEASE_CLAIM)
+            .map(str::to_owned)
+            .collect(),
         revoke_keys: listed(&object.metadata, REVOKE_KEY)
             .map(Kid::parse)
             .collect::<Result<_, _>>()?,

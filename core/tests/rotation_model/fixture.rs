@@ -82,6 +82,7 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay: DELAY,
+        release_claims: [].into(),
         revoke_keys: [].into(),
         rotate_request: None,
         rotation_period,

@@ -28,6 +28,7 @@ mod parts;
 mod policy;
 mod promises;
 mod properties;
+mod releases;
 mod rotation_requests;
 mod secrets;
 mod shards;

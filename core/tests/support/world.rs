@@ -43,6 +43,7 @@ pub fn tenant(at: &str, domain: &str) -> Tenant {
         key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay: 300,
+        release_claims: BTreeSet::new(),
         revoke_keys: BTreeSet::new(),
         rotate_request: None,
         rotation_period: 30 * 86_400,

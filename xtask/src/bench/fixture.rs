@@ -253,6 +253,7 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
         key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay,
+        release_claims: BTreeSet::new(),
         revoke_keys: BTreeSet::new(),
         rotate_request: None,
         rotation_period: 2_592_000,
