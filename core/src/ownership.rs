@@ -120,8 +120,14 @@ fn is_holder(want: &Want, claim: &Claim) -> bool {
 }
 
 /// Settles the claims. Deterministic: the present holder; else the same object in the same life of its namespace (it
-/// was deleted and recreated); else, for a free name, the oldest object, by name where the age is equal.
-pub fn resolve(now: UnixTime, claims: &[Claim], wants: &[Want]) -> Resolution {
+/// was deleted and recreated); else, for a free name, the oldest object, by name where the age is equal. `frees` says of a
+/// name whose holder is gone whether it is free before its time.
+pub fn resolve(
+    now: UnixTime,
+    claims: &[Claim],
+    wants: &[Want],
+    frees: impl Fn(&Claim) -> bool,
+) -> Resolution {
     let mut by_name: BTreeMap<&Name, (Option<&Claim>, Vec<&Want>)> = BTreeMap::new();
     for claim in claims {
         if claim.free_at().is_none_or(|free_at| now < free_at) {
@@ -135,18 +141,19 @@ pub fn resolve(now: UnixTime, claims: &[Claim], wants: &[Want]) -> Resolution {
     let mut resolution = Resolution::default();
     for (name, (claim, mut wants)) in by_name {
         wants.sort_by(|a, b| (a.created, &a.holder).cmp(&(b.created, &b.holder)));
-        let winner = match claim {
-            None => wants.first().copied(),
-            Some(claim) => wants
-                .iter()
-                .copied()
-                .find(|want| is_holder(want, claim))
-                .or_else(|| {
-                    wants.iter().copied().find(|want| {
-                        want.holder.object == claim.holder.object
-                            && want.holder.namespace_uid == claim.holder.namespace_uid
-                    })
-                }),
+        let heir = |claim: &Claim| {
+            let find = |is: &dyn Fn(&Want) -> bool| wants.iter().copied().find(|want| is(want));
+            find(&|want| is_holder(want, claim)).or_else(|| {
+                find(&|want| {
+                    want.holder.object == claim.holder.object
+                        && want.holder.namespace_uid == claim.holder.namespace_uid
+                })
+            })
+        };
+        let (claim, winner) = match claim.map(|claim| (claim, heir(claim))) {
+            Some((claim, None)) if frees(claim) => (None, wants.first().copied()),
+            Some((claim, winner)) => (Some(claim), winner),
+            None => (None, wants.first().copied()),
         };
         let record = match (winner, claim) {
             (Some(winner), _) => Claim {

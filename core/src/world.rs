@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alg, Domain, Identifier, Kid, Namespace, ObjectRef, Scope, Seconds, TenantRef, Uid, UnixTime,
-    WorkloadId,
+    Alg, Domain, Identifier, Kid, Namespace, ObjectName, ObjectRef, Scope, Seconds, TenantRef, Uid,
+    UnixTime, WorkloadId,
 };
 
 /// Everything declared, at one moment.
@@ -51,10 +51,16 @@ pub struct Tenant {
     pub deleting: bool,
     /// `domain`.
     pub domain: Domain,
+    /// `signing.keySecretRef`: the Secret in the tenant's namespace with the keys that an admin brings, which take the
+    /// place of made ones as the tenant's own.
+    pub key_secret: Option<ObjectName>,
     /// `maxBundleAge`: how old a sidecar's data may get before it fails closed.
     pub max_bundle_age: Seconds,
     /// `signing.propagationDelay`: how long a key is published before it signs, at least.
     pub propagation_delay: Seconds,
+    /// Annotation `mintage.dev/release-claim`: identifiers and domains that nobody holds any more and that are to be free
+    /// for others at once.
+    pub release_claims: BTreeSet<String>,
     /// Annotation `mintage.dev/revoke-key`: keys of the tenant or of its namespaces that are to be refused.
     pub revoke_keys: BTreeSet<Kid>,
     /// Annotation `mintage.dev/rotate-now`: a new value asks for new keys, of the tenant and of its namespaces.

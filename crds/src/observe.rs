@@ -1,8 +1,6 @@
 //! From Kubernetes objects to what `mintage-core` plans with. The schema has let only well-formed values through, so
 //! an error here means that the object did not pass the schema.
 
-use std::collections::BTreeSet;
-
 use mintage_core::ident::InvalidName;
 use mintage_core::world::{self, AllowedNamespaces, AudienceAlg, Dialect, Grantee};
 use mintage_core::{
@@ -23,6 +21,11 @@ pub const REVOKE_NOW: &str = "mintage.dev/revoke-now";
 
 /// Annotation on a `Tenant`: any new value asks for new keys.
 pub const ROTATE_NOW: &str = "mintage.dev/rotate-now";
+
+/// Annotation on a `Tenant`: identifiers of its APIs and domains of its namespace, with commas between them, that nobody
+/// holds any more and that are free for others at once. Without it they are kept until the last token of the former holder
+/// has ended.
+pub const RELEASE_CLAIM: &str = "mintage.dev/release-claim";
 
 /// Annotation on a `Tenant`: names of keys, with commas between them, that are refused from now on.
 pub const REVOKE_KEY: &str = "mintage.dev/revoke-key";
@@ -47,6 +50,10 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
         .as_ref()
         .map(object_ref)
         .transpose()?;
+    let key_secret = spec.signing.key_secret_ref.as_ref();
+    let key_secret = key_secret
+        .map(|secret| ObjectName::parse(&secret.name))
+        .transpose()?;
     Ok(world::Tenant {
         allow_non_rsa: spec.jwks.allow_non_rsa,
         allowed: match spec.allowed_namespaces.from {
@@ -62,9 +69,15 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
         default_audience,
         deleting: object.metadata.deletion_timestamp.is_some(),
         domain: Domain::parse(&spec.domain)?,
+        key_secret,
         max_bundle_age: seconds(spec.max_bundle_age),
         propagation_delay: seconds(spec.signing.propagation_delay),
-        revoke_keys: revoke_keys(&object.metadata)?,
+        release_claims: listed(&object.metadata, RELEASE_CLAIM)
+            .map(str::to_owned)
+            .collect(),
+        revoke_keys: listed(&object.metadata, REVOKE_KEY)
+            .map(Kid::parse)
+            .collect::<Result<_, _>>()?,
         rotate_request: annotation(&object.metadata, ROTATE_NOW).map(str::to_owned),
         rotation_period: seconds(spec.signing.rotation_period),
         uid: meta.uid,
@@ -154,15 +167,10 @@ fn annotation<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     meta.annotations.as_ref()?.get(name).map(String::as_str)
 }
 
-fn revoke_keys(meta: &ObjectMeta) -> Result<BTreeSet<Kid>, InvalidName> {
-    let names = annotation(meta, REVOKE_KEY)
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim);
-    names
-        .filter(|name| !name.is_empty())
-        .map(Kid::parse)
-        .collect()
+/// The entries of an annotation that is a list with commas.
+fn listed<'a>(meta: &'a ObjectMeta, name: &str) -> impl Iterator<Item = &'a str> {
+    let entries = annotation(meta, name).unwrap_or_default().split(',');
+    entries.map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 fn algorithm(algorithm: SigningAlgorithm) -> AudienceAlg {

@@ -100,6 +100,7 @@ impl Engine {
                 world,
                 state: &self.state,
                 fresh: &fresh,
+                brought: &BTreeMap::new(),
                 private: &private,
             };
             let plan = plan(now, input);

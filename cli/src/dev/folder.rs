@@ -109,7 +109,7 @@ impl Folder {
             object.metadata.uid = Some(uid::of_object("Tenant", &object.metadata));
             let mut tenant = observe::tenant(&object).with_context(|| source.at("").to_string())?;
             tenant.propagation_delay = propagation_delay;
-            if object.spec.signing.key_secret_ref.is_some() {
+            if tenant.key_secret.take().is_some() {
                 self.remarks.push(format!(
                     "{}: Tenant {}: signing.keySecretRef is read in a cluster only; dev makes the keys itself",
                     source.at("spec.signing.keySecretRef"),

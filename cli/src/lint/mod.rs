@@ -113,6 +113,7 @@ fn look(
         world: &folder.world,
         state: &State::default(),
         fresh: &BTreeMap::new(),
+        brought: &BTreeMap::new(),
         private: &BTreeSet::new(),
     };
     let view = View {

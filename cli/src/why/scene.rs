@@ -93,6 +93,7 @@ impl Scene {
             world: &folder.world,
             state: &state,
             fresh: &fresh,
+            brought: &BTreeMap::new(),
             private: &private,
         };
         let plan = plan(now, input);

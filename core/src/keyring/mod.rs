@@ -14,7 +14,7 @@ mod step;
 
 use serde::{Deserialize, Serialize};
 
-pub use step::{Observed, Policy, Step, next_due, step};
+pub use step::{Complaint, Observed, Policy, Step, next_due, step};
 
 use crate::jose::Jwk;
 use crate::{Alg, Kid, LEEWAY, Namespace, Seconds, TenantRef, Uid, UnixTime};
@@ -126,6 +126,11 @@ impl Key {
     /// The key's algorithm.
     pub fn alg(&self) -> Alg {
         self.jwk.alg
+    }
+
+    /// Whether it is the key of this name and algorithm.
+    fn is(&self, kid: &Kid, alg: Alg) -> bool {
+        self.kid() == kid && self.alg() == alg
     }
 
     /// What it is at a moment.

@@ -15,13 +15,19 @@ pub struct Policy {
     pub propagation_delay: Seconds,
     /// How long a key signs, at most.
     pub rotation_period: Seconds,
+    /// Whether an admin brings the keys, instead of them being made. Then it is the admin who rotates: a key signs until
+    /// another one is brought.
+    pub brings: bool,
 }
 
 /// What was seen outside.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'a> {
-    /// New keys that were made because an earlier step asked for them.
+    /// New keys that were made because an earlier step asked for them; or those that the admin brings, new or not.
     pub fresh: &'a BTreeMap<Alg, Jwk>,
+    /// The keys that the owner had since an admin first brought them. Each has one life: once replaced or revoked it never
+    /// signs again.
+    pub brought_before: &'a BTreeSet<Kid>,
     /// The keys whose private part is there and intact.
     pub private: &'a BTreeSet<Kid>,
     /// Keys to revoke.
@@ -38,6 +44,23 @@ pub struct Step {
     pub keys: Vec<Key>,
     /// Algorithms for which a fresh key is wanted; the step is to be taken again with them.
     pub wanted: BTreeSet<Alg>,
+    /// What the admin has to know who brings the keys, by algorithm.
+    pub complaints: BTreeMap<Alg, Complaint>,
+}
+
+/// What an admin has to know who brings the keys. The keys that are there go on all the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Complaint {
+    /// There is none.
+    Missing,
+    /// The key has signed for longer than a rotation period.
+    Old,
+    /// It is the key of another algorithm already.
+    Shared,
+    /// It was used before, and replaced or revoked.
+    Spent,
+    /// A rotation was asked for, which only another key can be.
+    Waited,
 }
 
 /// Plans the keys from `now` on. Taking the same step twice changes nothing.
@@ -46,6 +69,7 @@ pub struct Step {
 /// - Any later one is published as Next and signs after the propagation delay; the key before it signs until then.
 /// - A key whose private part is lost is rotated like an old one: sidecars that still hold it in memory go on until
 ///   the new one may sign, and tokens under it stay good.
+/// - A key that is brought is published as soon as it is there, with the same notice.
 pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observed<'_>) -> Step {
     let mut keys: Vec<Key> = keyring
         .keys
@@ -61,30 +85,54 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
         .collect();
 
     let mut wanted = BTreeSet::new();
+    let mut complaints = BTreeMap::new();
     for (alg, lifetime) in &policy.algs {
-        let first = !keys.iter().any(|key| key.alg() == *alg);
+        // Where a key was to be brought for a while, others may know of the owner already.
+        let first = observed.brought_before.is_empty() && !keys.iter().any(|key| key.alg() == *alg);
         let open = keys
             .iter()
             .position(|key| key.alg() == *alg && matches!(key.schedule, Schedule::Open { .. }));
-        let due = open.is_none_or(|index| {
-            let key = &keys[index];
-            observed
-                .rotate_before
-                .is_some_and(|moment| key.published_at < moment)
-                || !observed.private.contains(key.kid())
-                || now >= replacement_due(key, policy)
-        });
-        if !due {
-            continue;
-        }
+        let asked = |key: &Key| {
+            let moment = observed.rotate_before;
+            moment.is_some_and(|moment| key.published_at < moment)
+        };
         // A key that is in the ring already is not fresh: the step was taken with it before.
-        let fresh = observed
-            .fresh
-            .get(alg)
-            .filter(|jwk| !keys.iter().any(|key| *key.kid() == jwk.kid));
-        let Some(jwk) = fresh else {
-            wanted.insert(*alg);
-            continue;
+        let given = observed.fresh.get(alg);
+        let fresh = given.filter(|jwk| !keys.iter().any(|key| *key.kid() == jwk.kid));
+        let jwk = if policy.brings {
+            let open = open.map(|index| &keys[index]);
+            let due = |key: &Key| now >= replacement_due(key, policy);
+            let complaint = match (given, fresh) {
+                (None, _) => Some(Complaint::Missing),
+                (_, Some(jwk)) if observed.is_spent(&jwk.kid) => Some(Complaint::Spent),
+                (_, Some(_)) => None,
+                (Some(jwk), None) => match open.filter(|key| *key.kid() == jwk.kid) {
+                    Some(key) if asked(key) => Some(Complaint::Waited),
+                    Some(key) => due(key).then_some(Complaint::Old),
+                    None if keys.iter().any(|key| key.is(&jwk.kid, *alg)) => Some(Complaint::Spent),
+                    None => Some(Complaint::Shared),
+                },
+            };
+            complaints.extend(complaint.map(|complaint| (*alg, complaint)));
+            match fresh.filter(|_| complaint.is_none()) {
+                Some(jwk) => jwk,
+                None => continue,
+            }
+        } else {
+            let due = open.is_none_or(|index| {
+                let key = &keys[index];
+                asked(key)
+                    || !observed.private.contains(key.kid())
+                    || observed.brought_before.contains(key.kid())
+                    || now >= replacement_due(key, policy)
+            });
+            match fresh.filter(|_| due) {
+                Some(jwk) => jwk,
+                None => {
+                    wanted.extend(due.then_some(*alg));
+                    continue;
+                }
+            }
         };
         let activate_at = if first {
             now
@@ -133,18 +181,33 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
     }
 
     // Sidecars that have not heard yet go on signing with an algorithm that is no longer wanted for as long as news
-    // takes to arrive.
+    // takes to arrive. A key that is still brought stays: it could not come back when it is wanted again.
+    let is_brought = |key: &Key| {
+        let given = observed.fresh.get(&key.alg());
+        policy.brings && given.is_some_and(|jwk| jwk.kid == *key.kid())
+    };
     let keys = keys
         .into_iter()
         .map(|key| {
-            if policy.algs.contains_key(&key.alg()) {
+            if policy.algs.contains_key(&key.alg()) || is_brought(&key) {
                 key
             } else {
                 key.close(now + policy.propagation_delay)
             }
         })
         .collect();
-    Step { keys, wanted }
+    Step {
+        keys,
+        wanted,
+        complaints,
+    }
+}
+
+impl Observed<'_> {
+    /// Whether a key that is not in the ring cannot come into it.
+    fn is_spent(&self, kid: &Kid) -> bool {
+        self.brought_before.contains(kid) || self.revoke.contains(kid)
+    }
 }
 
 /// When the next step may change something: the keyring is to be looked at again then.
@@ -162,8 +225,12 @@ pub fn next_due(now: UnixTime, keys: &[Key], policy: &Policy) -> Option<UnixTime
 
 /// When the successor of an open key must be published: the propagation delay before the key's term ends. Up to a
 /// tenth of the term is taken off, by the key's name, so that the keys of many namespaces do not all turn at once.
+/// Where an admin brings the keys: when its term has ended.
 fn replacement_due(key: &Key, policy: &Policy) -> UnixTime {
     let from = key.schedule.activate_at().unwrap_or(key.published_at);
+    if policy.brings {
+        return from + policy.rotation_period;
+    }
     let spread = key.kid().as_str().bytes().fold(0_u32, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(byte.into())
     });

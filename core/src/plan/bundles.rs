@@ -26,7 +26,7 @@ pub(super) fn settle(
     let mut bundles = Bundles::new();
     let mut new_stamps = Vec::new();
     for tenant in &served.tenants {
-        let view = TenantView::of(tenant, served, keyrings);
+        let view = TenantView::of(tenant, keyrings);
         for namespace in served.world.namespaces.keys() {
             // A namespace that is admitted no longer is told so while it has keys; without news its sidecars would go on
             // issuing until their bundle is too old.
@@ -89,26 +89,19 @@ struct TenantView<'a> {
     issue: BTreeMap<&'a Namespace, Vec<&'a ServedAudience<'a>>>,
     tenant_keys: Vec<&'a Keyring>,
     namespace_keys: BTreeMap<&'a Namespace, Vec<&'a Keyring>>,
-    all: Vec<&'a ServedAudience<'a>>,
 }
 
 impl<'a> TenantView<'a> {
-    fn of(tenant: &'a ServedTenant<'a>, served: &'a Served<'_>, keyrings: &'a [Keyring]) -> Self {
+    fn of(tenant: &'a ServedTenant<'a>, keyrings: &'a [Keyring]) -> Self {
         let at = &tenant.tenant.at;
-        let all: Vec<_> = served
-            .audiences
-            .iter()
-            .filter(|entry| entry.audience.tenant == *at)
-            .collect();
         let mut view = Self {
             tenant,
             accept: BTreeMap::new(),
             issue: BTreeMap::new(),
             tenant_keys: Vec::new(),
             namespace_keys: BTreeMap::new(),
-            all,
         };
-        for entry in &view.all {
+        for entry in &tenant.audiences {
             view.accept
                 .entry(&entry.audience.at.namespace)
                 .or_default()
@@ -152,7 +145,11 @@ impl<'a> TenantView<'a> {
             .map(Vec::as_slice)
             .unwrap_or_default();
         let default_audience = tenant.default_audience.as_ref().and_then(|at| {
-            let entry = self.all.iter().find(|entry| entry.audience.at == *at)?;
+            let entry = self
+                .tenant
+                .audiences
+                .iter()
+                .find(|entry| entry.audience.at == *at)?;
             Some(entry.audience.identifier.clone())
         });
         Body {

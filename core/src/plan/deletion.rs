@@ -76,6 +76,7 @@ pub(super) fn forget<'a>(state: &'a State, deletions: &Deletions) -> Cow<'a, Sta
     state.keyrings.retain(|ring| stays(&ring.owner.tenant));
     state.bundles.retain(|stamp| stays(&stamp.tenant));
     state.rotations.retain(|rotation| stays(&rotation.tenant));
+    state.brought.retain(|tenant, _| stays(tenant));
     Cow::Owned(state)
 }
 

@@ -3,23 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::admission::labels;
-use super::served::{MANAGEMENT_LIFETIME, Served};
-use super::{Input, KeyName, Rotation, key_policy};
-use crate::keyring::{self, Keyring, Observed, Owner, Policy};
+use super::brought::{self, Notes};
+use super::served::{MANAGEMENT_LIFETIME, Served, ServedTenant};
+use super::{Input, KeyName, Rotation};
+use crate::jose::Jwk;
+use crate::keyring::{self, Key, Keyring, Observed, Owner, Policy};
 use crate::world::{Issuance, Tenant};
-use crate::{Alg, Kid, Namespace, Seconds, Uid, UnixTime};
+use crate::{Alg, Kid, Namespace, ObjectName, Seconds, TenantRef, Uid, UnixTime};
 
+#[derive(Default)]
 pub(super) struct Keyrings {
     pub all: Vec<Keyring>,
     pub wanted: BTreeSet<KeyName>,
+    pub brought: BTreeMap<TenantRef, BTreeSet<Kid>>,
+    pub notes: Notes,
     pub next_due: Option<UnixTime>,
 }
 
 /// A keyring that ought to be.
-struct Due {
+struct Due<'a> {
     policy: Policy,
-    tenant_uid: Uid,
-    namespace_uid: Option<Uid>,
+    tenant_uid: &'a Uid,
+    namespace_uid: Option<&'a Uid>,
+    /// Where its keys are brought.
+    secret: Option<&'a ObjectName>,
+}
+
+/// What is seen of all keyrings.
+struct Outside<'a> {
+    now: UnixTime,
+    input: Input<'a>,
+    tenants: BTreeMap<&'a TenantRef, &'a Tenant>,
+    rotations: BTreeMap<&'a TenantRef, Vec<&'a Rotation>>,
 }
 
 pub(super) fn settle(
@@ -29,138 +44,232 @@ pub(super) fn settle(
     rotations: &[Rotation],
 ) -> Keyrings {
     let mut due = wanted_keyrings(served);
-    let mut result = Keyrings {
-        all: Vec::new(),
-        wanted: BTreeSet::new(),
-        next_due: None,
-    };
-    let revoke: BTreeSet<Kid> = input
-        .world
+    let delays: BTreeMap<&TenantRef, Seconds> = served
         .tenants
         .iter()
-        .flat_map(|tenant| tenant.revoke_keys.clone())
+        .map(|entry| (&entry.tenant.at, entry.tenant.propagation_delay))
         .collect();
-    let mut take_step = |keyring: &Keyring, policy: &Policy| {
-        let fresh: BTreeMap<Alg, _> = input
-            .fresh
-            .iter()
-            .filter(|((owner, _), _)| *owner == keyring.owner)
-            .map(|((_, alg), jwk)| (*alg, jwk.clone()))
-            .collect();
-        let asked = rotations
-            .iter()
-            .filter(|rotation| rotation.covers(&keyring.owner) && rotation.at <= now);
-        let rotate_before = asked.map(|rotation| rotation.at).max();
-        let observed = Observed {
-            fresh: &fresh,
-            private: input.private,
-            revoke: &revoke,
-            rotate_before,
-        };
-        let step = keyring::step(now, keyring, policy, observed);
-        let next = keyring::next_due(now, &step.keys, policy);
-        result.next_due = result.next_due.into_iter().chain(next).min();
-        result.wanted.extend(
-            step.wanted
-                .into_iter()
-                .map(|alg| (keyring.owner.clone(), alg)),
-        );
-        if !step.keys.is_empty() {
-            result.all.push(Keyring {
-                keys: step.keys,
-                ..keyring.clone()
-            });
-        }
+    let mut outside = Outside {
+        now,
+        input,
+        tenants: input.world.tenants.iter().map(|of| (&of.at, of)).collect(),
+        rotations: BTreeMap::new(),
     };
+    for rotation in rotations.iter().filter(|rotation| rotation.at <= now) {
+        let all = outside.rotations.entry(&rotation.tenant).or_default();
+        all.push(rotation);
+    }
 
+    let mut result = Keyrings {
+        brought: input.state.brought.clone(),
+        ..Keyrings::default()
+    };
     for keyring in &input.state.keyrings {
-        let same_life = due.get(&keyring.owner).is_some_and(|due| {
-            due.tenant_uid == keyring.tenant_uid && due.namespace_uid == keyring.namespace_uid
-        });
-        let policy = if same_life {
-            due.remove(&keyring.owner).map(|due| due.policy)
+        let mut keyring = keyring.clone();
+        let same_life = due
+            .get(&keyring.owner)
+            .is_some_and(|due| due.is_of(&keyring) || due.adopts(&keyring, input));
+        let due = if same_life {
+            due.remove(&keyring.owner)
         } else {
             None
         };
-        // Of another life of the tenant or namespace, or not wanted any more: it signs nothing, and verifies as long as
-        // its tokens live.
-        let delay = served
-            .tenants
-            .iter()
-            .find(|entry| entry.tenant.at == keyring.owner.tenant);
-        let delay = delay.map_or(0, |entry| entry.tenant.propagation_delay);
-        let ended = Policy {
-            algs: BTreeMap::new(),
-            propagation_delay: delay,
-            rotation_period: Seconds::MAX,
+        let due = match due {
+            Some(due) => {
+                keyring.tenant_uid.clone_from(due.tenant_uid);
+                due
+            }
+            // Of another life of the tenant or namespace, or not wanted any more: it signs nothing, and verifies as long
+            // as its tokens live.
+            None => Due::ended(&keyring, delays.get(&keyring.owner.tenant).copied()),
         };
-        take_step(keyring, &policy.unwrap_or(ended));
+        result.take_step(&outside, &keyring, &due);
     }
     for (owner, due) in due {
         let keyring = Keyring {
             owner,
-            tenant_uid: due.tenant_uid,
-            namespace_uid: due.namespace_uid,
+            tenant_uid: due.tenant_uid.clone(),
+            namespace_uid: due.namespace_uid.cloned(),
             keys: Vec::new(),
         };
-        take_step(&keyring, &due.policy);
+        result.take_step(&outside, &keyring, &due);
     }
+    result.forget_brought(&outside);
     result
 }
 
-fn wanted_keyrings(served: &Served<'_>) -> BTreeMap<Owner, Due> {
+impl Keyrings {
+    fn take_step(&mut self, outside: &Outside<'_>, keyring: &Keyring, due: &Due<'_>) {
+        let owner = &keyring.owner;
+        let given = if due.secret.is_some() {
+            outside.input.brought
+        } else {
+            outside.input.fresh
+        };
+        let fresh = keys_of(owner, given);
+        let none = BTreeSet::new();
+        let revoke = outside.tenants.get(&owner.tenant);
+        let revoke = revoke.map_or(&none, |tenant| &tenant.revoke_keys);
+        let brought_before = outside.input.state.brought.get(&owner.tenant);
+        let step = keyring::step(
+            outside.now,
+            keyring,
+            &due.policy,
+            Observed {
+                fresh: &fresh,
+                brought_before: brought_before.unwrap_or(&none),
+                private: outside.input.private,
+                revoke,
+                rotate_before: outside.rotate_before(owner),
+            },
+        );
+        let next = keyring::next_due(outside.now, &step.keys, &due.policy);
+        self.next_due = self.next_due.into_iter().chain(next).min();
+        let wanted = step.wanted.into_iter();
+        self.wanted.extend(wanted.map(|alg| (owner.clone(), alg)));
+        if let Some(secret) = due.secret {
+            let known = self.brought.entry(owner.tenant.clone()).or_default();
+            let revoked = fresh.values().map(|jwk| &jwk.kid);
+            let revoked = revoked.filter(|kid| revoke.contains(*kid));
+            known.extend(step.keys.iter().map(Key::kid).chain(revoked).cloned());
+            let notes = step.complaints.iter();
+            let notes = notes.map(|(alg, what)| brought::say(secret, *alg, *what, &step.keys));
+            self.notes.insert(owner.tenant.clone(), notes.collect());
+        }
+        if !step.keys.is_empty() {
+            self.all.push(Keyring {
+                keys: step.keys,
+                ..keyring.clone()
+            });
+        }
+    }
+
+    /// Forgets the keys that were brought to tenants of which nothing is left.
+    fn forget_brought(&mut self, outside: &Outside<'_>) {
+        let gone = |tenant: &TenantRef| !outside.tenants.contains_key(tenant);
+        let mut kept = BTreeSet::new();
+        if self.brought.keys().any(gone) {
+            kept.extend(self.all.iter().map(|ring| &ring.owner.tenant));
+        }
+        self.brought
+            .retain(|tenant, kids| !kids.is_empty() && (!gone(tenant) || kept.contains(tenant)));
+    }
+}
+
+impl Outside<'_> {
+    /// The last rotation that was asked for of an owner's keys.
+    fn rotate_before(&self, owner: &Owner) -> Option<UnixTime> {
+        let rotations = self.rotations.get(&owner.tenant)?.iter();
+        rotations
+            .filter(|rotation| rotation.covers(owner))
+            .map(|rotation| rotation.at)
+            .max()
+    }
+}
+
+impl<'a> Due<'a> {
+    fn is_of(&self, keyring: &Keyring) -> bool {
+        *self.tenant_uid == keyring.tenant_uid
+            && self.namespace_uid == keyring.namespace_uid.as_ref()
+    }
+
+    /// Whether the keyring of an earlier life goes on in this one: the tenant was restored from a backup, and its admin
+    /// brings the same key.
+    fn adopts(&self, keyring: &Keyring, input: Input<'_>) -> bool {
+        let owner = &keyring.owner;
+        self.secret.is_some()
+            && keys_of(owner, input.brought)
+                .values()
+                .any(|jwk| keyring.keys.iter().any(|key| *key.kid() == jwk.kid))
+            && !input
+                .state
+                .keyrings
+                .iter()
+                .any(|other| other.owner == *owner && self.is_of(other))
+    }
+
+    fn ended(keyring: &'a Keyring, delay: Option<Seconds>) -> Self {
+        Self {
+            policy: Policy {
+                algs: BTreeMap::new(),
+                propagation_delay: delay.unwrap_or(0),
+                rotation_period: Seconds::MAX,
+                brings: false,
+            },
+            tenant_uid: &keyring.tenant_uid,
+            namespace_uid: keyring.namespace_uid.as_ref(),
+            secret: None,
+        }
+    }
+}
+
+/// The keys of one owner.
+fn keys_of(owner: &Owner, keys: &BTreeMap<KeyName, Jwk>) -> BTreeMap<Alg, Jwk> {
+    if keys.is_empty() {
+        return BTreeMap::new();
+    }
+    let find = |alg: Alg| Some((alg, keys.get(&(owner.clone(), alg))?.clone()));
+    Alg::ALL.into_iter().filter_map(find).collect()
+}
+
+fn wanted_keyrings<'a>(served: &'a Served<'_>) -> BTreeMap<Owner, Due<'a>> {
     let mut due = BTreeMap::new();
     for entry in &served.tenants {
         let tenant = entry.tenant;
-        // Every tenant signs Management API tokens.
-        let mut central = BTreeMap::from([(Alg::RS256, MANAGEMENT_LIFETIME)]);
-        let mut local: BTreeMap<&Namespace, BTreeMap<Alg, Seconds>> = BTreeMap::new();
-        for entry in served
-            .audiences
-            .iter()
-            .filter(|entry| entry.audience.tenant == tenant.at)
-        {
-            let lifetime = entry.audience.lifetime;
-            let lengthen = |algs: &mut BTreeMap<Alg, Seconds>, alg: Alg| {
-                algs.entry(alg)
-                    .and_modify(|known| *known = lifetime.max(*known))
-                    .or_insert(lifetime);
+        let (central, local) = wanted_algs(entry);
+        let mut add = |namespace: Option<(&Namespace, &'a Uid)>, algs, secret: Option<_>| {
+            let owner = Owner {
+                tenant: tenant.at.clone(),
+                namespace: namespace.map(|(namespace, _)| namespace.clone()),
             };
-            let grantees = || {
-                entry
-                    .ledger
-                    .grants
-                    .keys()
-                    .map(|workload| &workload.namespace)
+            let ring = Due {
+                policy: Policy {
+                    algs,
+                    propagation_delay: tenant.propagation_delay,
+                    rotation_period: tenant.rotation_period,
+                    brings: secret.is_some(),
+                },
+                tenant_uid: &tenant.uid,
+                namespace_uid: namespace.map(|(_, uid)| uid),
+                secret,
             };
-            for (issuance, alg) in entry.ledger.signers() {
-                match issuance {
-                    Issuance::Central => lengthen(&mut central, alg),
-                    Issuance::Local => grantees()
-                        .for_each(|namespace| lengthen(local.entry(namespace).or_default(), alg)),
-                }
-            }
-        }
-        let policy = key_policy(tenant, central);
-        let own = Due {
-            policy,
-            tenant_uid: tenant.uid.clone(),
-            namespace_uid: None,
+            due.insert(owner, ring);
         };
-        due.insert(Owner::tenant(tenant.at.clone()), own);
+        add(None, central, tenant.key_secret.as_ref());
         for (namespace, algs) in local {
-            if let Some(namespace_uid) = serves(served, tenant, namespace) {
-                let policy = key_policy(tenant, algs);
-                let ring = Due {
-                    policy,
-                    tenant_uid: tenant.uid.clone(),
-                    namespace_uid: Some(namespace_uid.clone()),
-                };
-                due.insert(Owner::namespace(tenant.at.clone(), namespace.clone()), ring);
+            if let Some(uid) = serves(served, tenant, namespace) {
+                add(Some((namespace, uid)), algs, None);
             }
         }
     }
     due
+}
+
+type Algs = BTreeMap<Alg, Seconds>;
+
+/// The algorithms that keys are wanted for, of the tenant itself and of each namespace.
+fn wanted_algs<'a>(entry: &'a ServedTenant<'_>) -> (Algs, BTreeMap<&'a Namespace, Algs>) {
+    // Every tenant signs Management API tokens.
+    let mut central = Algs::from([(Alg::RS256, MANAGEMENT_LIFETIME)]);
+    let mut local: BTreeMap<&Namespace, Algs> = BTreeMap::new();
+    for entry in &entry.audiences {
+        let lifetime = entry.audience.lifetime;
+        let lengthen = |algs: &mut Algs, alg: Alg| {
+            algs.entry(alg)
+                .and_modify(|known| *known = lifetime.max(*known))
+                .or_insert(lifetime);
+        };
+        let grantees = entry.ledger.grants.keys();
+        for (issuance, alg) in entry.ledger.signers() {
+            match issuance {
+                Issuance::Central => lengthen(&mut central, alg),
+                Issuance::Local => grantees
+                    .clone()
+                    .for_each(|id| lengthen(local.entry(&id.namespace).or_default(), alg)),
+            }
+        }
+    }
+    (central, local)
 }
 
 /// The UID of a namespace that exists, wants keys and is admitted by the tenant.

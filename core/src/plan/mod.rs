@@ -6,6 +6,7 @@
 //! ```
 
 mod admission;
+mod brought;
 mod bundles;
 mod deletion;
 mod keyrings;
@@ -25,7 +26,7 @@ pub use status::{Reason, Status};
 
 use crate::bundle::Bundle;
 use crate::jose::Jwk;
-use crate::keyring::{self, Keyring, Owner};
+use crate::keyring::{Keyring, Owner};
 use crate::ledger::{AudienceLedger, TenantLedger};
 use crate::ownership::{Claim, Object};
 use crate::world::World;
@@ -47,6 +48,8 @@ pub struct State {
     pub bundles: Vec<BundleStamp>,
     /// The rotations that were asked for.
     pub rotations: Vec<Rotation>,
+    /// The own keys of each tenant since its admin first brought them: each has one life.
+    pub brought: BTreeMap<TenantRef, BTreeSet<Kid>>,
 }
 
 /// The last bundle of a namespace under a tenant.
@@ -65,7 +68,7 @@ pub struct BundleStamp {
     pub sha256: String,
 }
 
-/// A key that is wanted, or that was made.
+/// A key that is wanted, or that was made or brought.
 pub type KeyName = (Owner, Alg);
 
 /// Everything a plan is made from, besides the clock.
@@ -77,7 +80,9 @@ pub struct Input<'a> {
     pub state: &'a State,
     /// The keys made because an earlier plan wanted them.
     pub fresh: &'a BTreeMap<KeyName, Jwk>,
-    /// The keys whose private part is stored and intact.
+    /// The keys that admins bring, of tenants that have a `key_secret`.
+    pub brought: &'a BTreeMap<KeyName, Jwk>,
+    /// The keys whose private part is stored and intact, brought ones included.
     pub private: &'a BTreeSet<Kid>,
 }
 
@@ -109,14 +114,17 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         state: &state,
         ..input
     };
-    let served = served::settle(now, input.world, input.state, &deletions);
+    let mut served = served::settle(now, input.world, input.state, &deletions);
     let mut rotations = rotation::settle(now, input.world, input.state, &deletions);
     let rings = keyrings::settle(now, &served, input, &rotations);
+    brought::note(&mut served.statuses, &rings.notes);
     rotations.retain(|rotation| rotation.stands(&rings.all));
     let (bundles, stamps) = bundles::settle(now, &served, &rings.all, &input.state.bundles);
 
-    let audiences = served.audiences.iter().map(|entry| &entry.ledger);
-    let audiences = audiences.chain(&served.withdrawn);
+    let audiences = served.tenants.iter().flat_map(|entry| &entry.audiences);
+    let audiences = audiences
+        .map(|entry| &entry.ledger)
+        .chain(&served.withdrawn);
     let tenants = served.tenants.iter().map(|entry| &entry.ledger);
     let tenants = tenants.chain(&served.withdrawn_tenants);
     let promises = audiences
@@ -139,18 +147,12 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         )
         .min();
 
-    let audiences = served
-        .audiences
-        .into_iter()
-        .map(|entry| entry.ledger)
-        .chain(served.withdrawn)
-        .collect();
-    let tenants = served
-        .tenants
-        .into_iter()
-        .map(|entry| entry.ledger)
-        .chain(served.withdrawn_tenants)
-        .collect();
+    let mut audiences = served.withdrawn;
+    let mut tenants = served.withdrawn_tenants;
+    for entry in served.tenants {
+        audiences.extend(entry.audiences.into_iter().map(|entry| entry.ledger));
+        tenants.push(entry.ledger);
+    }
     let mut state = State {
         claims: served.claims,
         audiences,
@@ -158,6 +160,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         keyrings: rings.all,
         bundles: stamps,
         rotations,
+        brought: rings.brought,
     };
     state.sort();
     Plan {
@@ -167,17 +170,5 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         statuses: served.statuses,
         deletions,
         next_due,
-    }
-}
-
-/// The rules for the keys of a tenant that are not about algorithms.
-fn key_policy(
-    tenant: &crate::world::Tenant,
-    algs: BTreeMap<Alg, crate::Seconds>,
-) -> keyring::Policy {
-    keyring::Policy {
-        algs,
-        propagation_delay: tenant.propagation_delay,
-        rotation_period: tenant.rotation_period,
     }
 }

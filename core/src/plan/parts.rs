@@ -11,7 +11,7 @@
 //! What a part is about is said by its place alone and not repeated inside. Parts lie in the tenant's namespace, where
 //! others may be able to write: whatever they write there, it speaks of no other tenant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,8 @@ use crate::ledger::{AudienceLedger, GrantTerms, Lifetime, TenantLedger, Term};
 use crate::ownership::{Claim, Holder, Name};
 use crate::world::Issuance;
 use crate::{
-    Alg, Domain, Identifier, Namespace, ObjectRef, Seconds, TenantRef, Uid, UnixTime, WorkloadId,
+    Alg, Domain, Identifier, Kid, Namespace, ObjectRef, Seconds, TenantRef, Uid, UnixTime,
+    WorkloadId,
 };
 
 /// The state in parts.
@@ -58,6 +59,9 @@ pub struct RootPart {
     /// The rotations that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rotations: Vec<RotationPart>,
+    /// Its own keys since its admin first brought them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub brought: BTreeSet<Kid>,
 }
 
 /// What is remembered of a namespace under a tenant.
@@ -313,6 +317,9 @@ impl State {
                 at,
             });
         }
+        for (tenant, kids) in self.brought {
+            parts.root(tenant).brought = kids;
+        }
         parts
     }
 
@@ -363,6 +370,9 @@ impl State {
             at: rotation.at,
         });
         self.rotations.extend(rotations);
+        if !part.brought.is_empty() {
+            self.brought.insert(tenant.clone(), part.brought);
+        }
     }
 
     fn add_namespace(&mut self, tenant: &TenantRef, namespace: Namespace, part: NamespacePart) {

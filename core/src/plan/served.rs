@@ -22,6 +22,7 @@ pub(super) const MANAGEMENT_LIFETIME: Seconds = 86_400;
 pub(super) struct ServedTenant<'a> {
     pub tenant: &'a Tenant,
     pub ledger: TenantLedger,
+    pub audiences: Vec<ServedAudience<'a>>,
 }
 
 /// A served audience.
@@ -35,7 +36,6 @@ pub(super) struct Served<'a> {
     pub world: &'a World,
     pub claims: Vec<Claim>,
     pub tenants: Vec<ServedTenant<'a>>,
-    pub audiences: Vec<ServedAudience<'a>>,
     /// Ledgers of audiences that are no longer served.
     pub withdrawn: Vec<AudienceLedger>,
     /// Ledgers of tenants that are no longer served.
@@ -45,6 +45,7 @@ pub(super) struct Served<'a> {
 
 type Tenants<'a> = BTreeMap<&'a TenantRef, &'a Tenant>;
 type Domains<'a> = BTreeMap<&'a TenantRef, BTreeSet<Domain>>;
+type Audiences<'a> = BTreeMap<&'a TenantRef, Vec<ServedAudience<'a>>>;
 
 pub(super) fn settle<'a>(
     now: UnixTime,
@@ -61,7 +62,7 @@ pub(super) fn settle<'a>(
         .iter()
         .map(|ledger| ((&ledger.tenant, &ledger.identifier), ledger))
         .collect();
-    let mut audiences = Vec::new();
+    let mut audiences = Audiences::new();
     for audience in &world.audiences {
         let verdict = admit(audience, world, &tenants, &domains, &names);
         let (grants, notes) = match &verdict {
@@ -75,7 +76,8 @@ pub(super) fn settle<'a>(
                 .copied();
             let delay = tenant.propagation_delay;
             let ledger = ledger::settle_audience(now, before, (audience, alg), &grants, delay);
-            audiences.push(ServedAudience { audience, ledger });
+            let of_tenant = audiences.entry(&tenant.at).or_default();
+            of_tenant.push(ServedAudience { audience, ledger });
         }
     }
     Served {
@@ -83,8 +85,7 @@ pub(super) fn settle<'a>(
         claims: names.claims(),
         withdrawn: withdraw_audiences(now, state, &tenants, &audiences),
         withdrawn_tenants: withdraw_tenants(now, state, &tenants),
-        tenants: settle_tenants(now, state, &tenants, &domains, &audiences),
-        audiences,
+        tenants: settle_tenants(now, state, &tenants, &domains, audiences),
         statuses: report.0,
     }
 }
@@ -105,6 +106,7 @@ fn serve_tenants<'a>(
         };
         let mut notes = tenant_notes(tenant, world);
         notes.extend(deletion::note(deletions, &tenant.at));
+        notes.extend(names.notes(&tenant.at));
         report.add(Kind::Tenant, &at, &verdict, notes)
     });
     served.map(|tenant| (&tenant.at, tenant)).collect()
@@ -156,10 +158,11 @@ fn withdraw_audiences(
     now: UnixTime,
     state: &State,
     tenants: &Tenants<'_>,
-    served: &[ServedAudience<'_>],
+    served: &Audiences<'_>,
 ) -> Vec<AudienceLedger> {
     let kept: BTreeSet<(&TenantRef, &Identifier)> = served
-        .iter()
+        .values()
+        .flatten()
         .map(|entry| (&entry.ledger.tenant, &entry.ledger.identifier))
         .collect();
     state
@@ -192,20 +195,26 @@ fn settle_tenants<'a>(
     state: &State,
     tenants: &Tenants<'a>,
     domains: &Domains<'_>,
-    audiences: &[ServedAudience<'_>],
+    mut audiences: Audiences<'a>,
 ) -> Vec<ServedTenant<'a>> {
+    let before: BTreeMap<&TenantRef, &TenantLedger> = state
+        .tenants
+        .iter()
+        .map(|ledger| (&ledger.tenant, ledger))
+        .collect();
     let settled = tenants.iter().map(|(at, tenant)| {
-        let before = state.tenants.iter().find(|ledger| ledger.tenant == **at);
-        let lifetime = audiences
-            .iter()
-            .filter(|entry| entry.audience.tenant == **at)
-            .map(|entry| entry.audience.lifetime)
-            .fold(MANAGEMENT_LIFETIME, Seconds::max);
-        let names = domains.get(*at).cloned().unwrap_or_default();
+        let audiences = audiences.remove(at).unwrap_or_default();
+        let lifetimes = audiences.iter().map(|entry| entry.audience.lifetime);
+        let lifetime = lifetimes.fold(MANAGEMENT_LIFETIME, Seconds::max);
+        let names = domains.get(at).cloned().unwrap_or_default();
         let who = (*at, &tenant.uid);
-        let ledger =
-            ledger::settle_tenant(now, before, who, &names, lifetime, tenant.propagation_delay);
-        ServedTenant { tenant, ledger }
+        let delay = tenant.propagation_delay;
+        let before = before.get(at).copied();
+        ServedTenant {
+            tenant,
+            ledger: ledger::settle_tenant(now, before, who, &names, lifetime, delay),
+            audiences,
+        }
     });
     settled.collect()
 }

@@ -56,6 +56,7 @@ fn many_keyrings_turn_at_many_moments() {
         algs: [(Alg::EdDSA, LIFETIME)].into(),
         propagation_delay: DELAY,
         rotation_period: PERIOD,
+        brings: false,
     };
     let due = |number| {
         let mut key = Ring::started().newest().clone();

@@ -5,6 +5,7 @@
     reason = "fixtures are test code, though no test functions themselves"
 )]
 
+mod brought;
 mod clock;
 mod ends;
 mod properties;

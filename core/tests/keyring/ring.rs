@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mintage_core::jose::{Jwk, Material};
 use mintage_core::keyring::{
-    Key, Keyring, Observed, Owner, Policy, Schedule, State, Step, next_due, step,
+    Complaint, Key, Keyring, Observed, Owner, Policy, Schedule, State, Step, next_due, step,
 };
 use mintage_core::{Alg, Kid, Seconds, TenantRef, Uid, UnixTime};
 
@@ -35,6 +35,12 @@ pub struct Ring {
     pub private: BTreeSet<Kid>,
     pub revoke: BTreeSet<Kid>,
     pub rotate_before: Option<UnixTime>,
+    /// The keys that the admin brings, if the policy says so.
+    pub brought: BTreeMap<Alg, Jwk>,
+    /// Every key since the admin first brought them.
+    pub brought_before: BTreeSet<Kid>,
+    /// Every key that was ever brought.
+    pub offered: Vec<Jwk>,
     pub made: usize,
 }
 
@@ -52,10 +58,14 @@ impl Ring {
                 algs: BTreeMap::from([(Alg::EdDSA, LIFETIME)]),
                 propagation_delay: DELAY,
                 rotation_period: PERIOD,
+                brings: false,
             },
             private: BTreeSet::new(),
             revoke: BTreeSet::new(),
             rotate_before: None,
+            brought: BTreeMap::new(),
+            brought_before: BTreeSet::new(),
+            offered: Vec::new(),
             made: 0,
         }
     }
@@ -78,7 +88,12 @@ impl Ring {
     /// One step, with fresh keys or without.
     pub fn step(&self, at: Seconds, fresh: &BTreeMap<Alg, Jwk>) -> Step {
         let observed = Observed {
-            fresh,
+            fresh: if self.policy.brings {
+                &self.brought
+            } else {
+                fresh
+            },
+            brought_before: &self.brought_before,
             private: &self.private,
             revoke: &self.revoke,
             rotate_before: self.rotate_before,
@@ -91,19 +106,57 @@ impl Ring {
         let wanted = self.step(at, &BTreeMap::new()).wanted;
         let mut fresh = BTreeMap::new();
         for alg in wanted {
-            self.made += 1;
-            let jwk = jwk(alg, self.made);
-            self.private.insert(jwk.kid.clone());
-            fresh.insert(alg, jwk);
+            fresh.insert(alg, self.make(alg));
         }
         let step = self.step(at, &fresh);
         assert!(step.wanted.is_empty(), "{:?} wanted again", step.wanted);
         self.keyring.keys = step.keys;
+        self.remember();
         for fresh in [fresh, BTreeMap::new()] {
             let again = self.step(at, &fresh);
             assert_eq!(again.keys, self.keyring.keys, "the same step twice");
             assert!(again.wanted.is_empty(), "{:?} wanted again", again.wanted);
+            assert_eq!(again.complaints, step.complaints, "the same step twice");
         }
+    }
+
+    fn make(&mut self, alg: Alg) -> Jwk {
+        self.made += 1;
+        let jwk = jwk(alg, self.made);
+        self.private.insert(jwk.kid.clone());
+        jwk
+    }
+
+    /// Remembers the keys of one who brings them, and those that are refused before their time.
+    fn remember(&mut self) {
+        let offered = self.brought.values().map(|jwk| &jwk.kid);
+        let revoked = offered.filter(|kid| self.revoke.contains(*kid));
+        let kids = self.keyring.keys.iter().map(Key::kid).chain(revoked);
+        if self.policy.brings {
+            self.brought_before.extend(kids.cloned());
+        }
+    }
+
+    /// With its first key, brought.
+    pub fn brought() -> Self {
+        let mut ring = Self::new();
+        ring.policy.brings = true;
+        ring.bring(Alg::EdDSA);
+        ring.turn(0);
+        ring
+    }
+
+    /// The admin brings another key.
+    pub fn bring(&mut self, alg: Alg) -> Jwk {
+        let jwk = self.make(alg);
+        self.brought.insert(alg, jwk.clone());
+        self.offered.push(jwk.clone());
+        jwk
+    }
+
+    /// What is wrong with the keys that are brought.
+    pub fn complaints(&self, at: Seconds) -> BTreeMap<Alg, Complaint> {
+        self.step(at, &BTreeMap::new()).complaints
     }
 
     /// Turns at every moment that is due, and at the end.

@@ -43,6 +43,7 @@ impl Stored {
                 world,
                 state: &self.state,
                 fresh: &fresh,
+                brought: &BTreeMap::new(),
                 private: &private.keys().cloned().collect(),
             };
             for name in plan(START + at, input).wanted {
@@ -58,6 +59,7 @@ impl Stored {
             world,
             state: &self.state,
             fresh: &fresh,
+            brought: &BTreeMap::new(),
             private: &private.keys().cloned().collect(),
         };
         let plan = plan(START + at, input);

@@ -79,8 +79,10 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         default_audience: None,
         deleting: false,
         domain: Domain::parse("acme.example.com").unwrap(),
+        key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay: DELAY,
+        release_claims: [].into(),
         revoke_keys: [].into(),
         rotate_request: None,
         rotation_period,
@@ -106,6 +108,17 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         namespaces: [shop(), orders()].iter().map(namespace).collect(),
         tenants: vec![tenant],
     }
+}
+
+/// Lets the tenant sign the API's tokens.
+pub fn sign_centrally(world: &mut World) {
+    world.tenants[0].allow_non_rsa = true;
+    world.audiences[0].issuance = Issuance::Central;
+}
+
+/// The Secret with the keys that the tenant's admin brings.
+pub fn secret() -> ObjectName {
+    ObjectName::parse("keys").unwrap()
 }
 
 /// The `index`th key of an algorithm: the same in every scenario, so that tokens can be remembered between them.

@@ -25,6 +25,7 @@
     reason = "the model is test code, though no test functions themselves"
 )]
 
+mod brought;
 mod crashes;
 mod explore;
 mod fixture;
@@ -36,7 +37,7 @@ mod run;
 use explore::{Count, Fault, clocks, explore};
 use fixture::{DELAY, TICK};
 use mintage_core::{LEEWAY, Seconds};
-use operator::{Event, Scenario};
+use operator::{Event, Scenario, Signer};
 
 /// A rotation period beyond every scenario.
 const NEVER: Seconds = 1_000_000;
@@ -63,6 +64,7 @@ impl Scenario {
     fn of(events: &[(i64, Event)]) -> Self {
         Self {
             granted: true,
+            signer: Signer::Namespace,
             rotation_period: NEVER,
             events: events.to_vec(),
             ticks: events.last().map_or(0, |(tick, _)| *tick) + AFTER,

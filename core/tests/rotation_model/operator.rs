@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mintage_core::bundle::{Bundle, KeyringFile, PrivateEntry};
 use mintage_core::jose::Jwk;
-use mintage_core::keyring::{Key, Owner, State as KeyState};
+use mintage_core::keyring::{Key, Owner, Schedule, State as KeyState};
 use mintage_core::plan::{Input, KeyName, Plan, State, plan};
 use mintage_core::world::{Audience, AudienceAlg, World};
 use mintage_core::{Alg, Kid, Seconds, UnixTime};
@@ -18,6 +18,10 @@ pub enum Event {
     AddGrant,
     /// Scope `write` is granted, too.
     AddScope,
+    /// The tenant's admin puts another key into the Secret.
+    Bring,
+    /// The admin puts the key back that was there before the present one.
+    BringBefore,
     /// The API's tokens are to be signed with ES256.
     ChangeAlg,
     /// The API's tokens are to be signed with `EdDSA`, as at the start.
@@ -40,9 +44,16 @@ pub enum Event {
     Rotate,
     /// Tokens are to live shorter.
     Shorten,
+    /// The tenant's keys are to be those that its admin brings.
+    StartBringing,
+    /// The tenant's keys are to be made.
+    StopBringing,
+    /// The admin takes the key out of the Secret.
+    TakeOut,
 }
 
 impl Event {
+    /// What happens to keys that a namespace signs with.
     pub const ALL: [Self; 13] = [
         Self::AddGrant,
         Self::AddScope,
@@ -58,6 +69,31 @@ impl Event {
         Self::Rotate,
         Self::Shorten,
     ];
+
+    /// What happens to a tenant's keys that may be brought.
+    pub const BROUGHT: [Self; 10] = [
+        Self::Bring,
+        Self::BringBefore,
+        Self::Lengthen,
+        Self::RevokeNewest,
+        Self::RevokeSigning,
+        Self::Rotate,
+        Self::Shorten,
+        Self::StartBringing,
+        Self::StopBringing,
+        Self::TakeOut,
+    ];
+}
+
+/// Whose keys sign, and where they come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Signer {
+    /// The namespace's.
+    Namespace,
+    /// The tenant's, made at first.
+    TenantMade,
+    /// The tenant's, brought at first.
+    TenantBrought,
 }
 
 /// One course of things.
@@ -65,6 +101,8 @@ impl Event {
 pub struct Scenario {
     /// Whether `shop/checkout` holds the grant at the start.
     pub granted: bool,
+    /// Whose keys are looked at.
+    pub signer: Signer,
     /// `signing.rotationPeriod`.
     pub rotation_period: Seconds,
     /// What happens, each at a tick; sorted.
@@ -93,8 +131,10 @@ pub struct History {
     pub revoked: BTreeMap<Kid, Seconds>,
     /// When each private key was lost.
     pub lost: BTreeMap<Kid, Loss>,
-    /// The private keys ever made.
+    /// The private keys ever made or brought.
     pub made: BTreeMap<Kid, PrivateEntry>,
+    /// The times without a key that signs or will sign: from when, and until when if that is over.
+    pub keyless: Vec<(Seconds, Option<Seconds>)>,
 }
 
 /// The loss of a private key.
@@ -113,19 +153,36 @@ struct Operator {
     state: State,
     stored: BTreeMap<Kid, PrivateEntry>,
     rotations: usize,
+    owner: Owner,
+    /// Every key that was brought, and which of them is in the Secret.
+    brought: Vec<Jwk>,
+    secret: Option<usize>,
     history: History,
 }
 
 /// Plays a scenario. The operator's clock is the true one; receivers' clocks are off against it.
 pub fn play(scenario: &Scenario, spoil: Spoil) -> History {
     let grants = scenario.granted.then(|| fixture::grant(&["read"]));
+    let mut world = fixture::world(scenario.rotation_period, grants.into_iter().collect());
+    let mut owner = Owner::namespace(fixture::tenant_ref(), fixture::shop());
+    if scenario.signer != Signer::Namespace {
+        fixture::sign_centrally(&mut world);
+        owner.namespace = None;
+    }
     let mut operator = Operator {
-        world: fixture::world(scenario.rotation_period, grants.into_iter().collect()),
+        world,
         state: State::default(),
         stored: BTreeMap::new(),
         rotations: 0,
+        owner,
+        brought: Vec::new(),
+        secret: None,
         history: History::default(),
     };
+    if scenario.signer == Signer::TenantBrought {
+        operator.happen(0, Event::StartBringing);
+        operator.happen(0, Event::Bring);
+    }
     let mut events = scenario.events.iter().peekable();
     let mut at = 0;
     while at <= scenario.ticks * TICK {
@@ -167,11 +224,31 @@ impl Operator {
                 self.rotations += 1;
                 self.world.tenants[0].rotate_request = Some(self.rotations.to_string());
             }
+            Event::Bring => self.bring(),
+            Event::BringBefore => self.secret = self.secret.and_then(|now| now.checked_sub(1)),
+            Event::TakeOut => self.secret = None,
+            Event::StartBringing => self.world.tenants[0].key_secret = Some(fixture::secret()),
+            Event::StopBringing => self.world.tenants[0].key_secret = None,
             Event::LoseNewest => self.lose(at, newest),
             Event::LoseSigning => self.lose(at, signing),
             Event::RevokeNewest => self.revoke(at, newest),
             Event::RevokeSigning => self.revoke(at, signing),
         }
+    }
+
+    fn bring(&mut self) {
+        let (jwk, private) = self.make(Alg::EdDSA);
+        self.stored.insert(jwk.kid.clone(), private);
+        self.secret = Some(self.brought.len());
+        self.brought.push(jwk);
+    }
+
+    /// The next key that there never was.
+    fn make(&mut self, alg: Alg) -> (Jwk, PrivateEntry) {
+        let index = self.history.made.values().filter(|key| key.alg == alg);
+        let (jwk, private) = fixture::key(alg, index.count());
+        self.history.made.insert(jwk.kid.clone(), private.clone());
+        (jwk, private)
     }
 
     fn lose(&mut self, at: Seconds, kid: Option<Kid>) {
@@ -193,7 +270,7 @@ impl Operator {
     fn keys(&self) -> &[Key] {
         let mut keyrings = self.state.keyrings.iter();
         keyrings
-            .find(|keyring| keyring.owner == owner())
+            .find(|keyring| keyring.owner == self.owner)
             .map_or(&[], |keyring| &keyring.keys)
     }
 
@@ -201,27 +278,39 @@ impl Operator {
     fn turn(&mut self, at: Seconds) -> Plan {
         let mut fresh: BTreeMap<KeyName, _> = BTreeMap::new();
         let wanted = self.plan(at, &fresh).wanted;
-        // The tenant's own keys are left out: nothing here is signed with them, and making RSA keys is slow.
-        for name in wanted.into_iter().filter(|(of, _)| *of == owner()) {
-            let index = self.history.made.values().filter(|key| key.alg == name.1);
-            let (jwk, private) = fixture::key(name.1, index.count());
-            self.stored.insert(jwk.kid.clone(), private.clone());
-            self.history.made.insert(jwk.kid.clone(), private);
+        // The tenant's own RSA keys are left out: nothing here is signed with them, and making them is slow.
+        let looked_at = |name: &KeyName| name.0 == self.owner && !name.1.is_rsa();
+        let wanted: Vec<KeyName> = wanted.into_iter().filter(looked_at).collect();
+        for name in wanted {
+            let (jwk, private) = self.make(name.1);
+            self.stored.insert(jwk.kid.clone(), private);
             fresh.insert(name, jwk);
         }
         let plan = self.plan(at, &fresh);
         self.state = plan.state.clone();
         let again = self.plan(at, &fresh);
         assert_eq!(again.state, plan.state, "the same plan twice at {at}");
+        let is_open = |key: &Key| matches!(key.schedule, Schedule::Open { .. });
+        let keyless = !self.keys().iter().any(is_open);
+        match self.history.keyless.last_mut() {
+            Some((_, until @ None)) => *until = (!keyless).then_some(at),
+            _ if keyless => self.history.keyless.push((at, None)),
+            _ => {}
+        }
         plan
     }
 
     fn plan(&self, at: Seconds, fresh: &BTreeMap<KeyName, Jwk>) -> Plan {
         let private: BTreeSet<Kid> = self.stored.keys().cloned().collect();
+        let brought = self.secret.map(|index| {
+            let name = (self.owner.clone(), Alg::EdDSA);
+            (name, self.brought[index].clone())
+        });
         let input = Input {
             world: &self.world,
             state: &self.state,
             fresh,
+            brought: &brought.into_iter().collect(),
             private: &private,
         };
         plan(START + at, input)
@@ -246,7 +335,7 @@ impl Operator {
             bundle(fixture::orders()),
             |known, new| known.body == new.body,
         );
-        let mut file = KeyringFile::new(owner());
+        let mut file = KeyringFile::new(self.owner.clone());
         let needed = self
             .keys()
             .iter()
@@ -262,10 +351,6 @@ fn send<T>(sent: &mut Vec<Sent<T>>, at: Seconds, what: T, same: impl Fn(&T, &T) 
     if sent.last().is_none_or(|last| !same(&last.what, &what)) {
         sent.push(Sent { at, what });
     }
-}
-
-fn owner() -> Owner {
-    Owner::namespace(fixture::tenant_ref(), fixture::shop())
 }
 
 fn signing(keys: &[Key], now: UnixTime) -> Option<&Key> {

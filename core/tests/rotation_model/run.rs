@@ -176,10 +176,12 @@ impl<'a> Run<'a> {
     /// - after the loss of one that the issuer never got, until it hears of the loss, or if the key was in use already
     ///   until its successor may sign.
     ///
+    /// - while no key was brought, from the revocation of the last one until another one may sign.
+    ///
     /// And without a grant there need not be a token.
     fn must_issue(&self, made: Seconds, bundle: usize, files: u32, refusal: &NoOrder) -> bool {
         let history = self.history;
-        let NoOrder::KeyUnavailable { .. } = refusal else {
+        let (NoOrder::KeyUnavailable { .. } | NoOrder::Central { .. }) = refusal else {
             let mut events = self.scenario.events.iter();
             return self.scenario.granted && !events.any(|(_, event)| *event == Event::RemoveGrant);
         };
@@ -199,7 +201,10 @@ impl<'a> Run<'a> {
         let lost = history.lost.iter().any(|(kid, loss)| {
             never_got(kid) && succeeding(loss.at) && (loss.signs || unheard(loss))
         });
-        !revoked && !lost
+        let keyless = history.keyless.iter().any(|(from, until)| {
+            *from <= made && until.is_none_or(|until| made <= until + DELAY + LEEWAY)
+        });
+        !revoked && !lost && !keyless
     }
 
     /// Shows each token to validators in each of their states, from its making to well past its end.

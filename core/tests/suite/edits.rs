@@ -10,6 +10,8 @@ use crate::support::{ACME, Cluster, GLOBEX, custom_domain, grant, name, standard
 #[derive(Clone, Debug)]
 pub enum Edit {
     Alg(usize, usize),
+    Bring(usize, usize),
+    Brings(usize, bool),
     CustomDomain(bool),
     Dialect(usize, bool),
     Grant(usize, usize, usize),
@@ -40,6 +42,8 @@ pub fn gentle() -> BoxedStrategy<Edit> {
     let index = 0..8_usize;
     prop_oneof![
         2 => (index.clone(), index.clone()).prop_map(|(at, alg)| Edit::Alg(at, alg)),
+        1 => (index.clone(), index.clone()).prop_map(|(at, alg)| Edit::Bring(at, alg)),
+        1 => (index.clone(), any::<bool>()).prop_map(|(at, brings)| Edit::Brings(at, brings)),
         1 => any::<bool>().prop_map(Edit::CustomDomain),
         1 => (index.clone(), any::<bool>()).prop_map(|(at, rfc)| Edit::Dialect(at, rfc)),
         4 => (index.clone(), index.clone(), index.clone()).prop_map(|(at, to, scopes)| Edit::Grant(at, to, scopes)),
@@ -95,8 +99,15 @@ impl Edit {
     }
 
     fn change(&self, cluster: &mut Cluster) {
+        if let Self::Bring(at, alg) = self {
+            cluster.bring([ACME, GLOBEX][at % 2], Alg::ALL[alg % Alg::ALL.len()]);
+            return;
+        }
         let world = &mut cluster.world;
         match self {
+            Self::Brings(at, brings) => {
+                world.tenants[at % 2].key_secret = brings.then(|| name("keys"));
+            }
             Self::CustomDomain(there) => {
                 world
                     .domains
@@ -109,7 +120,7 @@ impl Edit {
                     tenant.rotate_request = Some(request.to_string());
                 }
             }
-            Self::Wait(_) => {}
+            Self::Bring(_, _) | Self::Wait(_) => {}
             Self::Withdraw(withdrawal) => withdrawal.change(cluster),
             Self::Alg(at, _)
             | Self::Dialect(at, _)
@@ -143,7 +154,12 @@ impl Edit {
             Self::Issuance(_, true) => audience.issuance = Issuance::Local,
             Self::Issuance(_, false) => audience.issuance = Issuance::Central,
             Self::Lifetime(_, seconds) => audience.lifetime = *seconds,
-            Self::CustomDomain(_) | Self::Rotate(_) | Self::Wait(_) | Self::Withdraw(_) => {}
+            Self::Bring(_, _)
+            | Self::Brings(_, _)
+            | Self::CustomDomain(_)
+            | Self::Rotate(_)
+            | Self::Wait(_)
+            | Self::Withdraw(_) => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The state in parts: nothing is lost, and a part speaks of nobody but its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ use mintage_core::plan::{
     part_name,
 };
 use mintage_core::world::Issuance;
-use mintage_core::{Alg, Identifier, Namespace, TenantRef, UnixTime};
+use mintage_core::{Alg, Identifier, Kid, Namespace, TenantRef, UnixTime};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -171,6 +171,12 @@ fn rotation() -> impl Strategy<Value = Rotation> {
         })
 }
 
+fn brought() -> impl Strategy<Value = BTreeMap<TenantRef, BTreeSet<Kid>>> {
+    let kids = proptest::collection::btree_set(any::<u8>(), 1..3);
+    let kids = kids.prop_map(|all| all.into_iter().map(|of| key(of).jwk.kid).collect());
+    proptest::collection::btree_map(tenant(), kids, 0..3)
+}
+
 /// Any state, of what there is one at most under one name.
 fn state() -> impl Strategy<Value = State> {
     (
@@ -180,9 +186,18 @@ fn state() -> impl Strategy<Value = State> {
         vec(keyring(), 0..8),
         vec(stamp(), 0..8),
         vec(rotation(), 0..4),
+        brought(),
     )
         .prop_map(
-            |(mut claims, mut audiences, mut tenants, keyrings, mut bundles, rotations)| {
+            |(
+                mut claims,
+                mut audiences,
+                mut tenants,
+                keyrings,
+                mut bundles,
+                rotations,
+                brought,
+            )| {
                 unique(&mut claims, |claim| claim.name.clone());
                 unique(&mut audiences, |of| {
                     (of.tenant.clone(), of.identifier.clone())
@@ -196,13 +211,14 @@ fn state() -> impl Strategy<Value = State> {
                     keyrings,
                     bundles,
                     rotations,
+                    brought,
                 }
             },
         )
 }
 
 fn unique<T, K: Ord>(all: &mut Vec<T>, key: impl Fn(&T) -> K) {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     all.retain(|one| seen.insert(key(one)));
 }
 

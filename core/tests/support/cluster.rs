@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex};
 
 use mintage_core::bundle::{Bundle, KeyringFile, PrivateEntry};
-use mintage_core::jose::{Pkcs8, PrivateKey};
+use mintage_core::jose::{Jwk, Pkcs8, PrivateKey};
 use mintage_core::keyring::Owner;
 use mintage_core::mint::{Mint, NoOrder};
 use mintage_core::ownership::{Kind, Object};
@@ -38,6 +38,8 @@ pub struct Cluster {
     pub next_due: Option<UnixTime>,
     /// The private keys that are stored; a test may lose some.
     pub private: BTreeMap<Kid, (Owner, Alg, Pkcs8)>,
+    /// The keys that admins bring.
+    pub brought: BTreeMap<KeyName, Jwk>,
     drawn: usize,
 }
 
@@ -53,6 +55,7 @@ impl Cluster {
             deletions: BTreeMap::new(),
             next_due: None,
             private: BTreeMap::new(),
+            brought: BTreeMap::new(),
             drawn: 0,
         };
         cluster.plan_at(NOW);
@@ -99,24 +102,39 @@ impl Cluster {
                 return plan;
             }
             for (owner, alg) in plan.wanted {
-                self.drawn += 1;
-                let pkcs8 = pool_key(alg, self.drawn);
-                let jwk = PrivateKey::from_pkcs8(alg, &pkcs8).unwrap().jwk().clone();
-                let stored = (owner.clone(), alg, pkcs8);
-                self.private.insert(jwk.kid.clone(), stored);
+                let jwk = self.draw(&owner, alg);
                 fresh.insert((owner, alg), jwk);
             }
         }
         panic!("the plan goes on wanting keys");
     }
 
+    /// Makes a key and stores its private part.
+    fn draw(&mut self, owner: &Owner, alg: Alg) -> Jwk {
+        self.drawn += 1;
+        let pkcs8 = pool_key(alg, self.drawn);
+        let jwk = PrivateKey::from_pkcs8(alg, &pkcs8).unwrap().jwk().clone();
+        let stored = (owner.clone(), alg, pkcs8);
+        self.private.insert(jwk.kid.clone(), stored);
+        jwk
+    }
+
+    /// A tenant's admin puts a new key into the Secret, in place of the one for the algorithm that is there.
+    pub fn bring(&mut self, tenant: &str, alg: Alg) -> Jwk {
+        let owner = Owner::tenant(name(tenant));
+        let jwk = self.draw(&owner, alg);
+        self.brought.insert((owner, alg), jwk.clone());
+        jwk
+    }
+
     /// One plan from the present state.
-    pub fn plan_once(&self, fresh: &BTreeMap<KeyName, mintage_core::jose::Jwk>) -> Plan {
+    pub fn plan_once(&self, fresh: &BTreeMap<KeyName, Jwk>) -> Plan {
         let private: BTreeSet<Kid> = self.private.keys().cloned().collect();
         let input = Input {
             world: &self.world,
             state: &self.state,
             fresh,
+            brought: &self.brought,
             private: &private,
         };
         plan(self.now, input)

@@ -202,6 +202,7 @@ fn settle(
                 world,
                 state,
                 fresh: &fresh,
+                brought: &BTreeMap::new(),
                 private: &private,
             },
         );
@@ -249,8 +250,10 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
         default_audience: None,
         deleting: false,
         domain: Domain::parse("acme.example.com")?,
+        key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay,
+        release_claims: BTreeSet::new(),
         revoke_keys: BTreeSet::new(),
         rotate_request: None,
         rotation_period: 2_592_000,
