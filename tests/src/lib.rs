@@ -3,7 +3,9 @@
 pub mod client;
 pub mod cluster;
 pub mod dev;
+pub mod dice;
 pub mod disk;
+pub mod feed;
 pub mod mintage;
 pub mod operator;
 pub mod permissions;

@@ -69,6 +69,11 @@ impl Operator {
         Ok(Self { child, admin, log })
     }
 
+    /// The number of its process, while that runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until it says that it is ready.
     pub async fn ready(&mut self) -> Result<()> {
         let (admin, log) = (self.admin.clone(), self.log.clone());

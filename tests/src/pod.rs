@@ -16,6 +16,7 @@ use crate::dev::{binary, http};
 /// A running sidecar; it ends with this value.
 pub struct Sidecar {
     _child: Child,
+    http: reqwest::Client,
     /// Where its workload API listens.
     pub workload_api: SocketAddr,
     /// Where its health and metrics are.
@@ -52,6 +53,7 @@ impl Sidecar {
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let sidecar = Self {
             _child: child,
+            http: http()?,
             workload_api,
             admin,
         };
@@ -62,19 +64,19 @@ impl Sidecar {
     async fn ready(&self) -> Result<()> {
         let url = format!("http://{}/readyz", self.admin);
         for _ in 0..200 {
-            if http()?.get(&url).send().await?.status() == 200 {
+            if self.http.get(&url).send().await?.status() == 200 {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("{}", http()?.get(&url).send().await?.text().await?)
+        bail!("{}", self.http.get(&url).send().await?.text().await?)
     }
 
     /// Asks for a token; the whole answer.
     pub async fn ask(&self, audience: &str) -> Result<Response> {
         let url = format!("http://{}/oauth/token", self.workload_api);
         let form = [("grant_type", "client_credentials"), ("audience", audience)];
-        Ok(http()?.post(url).form(&form).send().await?)
+        Ok(self.http.post(url).form(&form).send().await?)
     }
 
     /// A token for an audience.
@@ -87,10 +89,21 @@ impl Sidecar {
         Ok(token.to_owned())
     }
 
+    /// The version of the bundle that it has loaded.
+    pub async fn bundle_version(&self) -> Result<u64> {
+        let url = format!("http://{}/metrics", self.admin);
+        let text = self.http.get(url).send().await?.text().await?;
+        let mut lines = text.lines();
+        let number = lines.find_map(|line| line.strip_prefix("mintage_bundle_version "));
+        // A gauge: a number with a point, and no version has a fraction.
+        let number = number.and_then(|number| number.split('.').next());
+        number.context("no bundle is loaded")?.parse().context(text)
+    }
+
     /// Asks whether a token is good.
     pub async fn validate(&self, token: &str) -> Result<Response> {
         let url = format!("http://{}/validate", self.workload_api);
-        Ok(http()?.post(url).bearer_auth(token).send().await?)
+        Ok(self.http.post(url).bearer_auth(token).send().await?)
     }
 }
 

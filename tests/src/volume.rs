@@ -1,17 +1,21 @@
 //! What kubelet does with the projected volume of an injected pod: the Secrets of a namespace as files of a folder, all
 //! swapped at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt as _};
 use mintage_core::TenantRef;
 use mintage_core::bundle::MAX_SHARDS;
 use mintage_core::managed;
+
+/// Files by their names.
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The volume of one pod.
 pub struct Volume {
@@ -20,7 +24,7 @@ pub struct Volume {
     tenant: TenantRef,
     dir: PathBuf,
     version: u32,
-    files: BTreeMap<String, Vec<u8>>,
+    files: Files,
 }
 
 impl Volume {
@@ -43,7 +47,7 @@ impl Volume {
     }
 
     /// What the Secrets hold now.
-    pub async fn read(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+    pub async fn read(&self) -> Result<Files> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         let mut files = BTreeMap::new();
         // As the pod's volume has them: the keyring is required, the shards are optional.
@@ -57,8 +61,24 @@ impl Volume {
         Ok(files)
     }
 
+    /// The files of each Secret of the volume, by its name, in one request.
+    pub async fn secrets(&self) -> Result<BTreeMap<String, Files>> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let params = ListParams::default().labels(managed::LABEL);
+        let mut names: BTreeSet<_> = (0..MAX_SHARDS)
+            .map(|index| managed::bundle(&self.tenant, index))
+            .collect();
+        names.insert(managed::keyring(&self.tenant));
+        let secrets = api.list(&params).await?.items.into_iter();
+        Ok(secrets
+            .map(|secret| (secret.name_any(), secret))
+            .filter(|(name, _)| names.contains(name))
+            .map(|(name, secret)| (name, contents(secret).collect()))
+            .collect())
+    }
+
     /// Brings the folder to files that were read; whether any changed.
-    pub fn write(&mut self, files: BTreeMap<String, Vec<u8>>) -> Result<bool> {
+    pub fn write(&mut self, files: Files) -> Result<bool> {
         if files == self.files {
             return Ok(false);
         }

@@ -51,6 +51,11 @@ impl Pkcs8 {
         };
         Ok(Self(Zeroizing::new(der)))
     }
+
+    /// Takes DER as it is; whether it is a key shows when it is opened ([`PrivateKey::from_pkcs8`]).
+    pub fn from_der(der: Vec<u8>) -> Self {
+        Self(Zeroizing::new(der))
+    }
 }
 
 impl fmt::Debug for Pkcs8 {

@@ -70,6 +70,10 @@ pub enum Complaint {
 /// - A key whose private part is lost is rotated like an old one: sidecars that still hold it in memory go on until
 ///   the new one may sign, and tokens under it stay good.
 /// - A key that is brought is published as soon as it is there, with the same notice.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one key's life from top to bottom, to be read in one piece"
+)]
 pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observed<'_>) -> Step {
     let mut keys: Vec<Key> = keyring
         .keys
@@ -126,13 +130,11 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
                     || observed.brought_before.contains(key.kid())
                     || now >= replacement_due(key, policy)
             });
-            match fresh.filter(|_| due) {
-                Some(jwk) => jwk,
-                None => {
-                    wanted.extend(due.then_some(*alg));
-                    continue;
-                }
-            }
+            let Some(jwk) = fresh.filter(|_| due) else {
+                wanted.extend(due.then_some(*alg));
+                continue;
+            };
+            jwk
         };
         let activate_at = if first {
             now

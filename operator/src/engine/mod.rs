@@ -22,13 +22,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
-use mintage_core::plan::{Plan, State};
+use mintage_core::jose::Jwk;
+use mintage_core::plan::{KeyName, Plan, State};
 use mintage_core::{TenantRef, Uid, UnixTime};
 use mintage_sidecar::clock::Clock;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::{CountWrite, Failure, Leadership, Writer};
+use crate::brought::{self, Brought};
 use crate::drift::{self, Drift};
 use crate::keys::{Keys, Made, Makers};
 use crate::outputs::Outputs;
@@ -152,6 +154,10 @@ pub enum End {
 pub struct Engine {
     context: Context,
     writer: Writer,
+    brought: Brought,
+    brought_keys: BTreeMap<KeyName, Jwk>,
+    /// What is wrong with the keys that were brought.
+    complaints: BTreeMap<TenantRef, Vec<String>>,
     drift: Drift,
     truth: Truth,
     outputs: Outputs,
@@ -177,22 +183,29 @@ const RESTORED_FOR: Duration = Duration::from_mins(15);
 /// Runs until the Lease is lost or somebody asks for the end. Everything is read anew at the beginning.
 pub async fn run(context: Context, shutdown: watch::Receiver<bool>) -> End {
     let (drift, watching, listed) = drift::start(&context.client);
+    let (brought, watching_keys, keys_listed) = brought::start(&context.client);
     let lead = async {
         listed.notified().await;
+        keys_listed.notified().await;
         let mut asked = shutdown.clone();
         let opened = tokio::select! {
             opened = open(&context, drift) => opened,
             _ = asked.wait_for(|asked| *asked) => return End::Asked,
         };
         match opened {
-            Some(opened) => Engine::with(context, opened).turn_and_turn(shutdown).await,
+            Some(opened) => {
+                Engine::with(context, opened, brought)
+                    .turn_and_turn(shutdown)
+                    .await
+            }
             None => End::Deposed,
         }
     };
     tokio::select! {
         end = lead => end,
-        // It never ends by itself.
+        // Neither ends by itself.
         () = watching => End::Deposed,
+        () = watching_keys => End::Deposed,
     }
 }
 
@@ -252,7 +265,7 @@ impl Engine {
         })
     }
 
-    fn with(context: Context, opened: Opened) -> Self {
+    fn with(context: Context, opened: Opened, brought: Brought) -> Self {
         let (makers, finished) = Makers::start();
         let now = Instant::now();
         let state = Arc::new(opened.truth.state());
@@ -271,6 +284,9 @@ impl Engine {
         Self {
             context,
             writer: opened.writer,
+            brought,
+            brought_keys: BTreeMap::new(),
+            complaints: BTreeMap::new(),
             drift: opened.drift,
             truth: opened.truth,
             outputs: opened.outputs,
@@ -318,6 +334,7 @@ impl Engine {
                         break;
                     }
                     () = self.drift.arrived() => break,
+                    () = self.brought.changed() => break,
                     () = sleep_until(wake) => {
                         self.context.witness.beat();
                         if !self.writer.leads() {
@@ -366,7 +383,7 @@ impl Engine {
         }
     }
 
-    fn key_finished(&mut self, name: &mintage_core::plan::KeyName, made: Result<Made, String>) {
+    fn key_finished(&mut self, name: &KeyName, made: Result<Made, String>) {
         match made {
             Ok(made) => self.keys.add(made),
             Err(cause) => {

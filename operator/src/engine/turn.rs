@@ -33,6 +33,7 @@ impl Engine {
         self.retries.begin(Instant::now());
         self.look_at_drift(&snapshot).await?;
         let world = self.world(&snapshot);
+        self.take_what_is_brought(&world);
         let mut plan = self.plan(&world).await;
         let patience = Instant::now() + PATIENCE;
         // At most three times: for the keys, and for a rotation that came due meanwhile.
@@ -70,6 +71,18 @@ impl Engine {
         }
     }
 
+    /// Reads the keys that admins bring.
+    fn take_what_is_brought(&mut self, world: &World) {
+        let offer = self.brought.offer(world);
+        let keys = offer.keys.into_iter();
+        let (names, entries): (Vec<_>, Vec<_>) = keys
+            .map(|(name, (jwk, entry))| ((name, jwk), entry))
+            .unzip();
+        self.brought_keys = names.into_iter().collect();
+        self.keys.bring(entries.into_iter());
+        self.complaints = offer.complaints;
+    }
+
     /// Plans beside the loop: it may take a while, and the Lease is renewed meanwhile.
     ///
     /// Each plan reads the clock anew: a key is published when the plan with it is made, not before.
@@ -77,6 +90,7 @@ impl Engine {
         let now = self.context.clock.now();
         let (world, state) = (Arc::clone(world), Arc::clone(&self.state));
         let fresh = self.keys.fresh();
+        let brought = self.brought_keys.clone();
         let private = self.keys.at_hand(now, &state.keyrings);
         let begun = Instant::now();
         let planned = tokio::task::spawn_blocking(move || {
@@ -84,6 +98,7 @@ impl Engine {
                 world: &world,
                 state: &state,
                 fresh: &fresh,
+                brought: &brought,
                 private: &private,
             };
             plan(now, input)
@@ -333,6 +348,12 @@ impl Engine {
         }
         self.restored
             .retain(|_, (since, _)| now.duration_since(*since) < RESTORED_FOR);
+        for (tenant, texts) in &self.complaints {
+            troubles
+                .entry(tenant.clone())
+                .or_default()
+                .extend(texts.iter().cloned());
+        }
         for (tenant, (_, text)) in &self.restored {
             troubles
                 .entry(tenant.clone())

@@ -20,6 +20,8 @@ pub struct Keys {
     delivered: BTreeSet<Kid>,
     /// Those whose Secret somebody else deleted or changed: each is replaced, in the way of a rotation.
     lost: BTreeSet<Kid>,
+    /// Those that admins bring. Their Secrets are not ours.
+    brought: BTreeMap<Kid, PrivateEntry>,
     /// Made, and not yet in what is remembered.
     fresh: BTreeMap<KeyName, (Jwk, PrivateEntry)>,
 }
@@ -39,6 +41,11 @@ impl Keys {
         });
         self.files.insert(file.owner.clone(), file);
         damaged
+    }
+
+    /// The keys that admins bring now.
+    pub fn bring(&mut self, keys: impl Iterator<Item = PrivateEntry>) {
+        self.brought = keys.map(|entry| (entry.kid.clone(), entry)).collect();
     }
 
     /// A key was made.
@@ -74,6 +81,7 @@ impl Keys {
             .map(|entry| &entry.kid)
             .chain(fresh)
             .filter(|kid| !late.contains(*kid) && !self.lost.contains(*kid))
+            .chain(self.brought.keys())
             .cloned()
             .collect()
     }
@@ -100,8 +108,11 @@ impl Keys {
                 }
                 continue;
             }
+            let brought = self.brought.get(key.kid());
             let known = before.keys.iter().find(|entry| entry.kid == *key.kid());
-            let deliver = self.delivered.contains(key.kid()) || !is_late(now, key);
+            let known = brought.or(known);
+            let deliver =
+                brought.is_some() || self.delivered.contains(key.kid()) || !is_late(now, key);
             if let (true, true, Some(entry)) = (key.needs_private(now), deliver, known) {
                 file.keys.push(entry.clone());
             }

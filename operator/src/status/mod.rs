@@ -60,18 +60,9 @@ pub fn tenant(
         .map(Vec::as_slice)
         .unwrap_or_default();
     let stuck = facts.stuck.get(at);
-    // A wish that this version does not fulfil must not look as if it did.
-    let unread = object.spec.signing.key_secret_ref.as_ref().map(|secret| {
-        format!("signing.keySecretRef names Secret {}, and this version does not read it yet: the tenant's keys are made by the operator", secret.name)
-    });
     let degraded = match stuck {
         Some(text) => text.clone(),
-        None => troubles
-            .iter()
-            .cloned()
-            .chain(unread)
-            .collect::<Vec<_>>()
-            .join("\n"),
+        None => troubles.join("\n"),
     };
     let holds = !degraded.is_empty();
     let degraded = Say {

@@ -8,6 +8,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use mintage_crds::{ApiAudience, CustomDomain, Tenant};
 use mintage_tests::cluster::{Event, within};
+use mintage_tests::dice::Dice;
 use mintage_tests::operator::{ACCOUNT, NAMESPACE, Options};
 use serde_json::{Value, json};
 
@@ -15,20 +16,6 @@ use super::scene::{PATIENCE, Scene};
 
 const TENANTS: [&str; 3] = ["t0", "t1", "t2"];
 const NAMESPACES: [&str; 5] = ["n0", "n1", "n2", "n3", "n4"];
-
-/// The same numbers for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        // SplitMix64, public domain.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % sides as u64).expect("fewer sides than that")
-    }
-}
 
 /// What there is to be in the end.
 #[derive(Default)]
@@ -222,7 +209,7 @@ async fn whatever_the_way_the_end_is_that_of_a_fresh_start_and_then_nothing_is_w
     let mut operator = scene.operator(&options).await?;
 
     let seed = 20_261_125;
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut declared = Declared::default();
     for _ in 0..120 {
         declared.edit(&mut dice, &scene).await?;

@@ -10,4 +10,5 @@ mod quickstart;
 mod scene;
 mod start;
 mod tenants;
+mod traffic;
 mod uninstall;

@@ -13,7 +13,7 @@ mod footprint;
 mod http;
 mod limits;
 mod load;
-
+mod operator;
 mod page;
 mod peers;
 mod rows;
@@ -62,6 +62,8 @@ pub struct Args {
 enum What {
     /// The sidecar with each allocator
     Allocators,
+    /// The operator with 10,000 APIs on a real control plane; with a tenth of them if --quick
+    Operator,
     /// Other issuers beside the sidecar, with the same generator in the same run
     Peers,
 }
@@ -88,10 +90,14 @@ impl Args {
 
 /// Runs `cargo xtask bench`.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.what == Some(What::Operator) {
+        return operator::run(args).map(|()| ExitCode::SUCCESS);
+    }
     if args.measure {
         match args.what {
             None => measure(args)?,
             Some(What::Allocators) => allocators::measure(args)?,
+            Some(What::Operator) => operator::run(args)?,
             Some(What::Peers) => peers::measure(args)?,
         }
         return Ok(ExitCode::SUCCESS);
@@ -139,6 +145,16 @@ fn build() -> Result<()> {
         bail!("the release build failed");
     }
     Ok(())
+}
+
+/// Measures the operator at full size, and writes nothing.
+pub fn operator() -> Result<()> {
+    operator::run(&Args {
+        what: Some(What::Operator),
+        quick: false,
+        write: false,
+        measure: false,
+    })
 }
 
 /// The options of `cargo xtask soak`.

@@ -30,13 +30,7 @@ pub struct Circumstances {
 impl Circumstances {
     /// When, where and of what.
     pub fn heading(&self) -> Result<String> {
-        let date = Timestamp::from_second(self.started.0)?.strftime("%Y-%m-%d");
-        let mut text = format!(
-            "{date}, {}, commit {}, {} rounds.\n",
-            processor(),
-            commit(),
-            self.rounds
-        );
+        let mut text = format!("{}, {} rounds.\n", origin(self.started)?, self.rounds);
         if self.shared_core {
             text.push_str(
                 "\n**There was only one core: generator and server took each other's time.**\n",
@@ -44,6 +38,12 @@ impl Circumstances {
         }
         Ok(text)
     }
+}
+
+/// The day, the machine and the commit.
+pub fn origin(started: UnixTime) -> Result<String> {
+    let date = Timestamp::from_second(started.0)?.strftime("%Y-%m-%d");
+    Ok(format!("{date}, {}, commit {}", processor(), commit()))
 }
 
 /// Writes the section.

@@ -57,6 +57,11 @@ fn steps() -> Vec<Step> {
             "a sidecar's hour in six minutes: flat memory, no failed request",
             Box::new(|_| bench::soak(&bench::SoakArgs::default()).map(|_| Outcome::Passed)),
         )])
+        .chain([step(
+            "operator",
+            "10,000 APIs on a real control plane: nothing is written twice, no key is replaced",
+            Box::new(|_| bench::operator().map(|()| Outcome::Passed)),
+        )])
         .collect()
 }
 

@@ -97,21 +97,25 @@ const CHART_TOOLS: [Module; 3] = [
 
 /// Prepares all of it; what cannot be prepared holds the reason.
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
-    let mut clients = Vec::new();
-    match env::var_os("KUBEBUILDER_ASSETS") {
-        Some(assets) => clients.extend(given(Path::new(&assets))?),
-        None => {
-            for module in &CONTROL_PLANE {
-                clients.extend(module.prepare(&tools.go)?);
-            }
-        }
-    }
+    let mut clients = prepare(tools)?;
     for module in &CHART_TOOLS {
         clients.extend(module.prepare(&tools.go)?);
     }
     // More than a gigabyte, of no use once all programs are there.
     if clients.iter().all(Client::is_ready) {
         go::clean(&cache()?)?;
+    }
+    Ok(clients)
+}
+
+/// Prepares the control plane alone.
+pub fn prepare(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    if let Some(assets) = env::var_os("KUBEBUILDER_ASSETS") {
+        return given(Path::new(&assets));
+    }
+    let mut clients = Vec::new();
+    for module in &CONTROL_PLANE {
+        clients.extend(module.prepare(&tools.go)?);
     }
     Ok(clients)
 }

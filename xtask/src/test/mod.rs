@@ -126,6 +126,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Prepares the programs of a control plane; the variables in which whoever starts one finds them.
+pub fn control_plane() -> anyhow::Result<Vec<(String, String)>> {
+    let tools = tools::find()?;
+    let programs = cluster::prepare(&tools)?;
+    Ok(programs.iter().map(Client::variable).collect())
+}
+
 /// Some test targets of the package that has those which need preparation.
 fn tests_package(targets: &[&'static str]) -> Vec<&'static str> {
     let targets = targets.iter().flat_map(|target| ["--test", *target]);
