@@ -3,6 +3,7 @@
 mod convergence;
 mod crashes;
 mod keyrings;
+mod matrix;
 mod names;
 mod outages;
 mod quickstart;
