@@ -2,6 +2,7 @@
 
 mod convergence;
 mod crashes;
+mod domains;
 mod keyrings;
 mod matrix;
 mod names;
