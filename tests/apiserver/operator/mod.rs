@@ -7,6 +7,7 @@ mod keyrings;
 mod matrix;
 mod names;
 mod outages;
+mod permissions;
 mod quickstart;
 mod scene;
 mod tenants;
