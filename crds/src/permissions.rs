@@ -101,7 +101,7 @@ pub const OPERATOR: &[Permission] = &[
     },
     Permission {
         resources: &["events"],
-        verbs: &["create", "patch"],
+        verbs: &["create"],
         why: "Events on the resources and on pods",
         ..everywhere("events.k8s.io")
     },

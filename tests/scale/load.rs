@@ -1,7 +1,7 @@
 //! What there is to manage: one tenant with half of the namespaces, and ten that share the others.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -12,6 +12,7 @@ use mintage_crds::status::{READY, find};
 use mintage_crds::{ApiAudience, Tenant};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 /// So many requests at once.
 const AT_ONCE: usize = 24;
@@ -31,11 +32,6 @@ impl Size {
     pub const FULL: Self = Self(1000);
     /// A tenth of it.
     pub const TENTH: Self = Self(100);
-
-    /// How many namespaces there are.
-    pub fn namespaces(self) -> usize {
-        self.0
-    }
 
     /// How many APIs there are.
     pub fn audiences(self) -> usize {

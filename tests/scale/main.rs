@@ -13,7 +13,7 @@ mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use figures::Figures;
@@ -27,6 +27,7 @@ use mintage_crds::status::{READY, find};
 use mintage_tests::cluster::{ControlPlane, Options as Cluster};
 use mintage_tests::operator::{self, Operator, Options};
 use process::Memory;
+use tokio::time::Instant;
 use traffic::Traffic;
 
 /// Often enough for several in the time that nothing may be written.

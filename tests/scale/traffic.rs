@@ -1,12 +1,13 @@
 //! What the operator writes, by the API server's audit log.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use mintage_tests::cluster::{ControlPlane, Event, Mark};
 use mintage_tests::operator::{ACCOUNT, NAMESPACE};
+use tokio::time::Instant;
 
 /// Nothing was written for so long: it is done. Longer than any turn of the engine takes.
 const SILENCE: Duration = Duration::from_secs(12);

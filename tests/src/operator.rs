@@ -6,11 +6,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
+use mintage_crds::permissions::{OPERATOR, Permission};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::cluster::{Cluster, within};
 use crate::dev::{binary, http};
+use crate::mintage::Run;
 
 /// The namespace that the operator calls its own.
 pub const NAMESPACE: &str = "mintage-system";
@@ -180,30 +185,50 @@ fn tail(log: &Path) -> String {
 
 /// The namespace and the `ServiceAccount` of the operator, with the permissions of the chart; a kubeconfig file for it.
 pub async fn install_account(cluster: &Cluster) -> Result<PathBuf> {
-    use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
-    use kube::Api;
-    use kube::api::{ObjectMeta, PostParams};
-
-    let client = cluster.admin().await?;
-    let named = |name: &str| ObjectMeta {
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
-    };
     let namespace = Namespace {
         metadata: named(NAMESPACE),
         ..Namespace::default()
     };
+    Api::<Namespace>::all(cluster.admin().await?)
+        .create(&PostParams::default(), &namespace)
+        .await?;
+    account(cluster, ACCOUNT, OPERATOR).await
+}
+
+/// A `ServiceAccount` in the operator's namespace that may do what a table says; a kubeconfig file for it.
+pub async fn account(cluster: &Cluster, name: &str, table: &[Permission]) -> Result<PathBuf> {
     let account = ServiceAccount {
-        metadata: named(ACCOUNT),
+        metadata: named(name),
         ..ServiceAccount::default()
     };
-    let params = PostParams::default();
-    Api::<Namespace>::all(client.clone())
-        .create(&params, &namespace)
+    Api::<ServiceAccount>::namespaced(cluster.admin().await?, NAMESPACE)
+        .create(&PostParams::default(), &account)
         .await?;
-    Api::<ServiceAccount>::namespaced(client, NAMESPACE)
-        .create(&params, &account)
+    crate::permissions::grant(cluster, name, table).await?;
+    cluster.service_account(NAMESPACE, name).await
+}
+
+/// Runs `mintage-operator uninstall` as the user of a kubeconfig file.
+pub async fn uninstall(kubeconfig: &Path) -> Result<Run> {
+    let output = Command::new(binary("mintage-operator")?)
+        .args(["uninstall", "--namespace", NAMESPACE])
+        .env("KUBECONFIG", kubeconfig)
+        .env_remove("KUBERNETES_SERVICE_HOST")
+        .env("NO_PROXY", "*")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
         .await?;
-    crate::permissions::grant(cluster).await?;
-    cluster.service_account(NAMESPACE, ACCOUNT).await
+    Ok(Run {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout)?,
+        err: String::from_utf8(output.stderr)?,
+    })
+}
+
+fn named(name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        ..ObjectMeta::default()
+    }
 }

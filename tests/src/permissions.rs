@@ -1,19 +1,19 @@
-//! The permissions of the chart, given to the operator's `ServiceAccount`.
+//! The permissions of the chart, given to the `ServiceAccount`s of the operator.
 
 use anyhow::Result;
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope};
+use mintage_crds::permissions::{Names, Permission, Scope};
 
 use crate::cluster::Cluster;
-use crate::operator::{ACCOUNT, NAMESPACE};
+use crate::operator::NAMESPACE;
 
 /// The name of the webhook's configuration, as the chart calls it.
 pub const WEBHOOK: &str = "mintage";
 
-/// Lets the operator's `ServiceAccount` do what the table says, and nothing else.
-pub async fn grant(cluster: &Cluster) -> Result<()> {
-    let user = format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
-    give(cluster, &user, OPERATOR).await
+/// Lets a `ServiceAccount` of the operator's namespace do what a table says, and nothing else.
+pub async fn grant(cluster: &Cluster, account: &str, table: &[Permission]) -> Result<()> {
+    let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
+    give(cluster, &user, table).await
 }
 
 /// Lets a user do what a table says, and nothing else.

@@ -35,6 +35,10 @@ fn notes(cluster: &Cluster, tenant: &str) -> String {
     cluster.status(Kind::Tenant, tenant).notes.join("; ")
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "there is no claim, it is held, or it was released then"
+)]
 fn released_at(cluster: &Cluster, domain: &str) -> Option<Option<UnixTime>> {
     let mut claims = cluster.state.claims.iter();
     let claim = claims.find(|claim| claim.name == Name::Domain(name(domain)));

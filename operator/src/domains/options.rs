@@ -35,6 +35,9 @@ pub struct Options {
         value_parser = clap::value_parser!(u32).range(10..=2_592_000)
     )]
     pub domain_check_seconds: u32,
+    /// How long a proof must be missed before it lapses, for tests.
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    pub domain_lapse_seconds: Option<u32>,
 }
 
 impl Options {
@@ -50,9 +53,14 @@ impl Options {
 
     /// How often it asks.
     pub fn pace(&self) -> Pace {
+        let usual = Pace::default();
+        let lapse = self.domain_lapse_seconds;
         Pace {
             period: Duration::from_secs(self.domain_check_seconds.into()),
-            ..Pace::default()
+            lapse_after: lapse.map_or(usual.lapse_after, |seconds| {
+                Duration::from_secs(seconds.into())
+            }),
+            ..usual
         }
     }
 }

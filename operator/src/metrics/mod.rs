@@ -316,6 +316,7 @@ mod tests {
             world: &World::default(),
             state: &Remembered::default(),
             fresh: &BTreeMap::new(),
+            brought: &BTreeMap::new(),
             private: &BTreeSet::new(),
         };
         let now = UnixTime(1_764_000_000);

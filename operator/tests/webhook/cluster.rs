@@ -103,6 +103,8 @@ fn tenant(at: &str, domain: &str) -> Tenant {
         default_audience: None,
         deleting: false,
         domain: name(domain),
+        key_secret: None,
+        release_claims: BTreeSet::new(),
         max_bundle_age: 86_400,
         propagation_delay: 300,
         revoke_keys: BTreeSet::new(),

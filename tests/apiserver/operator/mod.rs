@@ -2,10 +2,13 @@
 
 mod convergence;
 mod crashes;
+mod domains;
 mod keyrings;
 mod lease;
+mod matrix;
 mod names;
 mod outages;
+mod permissions;
 mod quickstart;
 mod scene;
 mod start;

@@ -152,6 +152,16 @@ impl ControlPlane {
         self.servers().api_server.resume()
     }
 
+    /// Stands etcd still: the API server is there, and what it would have to ask of etcd waits.
+    pub fn pause_etcd(&self) -> Result<()> {
+        self.servers().etcd.pause()
+    }
+
+    /// Lets a paused etcd go on.
+    pub fn resume_etcd(&self) -> Result<()> {
+        self.servers().etcd.resume()
+    }
+
     /// Makes etcd forget all revisions but the last. The API server keeps recent ones in memory: a watch from an old
     /// revision gets `410 Gone` after [`Self::stop_api_server`], this, and [`Self::start_api_server`].
     pub async fn compact_etcd(&self) -> Result<()> {

@@ -38,11 +38,11 @@ pub fn run(args: &Args) -> Result<()> {
     if !process::run(&mut build)? {
         bail!("the release build failed");
     }
-    let built = workspace::target()?.join("release");
-    let mut scale = Command::new(built.join("operator-scale"));
+    let release = workspace::target()?.join("release");
+    let mut scale = Command::new(release.join("operator-scale"));
     scale
         .args(args.quick.then_some("--quick"))
-        .env("MINTAGE_BIN_DIR", &built)
+        .env("MINTAGE_BIN_DIR", &release)
         .envs(programs);
     let figures = process::read(&mut scale)?;
     let origin = table::origin(started)?;

@@ -1,0 +1,274 @@
+//! Least privilege: what the operator asks the API server for is what the chart's roles say, both ways.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope, UNINSTALL};
+use mintage_crds::{CustomDomain, Tenant};
+use mintage_tests::cluster::{Event, Mark, free_port, within};
+use mintage_tests::operator::{self, ACCOUNT, NAMESPACE, Options};
+use mintage_tests::permissions::WEBHOOK;
+use mintage_tests::quickstart;
+use serde_json::{Value, json};
+
+use super::convergence::silence;
+use super::scene::{PATIENCE, Scene};
+
+const HOOK: &str = "mintage-uninstall";
+
+/// What may be done with what: group, resource, verb.
+type Right = (String, String, String);
+
+/// The rights that a table gives, and the rows that they stand in.
+fn rights(table: &'static [Permission]) -> BTreeMap<Right, Vec<&'static Permission>> {
+    let mut rights: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in table {
+        for resource in row.resources {
+            for verb in row.verbs {
+                let right = [row.group, resource, verb].map(str::to_owned).into();
+                rights.entry(right).or_default().push(row);
+            }
+        }
+    }
+    rights
+}
+
+fn right(event: &Event) -> Right {
+    let resource = match event.subresource.as_str() {
+        "" => event.resource.clone(),
+        part => format!("{}/{part}", event.resource),
+    };
+    (event.group.clone(), resource, event.verb.clone())
+}
+
+/// Whether a row is about what was asked for.
+fn covers(row: &Permission, event: &Event) -> bool {
+    let place = row.scope == Scope::Cluster || event.namespace == NAMESPACE;
+    // A list of one object says so in its query, which the API server takes for the name.
+    let name = row.names == Names::Any || event.name == WEBHOOK;
+    place && name
+}
+
+/// Makes sure that what an account asked for is the table, both ways.
+fn compare(events: &[Event], account: &str, table: &'static [Permission]) -> Result<()> {
+    let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
+    let rights = rights(table);
+    let mut met = BTreeSet::new();
+    let mut beyond = BTreeSet::new();
+    for event in events.iter().filter(|event| event.user == user) {
+        let right = right(event);
+        let rows = rights.get(&right).map(Vec::as_slice).unwrap_or_default();
+        if event.code != 403 && rows.iter().any(|row| covers(row, event)) {
+            met.insert(right);
+        } else {
+            beyond.insert(format!("{} {}: {}", event.verb, event.uri, event.code));
+        }
+    }
+    ensure!(
+        beyond.is_empty(),
+        "requests outside of crds/src/permissions.rs: add a row, or do without\n{beyond:#?}"
+    );
+    let unmet: BTreeSet<&Right> = rights.keys().filter(|right| !met.contains(right)).collect();
+    ensure!(
+        unmet.is_empty(),
+        "rights that {account} has and does not use: take them out of crds/src/permissions.rs, and run cargo xtask gen\n{unmet:#?}"
+    );
+    Ok(())
+}
+
+/// The webhook's configuration as the chart has it, but for no namespace: nothing here is about pods.
+async fn webhook(scene: &Scene, port: u16) -> Result<()> {
+    let configuration: MutatingWebhookConfiguration = serde_json::from_value(json!({
+        "metadata": {"name": WEBHOOK},
+        "webhooks": [{
+            "name": "inject.mintage.dev",
+            "admissionReviewVersions": ["v1"],
+            "clientConfig": {"url": format!("https://127.0.0.1:{port}/inject")},
+            "namespaceSelector": {"matchLabels": {"tests.mintage.dev/none": "none"}},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+            "sideEffects": "None",
+        }],
+    }))?;
+    let api: Api<MutatingWebhookConfiguration> = Api::all(scene.client.clone());
+    api.create(&PostParams::default(), &configuration).await?;
+    Ok(())
+}
+
+/// Waits until the webhook's configuration has an authority to trust.
+async fn trusted(scene: &Scene) -> Result<()> {
+    let api: Api<MutatingWebhookConfiguration> = Api::all(scene.client.clone());
+    within(PATIENCE, "the caBundle is written", async || {
+        let found = serde_json::to_value(api.get(WEBHOOK).await?)?;
+        let bundle = &found["webhooks"][0]["clientConfig"]["caBundle"];
+        ensure!(bundle.is_string(), "{bundle}");
+        Ok(())
+    })
+    .await
+}
+
+async fn event_of(scene: &Scene, namespace: &str, reason: &str) -> Result<()> {
+    within(PATIENCE, &format!("an Event says {reason}"), async || {
+        let arguments = ["get", "events", "-n", namespace, "-o", "json"];
+        let said = scene.plane.kubectl(&arguments).await?;
+        let events: Value = serde_json::from_str(said.succeeded()?)?;
+        let mut events = events["items"].as_array().context("no list")?.iter();
+        ensure!(events.any(|event| event["reason"] == reason), "{events:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// A tenant whose keys come and go quickly, with all that can happen to it.
+async fn a_busy_tenant(scene: &Scene) -> Result<()> {
+    let keys = "mintage-keys.identity.quick";
+    let tenant = json!({
+        "domain": "quick.test",
+        "allowedNamespaces": {"from": "All"},
+        "signing": {"propagationDelay": "1s"},
+    });
+    scene.tenant("identity/quick", tenant).await?;
+    let audience = json!({
+        "tenantRef": {"name": "quick", "namespace": "identity"},
+        "identifier": "https://api.quick.test",
+        "signingAlgorithm": "ES256",
+        "scopes": [{"name": "read"}],
+        "grants": [{"workload": {"namespace": "fleeting", "serviceAccount": "app"}, "scopes": ["read"]}],
+    });
+    scene.opted_in("fleeting").await?;
+    scene.audience("orders/quick", audience).await?;
+    scene.audience_ready("orders/quick").await?;
+    let domain = json!({
+        "tenantRef": {"name": "quick"},
+        "domain": "login.quick.test",
+        "verification": {"method": "None"},
+    });
+    scene.domain("identity/quick", domain).await?;
+    let pods: Api<Pod> = Api::namespaced(scene.client.clone(), "fleeting");
+    let pod = json!({
+        "metadata": {"name": "app", "labels": {"mintage.dev/inject": "true"}},
+        "spec": {"containers": [{"name": "app", "image": "example.test/app:1"}]},
+    });
+    pods.create(&PostParams::default(), &serde_json::from_value(pod)?)
+        .await?;
+    event_of(scene, "fleeting", "StalePod").await?;
+
+    let secrets: Api<Secret> = Api::namespaced(scene.client.clone(), "fleeting");
+    let secret = within(PATIENCE, "there are keys", async || {
+        Ok(secrets.get(keys).await?)
+    })
+    .await?;
+    let ring = secret.data.context("no data")?;
+    let ring: Value = serde_json::from_slice(&ring["keyring.json"].0)?;
+    let kid = ring["keys"][0]["kid"].as_str().context("no key")?;
+    scene
+        .annotate("identity/quick", json!({"mintage.dev/rotate-now": "1"}))
+        .await?;
+    event_of(scene, "identity", "KeyPublished").await?;
+    scene
+        .annotate("identity/quick", json!({"mintage.dev/revoke-key": kid}))
+        .await?;
+    event_of(scene, "identity", "KeyRevoked").await?;
+    secrets.delete(keys, &DeleteParams::default()).await?;
+    event_of(scene, "identity", "Restored").await?;
+
+    // Opted out, and nobody asks for a sidecar any more.
+    pods.delete("app", &DeleteParams::default().grace_period(0))
+        .await?;
+    let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+    let label = json!({"metadata": {"labels": {"mintage.dev/injection": null}}});
+    namespaces
+        .patch("fleeting", &PatchParams::default(), &Patch::Merge(&label))
+        .await?;
+    within(PATIENCE, "the keys are gone", async || {
+        ensure!(secrets.get_opt(keys).await?.is_none());
+        Ok(())
+    })
+    .await?;
+
+    for run in [
+        ["delete", "apiaudience", "quick", "-n", "orders"],
+        ["delete", "customdomain", "quick", "-n", "identity"],
+    ] {
+        scene.plane.kubectl(&run).await?.succeeded()?;
+    }
+    let tenants: Api<Tenant> = Api::namespaced(scene.client.clone(), "identity");
+    tenants.delete("quick", &DeleteParams::default()).await?;
+    within(PATIENCE, "the Tenant is gone", async || {
+        ensure!(tenants.get_opt("quick").await?.is_none());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_audit_log_is_the_table_both_ways() -> Result<()> {
+    let test = "operator::permissions::the_audit_log_is_the_table_both_ways";
+    let Some(scene) = Scene::start(test).await? else {
+        return Ok(());
+    };
+    let port = free_port()?;
+    webhook(&scene, port).await?;
+    let listen = format!("127.0.0.1:{port}");
+    let options = Options::with(&[
+        "--allow-unverified-domains",
+        "--namespace-linger",
+        "1s",
+        "--resync-seconds",
+        "2",
+        "--webhook-listen",
+        &listen,
+        "--webhook-host",
+        "127.0.0.1",
+        "--webhook-configuration",
+        WEBHOOK,
+    ]);
+    let mut operator = scene.operator(&options).await?;
+    trusted(&scene).await?;
+    scene.apply(&quickstart()).await?;
+    scene.tenant_ready("identity/acme").await?;
+    scene.audience_ready("orders/orders").await?;
+    a_busy_tenant(&scene).await?;
+    let domains: Api<CustomDomain> = Api::namespaced(scene.client.clone(), "identity");
+    within(
+        PATIENCE,
+        "the other domain says what is missing",
+        async || {
+            let status = domains.get("login").await?.status;
+            ensure!(status.is_some_and(|status| !status.conditions.is_empty()));
+            Ok(())
+        },
+    )
+    .await?;
+    silence(&scene, std::time::Duration::from_secs(3)).await?;
+    // Another process finds everything there, and reads it.
+    ensure!(
+        operator.terminate().await? == Some(0),
+        "{}",
+        operator.log()?
+    );
+    let mut next = scene.operator(&options).await?;
+    next.leads().await?;
+    silence(&scene, std::time::Duration::from_secs(3)).await?;
+
+    let hook = operator::account(&scene.plane, HOOK, UNINSTALL).await?;
+    let run = operator::uninstall(&hook).await?;
+    let said = run.succeeded()?;
+    ensure!(said.contains("Tenant identity/acme"), "{said}");
+    next.terminate().await?;
+    // Where the operator never led there is no Lease yet.
+    let leases: Api<Lease> = Api::namespaced(scene.client.clone(), NAMESPACE);
+    leases
+        .delete("mintage-operator", &DeleteParams::default())
+        .await?;
+    let run = operator::uninstall(&hook).await?;
+    run.succeeded()?;
+
+    let log = scene.plane.audit_since(Mark::START)?;
+    compare(&log, ACCOUNT, OPERATOR)?;
+    compare(&log, HOOK, UNINSTALL)
+}
