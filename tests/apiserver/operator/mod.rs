@@ -10,4 +10,5 @@ mod outages;
 mod permissions;
 mod quickstart;
 mod scene;
+mod slow;
 mod tenants;
