@@ -3,6 +3,7 @@
 mod convergence;
 mod crashes;
 mod domains;
+mod jail;
 mod keyrings;
 mod matrix;
 mod names;

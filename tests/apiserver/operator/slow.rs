@@ -4,21 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::core::GroupVersionKind;
-use mintage_tests::cluster::{Event, rule, within};
+use kube::api::ListParams;
+use mintage_tests::cluster::{Event, within};
 use mintage_tests::operator::{ACCOUNT, NAMESPACE, Options};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use super::convergence::silence;
+use super::jail;
 use super::scene::{PATIENCE, Scene};
-
-const JAIL: &str = "tests-no-room";
 
 async fn scene(name: &str) -> Result<Option<Scene>> {
     let Some(scene) = Scene::start(&format!("operator::slow::{name}")).await? else {
@@ -46,117 +41,9 @@ fn api(number: u32, scopes: &[&str]) -> Value {
     })
 }
 
-/// A level of priority in which there is no room at all, and which requests are sent there: those of a user, by a word
-/// that no user has until [`jail`] says otherwise.
-async fn build_jail(scene: &Scene) -> Result<()> {
-    let group = "flowcontrol.apiserver.k8s.io";
-    for (kind, spec) in [
-        (
-            "PriorityLevelConfiguration",
-            json!({"type": "Limited", "limited": {
-                "nominalConcurrencyShares": 0,
-                "borrowingLimitPercent": 0,
-                "limitResponse": {"type": "Reject"},
-            }}),
-        ),
-        ("FlowSchema", flow("nobody")),
-    ] {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
-        let api: Api<DynamicObject> = Api::all_with(scene.client.clone(), &resource);
-        let object = json!({
-            "apiVersion": format!("{group}/v1"), "kind": kind,
-            "metadata": {"name": JAIL}, "spec": spec,
-        });
-        api.create(&PostParams::default(), &serde_json::from_value(object)?)
-            .await?;
-    }
-    Ok(())
-}
-
-/// All that the operator asks for but its Lease: whoever holds the Lease should be seen to wait.
-fn flow(user: &str) -> Value {
-    let requests = |group: &str, resources: &[&str]| {
-        json!({
-            "apiGroups": [group], "resources": resources, "verbs": ["*"],
-            "namespaces": ["*"], "clusterScope": true,
-        })
-    };
-    json!({
-        "priorityLevelConfiguration": {"name": JAIL},
-        "matchingPrecedence": 2,
-        "rules": [{
-            "subjects": [{"kind": "User", "user": {"name": user}}],
-            "resourceRules": [
-                requests("", &["*"]), requests("mintage.dev", &["*"]), requests("events.k8s.io", &["*"]),
-            ],
-        }],
-    })
-}
-
-/// Takes the one seat that a level without any still has, for half a minute: by a request whose admission asks a webhook
-/// that never answers. It ends with the listener.
-async fn take_the_seat(scene: &Scene) -> Result<(TcpListener, JoinHandle<()>)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let hook = json!({
-        "metadata": {"name": JAIL},
-        "webhooks": [{
-            "name": "never.example.test",
-            "admissionReviewVersions": ["v1"],
-            "clientConfig": {"url": format!("https://{}/", listener.local_addr()?)},
-            "failurePolicy": "Ignore",
-            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
-            "matchConditions": [{"name": "one", "expression": "object.metadata.name == 'sitter'"}],
-            "sideEffects": "None",
-            "timeoutSeconds": 30,
-        }],
-    });
-    let hooks: Api<ValidatingWebhookConfiguration> = Api::all(scene.client.clone());
-    hooks
-        .create(&PostParams::default(), &serde_json::from_value(hook)?)
-        .await?;
-    let rules = [rule("", &["configmaps"], &["create"])];
-    scene
-        .plane
-        .allow(&account(), Some("default"), &rules)
-        .await?;
-    let operators = scene
-        .plane
-        .service_account_client(NAMESPACE, ACCOUNT)
-        .await?;
-    let sitter = tokio::spawn(async move {
-        let maps: Api<ConfigMap> = Api::namespaced(operators, "default");
-        let mut sitter = ConfigMap::default();
-        sitter.metadata.name = Some("sitter".to_owned());
-        // Until it sits: before that it may be refused, or let through by a webhook that is not known yet.
-        loop {
-            let dry = PostParams {
-                dry_run: true,
-                ..PostParams::default()
-            };
-            drop(maps.create(&dry, &sitter).await);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    Ok((listener, sitter))
-}
-
-async fn jail(scene: &Scene, user: &str) -> Result<()> {
-    let kind = GroupVersionKind::gvk("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema");
-    let api: Api<DynamicObject> =
-        Api::all_with(scene.client.clone(), &ApiResource::from_gvk(&kind));
-    let patch = json!({ "spec": flow(user) });
-    api.patch(JAIL, &PatchParams::default(), &Patch::Merge(&patch))
-        .await?;
-    Ok(())
-}
-
-fn account() -> String {
-    format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}")
-}
-
 /// What the operator asked for, its Lease apart.
 fn asked(events: Vec<Event>) -> Vec<Event> {
-    let account = account();
+    let account = jail::account();
     let ours = |event: &Event| {
         event.user == account && !["configmaps", "leases"].contains(&event.resource.as_str())
     };
@@ -189,14 +76,14 @@ async fn while_the_api_server_has_no_room_the_operator_asks_seldom_and_then_catc
     let Some(scene) = scene(name).await? else {
         return Ok(());
     };
-    build_jail(&scene).await?;
+    jail::build(&scene).await?;
     let mut operator = scene.operator(&Options::default()).await?;
     scene.audience("shop/a1", api(1, &["read"])).await?;
     scene.audience_ready("shop/a1").await?;
     silence(&scene, Duration::from_secs(2)).await?;
 
-    jail(&scene, &account()).await?;
-    let (listener, sitter) = take_the_seat(&scene).await?;
+    jail::hold(&scene, &jail::account()).await?;
+    let (listener, sitter) = jail::take_the_seat(&scene).await?;
     let operators = scene
         .plane
         .service_account_client(NAMESPACE, ACCOUNT)
@@ -244,7 +131,7 @@ async fn while_the_api_server_has_no_room_the_operator_asks_seldom_and_then_catc
 
     sitter.abort();
     drop(listener);
-    jail(&scene, "nobody").await?;
+    jail::hold(&scene, "nobody").await?;
     scene.audience_ready("shop/a1").await?;
     scene.audience_ready("shop/a2").await?;
     silence(&scene, Duration::from_secs(3)).await?;
