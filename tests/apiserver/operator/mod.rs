@@ -3,6 +3,7 @@
 mod convergence;
 mod crashes;
 mod domains;
+mod jail;
 mod keyrings;
 mod lease;
 mod matrix;
@@ -11,6 +12,7 @@ mod outages;
 mod permissions;
 mod quickstart;
 mod scene;
+mod slow;
 mod start;
 mod tenants;
 mod traffic;
