@@ -34,7 +34,10 @@ pub(super) fn domain_verdict(domain: &CustomDomain) -> Verdict {
     } else {
         Err((
             Reason::NotVerified,
-            format!("control over {} has not been shown yet", domain.domain),
+            format!(
+                "control over {} has not been shown, or is not any more",
+                domain.domain
+            ),
         ))
     }
 }

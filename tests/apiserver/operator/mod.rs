@@ -1,5 +1,6 @@
 //! The operator on a real API server.
 
+mod brought;
 mod convergence;
 mod crashes;
 mod domains;

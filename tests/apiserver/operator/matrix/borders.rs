@@ -28,15 +28,15 @@ async fn attack_33_nobody_reads_or_writes_what_is_in_another_namespace() -> Resu
             };
             let real = cast.scene.secret(place, &name).await?;
             ensure!(real.is_some(), "{place}/{name} is not there to be read");
-            let read = api.get(&name).await;
+            let answer = api.get(&name).await;
             let made = api
                 .create(&PostParams::default(), &secret("mine", &[]))
                 .await;
             if place == home {
-                read.with_context(|| format!("{home} reads its own"))?;
+                answer.with_context(|| format!("{home} reads its own"))?;
                 made.with_context(|| format!("{home} writes its own"))?;
             } else {
-                forbidden(read, &format!("{home} reads {place}/{name}"))?;
+                forbidden(answer, &format!("{home} reads {place}/{name}"))?;
                 forbidden(made, &format!("{home} writes to {place}"))?;
                 let all = api.list(&ListParams::default()).await;
                 forbidden(all, &format!("{home} lists {place}"))?;

@@ -44,8 +44,8 @@ fn forge(token: &str, key: &PrivateKey, changes: &Value) -> Result<String> {
 
 #[tokio::test]
 async fn attack_34_a_stolen_key_speaks_for_its_namespace_and_its_grants_only() -> Result<()> {
-    let test = "forgery::attack_34_a_stolen_key_speaks_for_its_namespace_and_its_grants_only";
-    let Some(cast) = Cast::start(test).await? else {
+    let name = "forgery::attack_34_a_stolen_key_speaks_for_its_namespace_and_its_grants_only";
+    let Some(cast) = Cast::start(name).await? else {
         return Ok(());
     };
     let dir = tempfile::tempdir()?;
@@ -97,8 +97,8 @@ async fn attack_34_a_stolen_key_speaks_for_its_namespace_and_its_grants_only() -
 
 #[tokio::test]
 async fn attack_34_secrets_that_look_like_the_operators_are_not_believed() -> Result<()> {
-    let test = "forgery::attack_34_secrets_that_look_like_the_operators_are_not_believed";
-    let Some(mut cast) = Cast::start(test).await? else {
+    let name = "forgery::attack_34_secrets_that_look_like_the_operators_are_not_believed";
+    let Some(mut cast) = Cast::start(name).await? else {
         return Ok(());
     };
     silence(&cast.scene, std::time::Duration::from_secs(2)).await?;
