@@ -125,17 +125,17 @@ async fn a_crash_at_any_write_leaves_what_the_next_operator_completes() -> Resul
                 false
             }
         };
-        if !crashed {
-            // It got through with fewer writes than that.
-            completed = Some(number);
-            operator.terminate().await?;
-        } else {
+        if crashed {
             let mut next = scene.operator(&quick()).await?;
             scene.audience_ready(&api).await?;
             works(&scene, round)
                 .await
                 .with_context(|| format!("round {round}\n{}", next.log().unwrap_or_default()))?;
             next.terminate().await?;
+        } else {
+            // It got through with fewer writes than that.
+            completed = Some(number);
+            operator.terminate().await?;
         }
         if completed.is_some() && round % 2 == 0 {
             break;

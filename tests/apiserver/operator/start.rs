@@ -25,12 +25,12 @@ async fn start(kubeconfig: &Path, arguments: &[&str]) -> Result<(Option<i32>, St
 
 #[tokio::test]
 async fn it_waits_for_the_resources_and_refuses_to_go_on_without_a_role() -> Result<()> {
-    let test = "operator::start::it_waits_for_the_resources_and_refuses_to_go_on_without_a_role";
+    let name = "operator::start::it_waits_for_the_resources_and_refuses_to_go_on_without_a_role";
     let options = cluster::Options {
         definitions: false,
         ..cluster::Options::default()
     };
-    let Some(plane) = cluster::private(test, options).await? else {
+    let Some(plane) = cluster::private(name, options).await? else {
         return Ok(());
     };
     let account = operator::install_account(&plane).await?;
