@@ -80,6 +80,18 @@ const HELM: Module = Module {
     programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
 };
 
+/// What releases are upgraded from; only a nightly step needs it.
+const HELM_3: Module = Module {
+    folder: "helm3",
+    minutes: "2 minutes",
+    tags: "",
+    version: (
+        "helm.sh/helm/v3",
+        &[Version("helm.sh/helm/v3/internal/version.version")],
+    ),
+    programs: &[("helm3", "helm.sh/helm/v3/cmd/helm")],
+};
+
 const CHART_TOOLS: [Module; 4] = [
     HELM,
     Module {
@@ -115,6 +127,11 @@ const CHART_TOOLS: [Module; 4] = [
 /// Prepares what `cargo xtask test` needs; what cannot be prepared holds the reason.
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
     prepare_with(tools, &CHART_TOOLS)
+}
+
+/// Prepares the control plane, and two generations of Helm.
+pub fn prepare_upgrade(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    prepare_with(tools, &[HELM, HELM_3])
 }
 
 fn prepare_with(tools: &Tools, modules: &[Module]) -> anyhow::Result<Vec<Client>> {
@@ -235,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_folder_pins_what_its_programs_are_made_from() {
-        for module in CONTROL_PLANE.iter().chain(&CHART_TOOLS) {
+        for module in CONTROL_PLANE.iter().chain(&CHART_TOOLS).chain([&HELM_3]) {
             let place = Place {
                 source: workspace::root().join("tests/cluster").join(module.folder),
                 cache: PathBuf::new(),
