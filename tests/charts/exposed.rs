@@ -95,7 +95,7 @@ impl Series {
         })
     }
 
-    /// As PromQL has it, with the labels that Prometheus adds.
+    /// As `PromQL` has it, with the labels that Prometheus adds.
     pub fn scraped(&self, namespace: &str, pod: &str) -> String {
         let added = [
             ("container", "operator"),

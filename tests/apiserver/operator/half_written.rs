@@ -125,7 +125,8 @@ impl Pods {
 
     /// Changes an API; what the Secrets hold once the operator has told the namespace, and the version of the bundle.
     async fn next(&mut self) -> Result<(Files, u64)> {
-        self.life += 1;
+        // Shorter takes effect at once, longer after the delay.
+        self.life -= 1;
         let life = self.life;
         self.scene.audience("shop/orders", orders(life)).await?;
         // Bundles are written before statuses.
@@ -165,7 +166,7 @@ impl Pods {
         (next, version): (Files, u64),
     ) -> Result<()> {
         let before = self.version;
-        let life = self.life - 1;
+        let life = self.life + 1;
         self.volume.write(bad)?;
         let refused = self.refused + 1;
         within(PATIENCE, &format!("{what}: it is refused"), async || {
@@ -260,7 +261,7 @@ const DAMAGES: [(&str, Damage); 15] = [
         "the second shard is of the version before",
         |before, next, _| {
             with(next, "bundle-1", |bytes| {
-                before["bundle-1"].clone_into(bytes)
+                before["bundle-1"].clone_into(bytes);
             })
         },
     ),
@@ -268,7 +269,7 @@ const DAMAGES: [(&str, Damage); 15] = [
         "the first shard is of the version before",
         |before, next, _| {
             with(next, "bundle-0", |bytes| {
-                before["bundle-0"].clone_into(bytes)
+                before["bundle-0"].clone_into(bytes);
             })
         },
     ),
@@ -286,7 +287,7 @@ const DAMAGES: [(&str, Damage); 15] = [
     }),
     ("the keyring is JSON of another shape", |_, next, _| {
         with(next, KEYRING, |bytes| {
-            b"{\"keys\":[]}".as_slice().clone_into(bytes)
+            b"{\"keys\":[]}".as_slice().clone_into(bytes);
         })
     }),
     ("the keyring is a bundle", |_, next, _| {
@@ -301,7 +302,9 @@ const DAMAGES: [(&str, Damage); 15] = [
     }),
     ("every file is full of zeros", |_, next, _| {
         let mut files = next.clone();
-        files.values_mut().for_each(|bytes| bytes.fill(0));
+        for bytes in files.values_mut() {
+            bytes.fill(0);
+        }
         Ok(files)
     }),
     ("there is no file at all", |_, _, _| Ok(Files::new())),
