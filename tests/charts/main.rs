@@ -5,12 +5,14 @@
 //!                               └──► what the API server makes of them     (tests/apiserver)
 //! ```
 //!
-//! Run by `cargo xtask test`, which prepares Helm and kubeconform; a test is skipped where they are not to be had.
+//! Run by `cargo xtask test`, which prepares Helm, kubeconform and promtool; a test is skipped where they are not to be had.
 
+mod alerts;
 mod arguments;
 mod chart;
 mod conform;
 mod definitions;
+mod exposed;
 mod helm;
 mod labels;
 mod monitoring;

@@ -62,13 +62,13 @@ impl Sidecar {
     }
 
     async fn ready(&self) -> Result<()> {
-        let url = format!("http://{}/readyz", self.admin);
         for _ in 0..200 {
-            if self.http.get(&url).send().await?.status() == 200 {
+            if self.is_ready().await? {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        let url = format!("http://{}/readyz", self.admin);
         bail!("{}", self.http.get(&url).send().await?.text().await?)
     }
 
@@ -91,13 +91,25 @@ impl Sidecar {
 
     /// The version of the bundle that it has loaded.
     pub async fn bundle_version(&self) -> Result<u64> {
+        let version = self.metric("mintage_bundle_version ").await?;
+        version.context("no bundle is loaded")
+    }
+
+    /// A whole number among its metrics, by the beginning of its line.
+    pub async fn metric(&self, start: &str) -> Result<Option<u64>> {
         let url = format!("http://{}/metrics", self.admin);
         let text = self.http.get(url).send().await?.text().await?;
         let mut lines = text.lines();
-        let number = lines.find_map(|line| line.strip_prefix("mintage_bundle_version "));
-        // A gauge: a number with a point, and no version has a fraction.
+        let number = lines.find_map(|line| line.strip_prefix(start));
+        // Some gauges are numbers with a point, and none of these has a fraction.
         let number = number.and_then(|number| number.split('.').next());
-        number.context("no bundle is loaded")?.parse().context(text)
+        number.map(|number| Ok(number.parse()?)).transpose()
+    }
+
+    /// Whether it says that it is ready.
+    pub async fn is_ready(&self) -> Result<bool> {
+        let url = format!("http://{}/readyz", self.admin);
+        Ok(self.http.get(url).send().await?.status() == 200)
     }
 
     /// Asks whether a token is good.

@@ -142,6 +142,41 @@ fn keys_and_bundle_come_in_one_volume_that_only_the_sidecar_mounts() {
     );
 }
 
+/// F13: kubelet never updates what is mounted by a `subPath`, and files that are mounted one by one are swapped one by one.
+#[test]
+fn f13_the_sidecars_files_are_mounted_as_a_whole_folder_and_never_by_a_sub_path() {
+    let own = json!([{ "name": "data", "mountPath": "/data", "subPath": "of/the/app" }]);
+    let pod = injected(of_shop(json!({ "spec": {
+        "volumes": [{ "name": "data", "emptyDir": {} }],
+        "initContainers": [{ "name": "early", "image": "app:1", "volumeMounts": own }],
+        "containers": [{ "name": "app", "image": "app:1", "volumeMounts": own }],
+    } })))
+    .pod;
+    let mut seen = 0;
+    for containers in ["initContainers", "containers"] {
+        for container in pod["spec"][containers].as_array().unwrap() {
+            for mount in container["volumeMounts"].as_array().into_iter().flatten() {
+                if mount["name"] == "mintage" {
+                    seen += 1;
+                    for field in ["subPath", "subPathExpr"] {
+                        assert!(mount.get(field).is_none(), "{container}");
+                    }
+                } else {
+                    assert_eq!(mount["subPath"], "of/the/app", "the app's own are its own");
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 1);
+    let sources = &named(&pod["spec"]["volumes"], "mintage")["projected"]["sources"];
+    for source in sources.as_array().unwrap() {
+        for item in source["secret"]["items"].as_array().into_iter().flatten() {
+            let path = item["path"].as_str().unwrap();
+            assert!(!path.contains('/'), "{path} lies in a folder of its own");
+        }
+    }
+}
+
 #[test]
 fn the_sidecar_may_do_nothing() {
     let pod = injected(of_shop(

@@ -23,6 +23,12 @@ impl Cluster {
             .await
     }
 
+    /// Runs Helm 3 as one who may do everything; only `cargo xtask nightly` prepares it.
+    pub async fn helm_3(&self, arguments: &[&str]) -> Result<Run> {
+        self.tool("helm3", &self.kubeconfig(ADMIN, &[MASTERS])?, arguments)
+            .await
+    }
+
     /// Runs a tool that was prepared, `kubectl` or `helm` say, as the user of a kubeconfig, at the top of the
     /// workspace.
     pub async fn tool(&self, name: &str, kubeconfig: &Path, arguments: &[&str]) -> Result<Run> {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::bench;
 use crate::progress::{Steps, say};
+use crate::{bench, test};
 
 /// The options of `cargo xtask nightly`.
 #[derive(clap::Args)]
@@ -61,6 +61,16 @@ fn steps() -> Vec<Step> {
             "operator",
             "10,000 APIs on a real control plane: nothing is written twice, no key is replaced",
             Box::new(|_| bench::operator().map(|()| Outcome::Passed)),
+        )])
+        .chain([step(
+            "helm-3-to-4",
+            "releases that Helm 3 made, upgraded, rolled back and uninstalled by Helm 4 on a real control plane",
+            Box::new(|_| {
+                Ok(match test::helm_3_to_4()? {
+                    Ok(()) => Outcome::Passed,
+                    Err(what) => Outcome::Failed(what),
+                })
+            }),
         )])
         .collect()
 }

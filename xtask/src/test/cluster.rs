@@ -19,6 +19,8 @@ use crate::workspace;
 struct Module {
     folder: &'static str,
     minutes: &'static str,
+    /// Build tags: what they leave out is not built.
+    tags: &'static str,
     /// The module whose version the programs say, and the variables in which they have it.
     version: (&'static str, &'static [Variable]),
     programs: &'static [(&'static str, &'static str)],
@@ -38,12 +40,14 @@ const CONTROL_PLANE: [Module; 2] = [
     Module {
         folder: "etcd",
         minutes: "half a minute",
+        tags: "",
         version: ("go.etcd.io/etcd/server/v3", &[]),
         programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
     },
     Module {
         folder: "kubernetes",
         minutes: "8 minutes",
+        tags: "",
         // Where the programs and their clients look: without them the API server is of version v0.0.0.
         version: (
             "k8s.io/kubernetes",
@@ -65,19 +69,35 @@ const CONTROL_PLANE: [Module; 2] = [
     },
 ];
 
-const CHART_TOOLS: [Module; 3] = [
-    Module {
-        folder: "helm",
-        minutes: "3 minutes",
-        version: (
-            "helm.sh/helm/v4",
-            &[Version("helm.sh/helm/v4/internal/version.version")],
-        ),
-        programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
-    },
+const HELM: Module = Module {
+    folder: "helm",
+    minutes: "3 minutes",
+    tags: "",
+    version: (
+        "helm.sh/helm/v4",
+        &[Version("helm.sh/helm/v4/internal/version.version")],
+    ),
+    programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+};
+
+/// What releases are upgraded from; only a nightly step needs it.
+const HELM_3: Module = Module {
+    folder: "helm3",
+    minutes: "2 minutes",
+    tags: "",
+    version: (
+        "helm.sh/helm/v3",
+        &[Version("helm.sh/helm/v3/internal/version.version")],
+    ),
+    programs: &[("helm3", "helm.sh/helm/v3/cmd/helm")],
+};
+
+const CHART_TOOLS: [Module; 4] = [
+    HELM,
     Module {
         folder: "helm-unittest",
         minutes: "a minute",
+        tags: "",
         version: ("github.com/helm-unittest/helm-unittest", &[]),
         programs: &[(
             "helm-unittest",
@@ -87,18 +107,36 @@ const CHART_TOOLS: [Module; 3] = [
     Module {
         folder: "kubeconform",
         minutes: "half a minute",
+        tags: "",
         version: ("github.com/yannh/kubeconform", &[]),
         programs: &[(
             "kubeconform",
             "github.com/yannh/kubeconform/cmd/kubeconform",
         )],
     },
+    Module {
+        folder: "promtool",
+        minutes: "2 minutes",
+        // Rules are looked at without any discovery of what to scrape.
+        tags: "remove_all_sd",
+        version: ("github.com/prometheus/prometheus", &[]),
+        programs: &[("promtool", "github.com/prometheus/prometheus/cmd/promtool")],
+    },
 ];
 
-/// Prepares all of it; what cannot be prepared holds the reason.
+/// Prepares what `cargo xtask test` needs; what cannot be prepared holds the reason.
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    prepare_with(tools, &CHART_TOOLS)
+}
+
+/// Prepares the control plane, and two generations of Helm.
+pub fn prepare_upgrade(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    prepare_with(tools, &[HELM, HELM_3])
+}
+
+fn prepare_with(tools: &Tools, modules: &[Module]) -> anyhow::Result<Vec<Client>> {
     let mut clients = prepare(tools)?;
-    for module in &CHART_TOOLS {
+    for module in modules {
         clients.extend(module.prepare(&tools.go)?);
     }
     // More than a gigabyte, of no use once all programs are there.
@@ -145,7 +183,12 @@ impl Module {
         let programs = self.programs.iter().map(|(name, _)| *name);
         Client::prepare_several(programs, &folder, go, |place, version| {
             let flags = self.linker_flags(place)?;
-            go::build(place, version, self.programs, &flags, &caches, || {
+            let what = go::What {
+                programs: self.programs,
+                tags: self.tags,
+                linker_flags: &flags,
+            };
+            go::build(place, version, &what, &caches, || {
                 say(format_args!(
                     "{folder}: building, once; about {} on two cores",
                     self.minutes
@@ -209,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_folder_pins_what_its_programs_are_made_from() {
-        for module in CONTROL_PLANE.iter().chain(&CHART_TOOLS) {
+        for module in CONTROL_PLANE.iter().chain(&CHART_TOOLS).chain([&HELM_3]) {
             let place = Place {
                 source: workspace::root().join("tests/cluster").join(module.folder),
                 cache: PathBuf::new(),

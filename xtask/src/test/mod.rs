@@ -9,6 +9,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::ValueEnum;
 
 use crate::progress::{Steps, say};
@@ -131,6 +132,33 @@ pub fn control_plane() -> anyhow::Result<Vec<(String, String)>> {
     let tools = tools::find()?;
     let programs = cluster::prepare(&tools)?;
     Ok(programs.iter().map(Client::variable).collect())
+}
+
+/// Upgrades releases of the charts from Helm 3 to Helm 4 on a control plane; `Err` says what is not as it should be.
+pub fn helm_3_to_4() -> anyhow::Result<Result<(), String>> {
+    let tools = tools::find()?;
+    let programs = cluster::prepare_upgrade(&tools)?;
+    let operator = ["build", "--package", "mintage-operator", "--bins"];
+    if !process::run(workspace::cargo().args(operator))? {
+        bail!("the operator could not be built");
+    }
+    let mut report = Report::default();
+    Suite::new(None, &programs)?.run(&tests_package(&["upgrade"]), &mut report)?;
+    report.print()?;
+    // Nobody reads on in the morning what was skipped at night.
+    let Totals {
+        passed,
+        failed,
+        skipped,
+    } = report.totals();
+    Ok(if passed > 0 && failed == 0 && skipped == 0 {
+        Ok(())
+    } else {
+        Err(format!(
+            "{failed} tests failed and {skipped} were skipped; \
+             `cargo xtask nightly --only helm-3-to-4` says which, and why"
+        ))
+    })
 }
 
 /// Some test targets of the package that has those which need preparation.

@@ -39,21 +39,39 @@ pub fn command(place: &Place, library: &str) -> anyhow::Result<Vec<String>> {
     Ok(vec![text(&place.cache.join("bin").join(library))?])
 }
 
+/// Other people's programs.
+pub struct What<'a> {
+    /// Each with its package.
+    pub programs: &'a [(&'a str, &'a str)],
+    /// Build tags, with commas between them.
+    pub tags: &'a str,
+    /// What the linker is told.
+    pub linker_flags: &'a str,
+}
+
 /// Builds other people's programs by their packages, from what the folder's go.mod pins. What Go keeps from one build
 /// to the next lies in `caches` and serves several folders; [`clean`] takes it away. `before` is called if there is
 /// something to build.
 pub fn build(
     place: &Place,
     version: &str,
-    programs: &[(&str, &str)],
-    linker_flags: &str,
+    what: &What<'_>,
     caches: &Path,
     before: impl FnOnce() -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
     let folder = place.cache.join("bin");
     let inputs = ["go.mod", "go.sum"].map(|name| place.source.join(name));
+    let What {
+        programs,
+        tags,
+        linker_flags,
+    } = *what;
     // Another set of programs or flags is another build.
-    let tool = format!("{version} {programs:?} {linker_flags}");
+    let mut tool = format!("{version} {programs:?} {linker_flags}");
+    if !tags.is_empty() {
+        tool.push(' ');
+        tool.push_str(tags);
+    }
     place.once(&tool, &inputs, || {
         before()?;
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -66,7 +84,7 @@ pub fn build(
             .args(["build", "-mod=readonly", "-modcacherw", "-buildvcs=false"])
             // Not even made: the linker would leave it out.
             .arg("-gcflags=all=-dwarf=false")
-            .args(["-ldflags", linker_flags, "-o"])
+            .args(["-tags", tags, "-ldflags", linker_flags, "-o"])
             .arg(output)
             .args(programs.iter().map(|(_, package)| package))
             // Static programs, and no C compiler needed.
