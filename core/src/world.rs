@@ -23,6 +23,7 @@ pub struct World {
     pub tenants: Vec<Tenant>,
 }
 
+impl World {
 /// A namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamespaceInfo {

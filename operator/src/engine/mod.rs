@@ -35,6 +35,7 @@ use crate::drift::{self, Drift};
 use crate::keys::{Keys, Made, Makers};
 use crate::outputs::Outputs;
 use crate::snapshot::{Finding, Snapshots};
+use crate::stale::Sidecars;
 use crate::status::{ChallengeOf, Facts, Statuses};
 use crate::truth::Truth;
 use retry::Retries;
@@ -47,6 +48,8 @@ pub struct Context {
     pub snapshots: Snapshots,
     /// What the checks of domains find.
     pub findings: mpsc::Receiver<Finding>,
+    /// What is known of the sidecars of pods.
+    pub sidecars: watch::Receiver<Sidecars>,
     /// Whether it may write.
     pub leadership: Arc<dyn Leadership>,
     /// Tells the time.
@@ -333,6 +336,7 @@ impl Engine {
                         self.key_finished(&name, made);
                         break;
                     }
+                    Ok(()) = self.context.sidecars.changed() => break,
                     () = self.drift.arrived() => break,
                     () = self.brought.changed() => break,
                     () = sleep_until(wake) => {

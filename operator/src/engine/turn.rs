@@ -30,6 +30,7 @@ impl Engine {
         let Some(snapshot) = self.context.snapshots.borrow_and_update().clone() else {
             return Ok(());
         };
+        self.facts.sidecars = self.context.sidecars.borrow_and_update().clone();
         self.retries.begin(Instant::now());
         self.look_at_drift(&snapshot).await?;
         let world = self.world(&snapshot);
