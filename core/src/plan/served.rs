@@ -107,6 +107,7 @@ fn serve_tenants<'a>(
         let mut notes = tenant_notes(tenant, world);
         notes.extend(deletion::note(deletions, &tenant.at));
         notes.extend(names.notes(&tenant.at));
+        notes.extend(tenant.unreadable.iter().cloned());
         report.add(Kind::Tenant, &at, &verdict, notes)
     });
     served.map(|tenant| (&tenant.at, tenant)).collect()

@@ -190,3 +190,14 @@ fn a_default_audience_that_is_not_there_is_noted() {
         assert_eq!(refused.unwrap_err().code(), "audience-missing");
     }
 }
+
+#[test]
+fn what_cannot_be_read_of_a_tenants_annotations_is_noted() {
+    let cluster = with(|world| {
+        world.tenants[0].unreadable = vec!["mintage.dev/revoke-key names \"?\"".to_owned()];
+    });
+    let says = ["mintage.dev/revoke-key names"];
+    assert_note(&cluster, Kind::Tenant, "identity/acme", &says);
+    cluster.token(ACME, "shop/checkout", ORDERS);
+}
+

@@ -108,6 +108,8 @@ pub struct News {
 mintage_core::coded! {
     /// The reasons of Events.
     pub enum Topic {
+        /// An annotation asks for nothing, since it cannot be read.
+        AnnotationUnreadable = "AnnotationUnreadable",
         /// A Tenant cannot go yet.
         DeletionBlocked = "DeletionBlocked",
         /// Control over a domain is no longer shown.
@@ -134,7 +136,8 @@ impl Topic {
     pub fn is_warning(self) -> bool {
         matches!(
             self,
-            Self::DeletionBlocked
+            Self::AnnotationUnreadable
+                | Self::DeletionBlocked
                 | Self::DomainLapsed
                 | Self::KeyRevoked
                 | Self::NotServed
@@ -174,6 +177,8 @@ pub struct Engine {
     retries: Retries,
     /// Texts on what others did, kept in the status for a while.
     restored: BTreeMap<TenantRef, (Instant, String)>,
+    /// What was said of annotations that cannot be read.
+    unreadable: BTreeMap<TenantRef, Vec<String>>,
     next_due: Option<UnixTime>,
 }
 
@@ -305,6 +310,7 @@ impl Engine {
                 .into_iter()
                 .map(|(tenant, text)| (tenant, (now, text)))
                 .collect(),
+            unreadable: BTreeMap::new(),
             next_due: None,
         }
     }

@@ -196,3 +196,51 @@ async fn narrowing_the_allowed_namespaces_takes_keys_and_apis_back() -> Result<(
     )
     .await
 }
+
+#[tokio::test]
+async fn an_annotation_that_cannot_be_read_is_said_and_the_tenant_is_served() -> Result<()> {
+    let name = "an_annotation_that_cannot_be_read_is_said_and_the_tenant_is_served";
+    let Some(scene) = scene(name).await? else {
+        return Ok(());
+    };
+    scene.opted_in("shop").await?;
+    scene.opted_in("orders").await?;
+    let _operator = scene.operator(&Options::default()).await?;
+    scene.tenant_ready("identity/acme").await?;
+    scene
+        .annotate(
+            "identity/acme",
+            json!({"mintage.dev/revoke-key": "the key of shop"}),
+        )
+        .await?;
+    scene.audience("orders/orders", orders()).await?;
+    scene.audience_ready("orders/orders").await?;
+    within(PATIENCE, "its status says what is wrong", async || {
+        let message = scene
+            .tenant_says("identity/acme", "Ready", "True", "Served")
+            .await?;
+        for text in ["mintage.dev/revoke-key", "the key of shop", "kid"] {
+            ensure!(message.contains(text), "{message}");
+        }
+        Ok(())
+    })
+    .await?;
+    scene.event("identity", "AnnotationUnreadable").await?;
+
+    // Mended, it says so no more.
+    scene
+        .annotate(
+            "identity/acme",
+            json!({"mintage.dev/revoke-key": "none-of-ours"}),
+        )
+        .await?;
+    within(PATIENCE, "its status says nothing of it", async || {
+        let message = scene
+            .tenant_says("identity/acme", "Ready", "True", "Served")
+            .await?;
+        ensure!(message == "Served", "{message}");
+        Ok(())
+    })
+    .await
+}
+
