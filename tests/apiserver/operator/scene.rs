@@ -39,6 +39,18 @@ impl Scene {
         }))
     }
 
+    /// The same with the Tenant `identity/acme`, which admits every namespace, and the namespace `shop`, which opted in.
+    pub async fn with_shop(test: &str) -> Result<Option<Self>> {
+        let Some(scene) = Self::start(test).await? else {
+            return Ok(None);
+        };
+        scene.namespace("identity", &json!({})).await?;
+        scene.opted_in("shop").await?;
+        let tenant = json!({"domain": "acme.test", "allowedNamespaces": {"from": "All"}});
+        scene.tenant("identity/acme", tenant).await?;
+        Ok(Some(scene))
+    }
+
     /// Starts an operator and waits until it is ready.
     pub async fn operator(&self, options: &operator::Options) -> Result<Operator> {
         let mut operator = Operator::start(&self.kubeconfig, self.plane.folder(), options)?;
