@@ -23,6 +23,17 @@ pub struct World {
     pub tenants: Vec<Tenant>,
 }
 
+impl World {
+    /// Whether there is a tenant that serves a namespace that there is.
+    pub fn admits(&self, tenant: &TenantRef, namespace: &Namespace) -> bool {
+        let tenant = self.tenants.iter().find(|known| known.at == *tenant);
+        let info = self.namespaces.get(namespace);
+        tenant
+            .zip(info)
+            .is_some_and(|(tenant, info)| tenant.allows(namespace, &info.labels))
+    }
+}
+
 /// A namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamespaceInfo {
@@ -69,6 +80,8 @@ pub struct Tenant {
     pub rotation_period: Seconds,
     /// Which life of the tenant this is.
     pub uid: Uid,
+    /// What is wrong with its annotations, in words, with the mend. What cannot be read asks for nothing.
+    pub unreadable: Vec<String>,
 }
 
 /// Which namespaces a tenant serves (as the Gateway API's `allowedRoutes`).

@@ -1,6 +1,8 @@
 //! From Kubernetes objects to what `mintage-core` plans with. The schema has let only well-formed values through, so
 //! an error here means that the object did not pass the schema.
 
+use std::collections::BTreeSet;
+
 use mintage_core::ident::InvalidName;
 use mintage_core::world::{self, AllowedNamespaces, AudienceAlg, Dialect, Grantee};
 use mintage_core::{
@@ -54,6 +56,15 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
     let key_secret = key_secret
         .map(|secret| ObjectName::parse(&secret.name))
         .transpose()?;
+    let (mut revoke_keys, mut no_keys) = (BTreeSet::new(), Vec::new());
+    for entry in listed(&object.metadata, REVOKE_KEY) {
+        match Kid::parse(entry) {
+            Ok(kid) => {
+                revoke_keys.insert(kid);
+            }
+            Err(_) => no_keys.push(entry),
+        }
+    }
     Ok(world::Tenant {
         allow_non_rsa: spec.jwks.allow_non_rsa,
         allowed: match spec.allowed_namespaces.from {
@@ -75,12 +86,32 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
         release_claims: listed(&object.metadata, RELEASE_CLAIM)
             .map(str::to_owned)
             .collect(),
-        revoke_keys: listed(&object.metadata, REVOKE_KEY)
-            .map(Kid::parse)
-            .collect::<Result<_, _>>()?,
+        revoke_keys,
         rotate_request: annotation(&object.metadata, ROTATE_NOW).map(str::to_owned),
         rotation_period: seconds(spec.signing.rotation_period),
         uid: meta.uid,
+        unreadable: not_revoked(&no_keys).into_iter().collect(),
+    })
+}
+
+/// What is wrong with the entries of [`REVOKE_KEY`] that name no key.
+fn not_revoked(entries: &[&str]) -> Option<String> {
+    // Anything may stand in an annotation, and much of it; a key or token by mistake is not to be repeated.
+    let shown = entries.iter().take(3).map(|entry| {
+        let start: String = entry.chars().take(16).collect();
+        let mark = if start.len() < entry.len() { "…" } else { "" };
+        format!("{:?}", start + mark)
+    });
+    let shown: Vec<String> = shown.collect();
+    let more = match entries.len().saturating_sub(shown.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!shown.is_empty()).then(|| {
+        format!(
+            "{REVOKE_KEY} names {}{more}, which cannot be a key, so nothing is revoked by that: write the kid of each key as the header of its tokens has it (1 to 64 characters of A-Z a-z 0-9 - _), with commas between them",
+            shown.join(", ")
+        )
     })
 }
 
@@ -242,9 +273,10 @@ mod tests {
     use mintage_core::{Domain, Identifier, Namespace, ObjectName, Scope};
     use regex::Regex;
 
-    use super::label_selector;
+    use super::{label_selector, tenant};
     use crate::field;
     use crate::selector::{LabelSelector, Operator, Requirement};
+    use crate::{Tenant, TenantSpec};
 
     fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs = pairs.iter();
@@ -296,6 +328,45 @@ mod tests {
         assert!(both.matches(&labels(&[("env", "prod"), ("team", "x")])));
         assert!(!both.matches(&labels(&[("env", "dev"), ("team", "x")])));
         assert!(!both.matches(&labels(&[("env", "prod")])));
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_one_leaves_the_tenant_readable_and_is_said() {
+        let read = |revoke: &str| {
+            let spec = serde_json::from_value(serde_json::json!({"domain": "acme.test"}));
+            let spec: TenantSpec = spec.unwrap();
+            let mut object = Tenant::new("acme", spec);
+            object.metadata.namespace = Some("identity".to_owned());
+            object.metadata.uid = Some("uid".to_owned());
+            object.metadata.annotations = Some(labels(&[("mintage.dev/revoke-key", revoke)]));
+            tenant(&object).unwrap()
+        };
+        let kids = |tenant: &mintage_core::world::Tenant| -> Vec<String> {
+            tenant.revoke_keys.iter().map(ToString::to_string).collect()
+        };
+        let fine = read(" one, two ,");
+        assert_eq!(kids(&fine), ["one", "two"]);
+        assert_eq!(fine.unreadable, Vec::<String>::new());
+
+        let mixed = read("one,a key,two");
+        assert_eq!(
+            kids(&mixed),
+            ["one", "two"],
+            "the others are revoked all the same"
+        );
+        let [text] = &mixed.unreadable[..] else {
+            panic!("{:?}", mixed.unreadable)
+        };
+        for part in ["mintage.dev/revoke-key", "\"a key\"", "kid", "commas"] {
+            assert!(text.contains(part), "{text}");
+        }
+
+        let long = read(&["-----BEGIN PRIVATE KEY-----\nMC4CAQAw"; 1000].join(","));
+        let [text] = &long.unreadable[..] else {
+            panic!("{:?}", long.unreadable)
+        };
+        assert!(text.contains("and 997 more") && text.len() < 500, "{text}");
+        assert!(!text.contains("MC4") && !text.contains('\n'), "{text}");
     }
 
     /// What a schema lets through, core can read; and what core cannot read, the schema refuses.

@@ -138,10 +138,7 @@ impl Writer {
     /// Creates a Secret. Never takes over one that is there: that is a [`Failure::Conflict`].
     pub async fn create(&self, what: &'static str, secret: &Secret) -> Result<Version, Failure> {
         let api = self.secrets(secret);
-        let params = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
+        let params = as_manager();
         let written = self.write(what, api.create(&params, secret)).await?;
         version(&written)
     }
@@ -149,11 +146,8 @@ impl Writer {
     /// Replaces a Secret whose metadata names the life and version that it replaces.
     pub async fn replace(&self, what: &'static str, secret: &Secret) -> Result<Version, Failure> {
         let api = self.secrets(secret);
-        let params = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
         let name = secret.metadata.name.as_deref().unwrap_or_default();
+        let params = as_manager();
         let written = self.write(what, api.replace(name, &params, secret)).await?;
         version(&written)
     }
@@ -275,6 +269,14 @@ impl Failure {
             Self::Refused(_) => "refused",
             Self::Unavailable(_) => "unavailable",
         }
+    }
+}
+
+/// Says who writes.
+fn as_manager() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
     }
 }
 

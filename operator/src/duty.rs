@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use kube::Client;
 use kube::core::ObjectMeta;
-use mintage_core::{Namespace, TenantRef};
+use mintage_core::{Namespace, ObjectRef, TenantRef};
 use mintage_sidecar::clock::Clock;
 use mintage_sidecar::traces::Traces;
 use tokio::sync::{mpsc, watch};
@@ -18,7 +18,7 @@ use crate::inject;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::snapshot::{PodSeen, Snapshot, Snapshots};
-use crate::stale::{self, Survey};
+use crate::stale::{self, Sidecars};
 use crate::stand::Duty;
 use crate::tls;
 use crate::witness::Told;
@@ -49,6 +49,13 @@ impl Duty for Leader {
     async fn perform(&self, turn: Leadership, shutdown: watch::Receiver<bool>) {
         let (found, findings) = mpsc::channel(FINDINGS);
         let clock = || Arc::clone(&self.clock);
+        // Without a webhook nobody is given a sidecar, and none is missing.
+        let known = if self.tls.is_some() {
+            Sidecars::Unknown
+        } else {
+            Sidecars::NotInjected
+        };
+        let (surveys, sidecars) = watch::channel(known);
         let told = Told {
             metrics: Arc::clone(&self.metrics),
             events: self.events.clone(),
@@ -60,6 +67,7 @@ impl Duty for Leader {
             client: self.client.clone(),
             snapshots: self.snapshots.clone(),
             findings,
+            sidecars,
             leadership: Arc::new(turn),
             clock: clock(),
             witness: Arc::new(told),
@@ -80,7 +88,6 @@ impl Duty for Leader {
                 std::future::pending::<()>().await;
             }
         };
-        let (surveys, _) = watch::channel(Arc::<Survey>::default());
         let stale = stale::keep(
             self.snapshots.clone(),
             |snapshot| self.pods(snapshot.as_deref()),
@@ -98,36 +105,44 @@ impl Duty for Leader {
 }
 
 impl Leader {
-    /// The pods that are to have a sidecar. Without a webhook nobody is given one, and none is missing.
-    fn pods(&self, snapshot: Option<&Snapshot>) -> Vec<stale::Pod> {
-        let Some(snapshot) = snapshot.filter(|_| self.tls.is_some()) else {
-            return Vec::new();
-        };
+    /// The pods that are to have a sidecar, once there is a snapshot; nothing without a webhook.
+    fn pods(&self, snapshot: Option<&Snapshot>) -> Option<Vec<stale::Pod>> {
+        let snapshot = snapshot.filter(|_| self.tls.is_some())?;
         let wanted = snapshot.pods.iter().filter(|(at, pod)| {
             !pod.ending
                 && !self.excluded.contains(&at.namespace)
                 && inject::is_opted_in(snapshot, &at.namespace, &pod.labels)
+                && !inject::is_skipped(&pod.labels, &pod.annotations)
         });
-        wanted
-            .map(|(at, pod)| self.pod(snapshot, &at.namespace, pod))
-            .collect()
+        let pods = wanted.map(|(at, pod)| self.pod(snapshot, at, pod));
+        Some(pods.collect())
     }
 
-    fn pod(&self, snapshot: &Snapshot, namespace: &Namespace, pod: &PodSeen) -> stale::Pod {
+    fn pod(&self, snapshot: &Snapshot, at: &ObjectRef, pod: &PodSeen) -> stale::Pod {
         let metadata = ObjectMeta {
             labels: Some(pod.labels.clone()),
             annotations: Some(pod.annotations.clone()),
             ..ObjectMeta::default()
         };
         let annotation = |name: &str| pod.annotations.get(name);
+        let namespace = &at.namespace;
+        let (tenant, wants) = match inject::current(snapshot, namespace, &metadata, &self.sidecars)
+        {
+            Ok(current) => (Some(current.tenant), Ok(current.hash)),
+            Err(refusal) => {
+                let tenant = annotation(inject::INJECTED_TENANT);
+                let tenant = tenant.and_then(|tenant| TenantRef::parse(tenant).ok());
+                // Anybody can write an annotation: it counts for tenants that admit the namespace.
+                let tenant = tenant.filter(|tenant| snapshot.world.admits(tenant, namespace));
+                (tenant, Err(refusal.to_string()))
+            }
+        };
         stale::Pod {
-            namespace: namespace.clone(),
+            at: at.clone(),
             owner: pod.owner.clone(),
-            tenant: annotation(inject::INJECTED_TENANT)
-                .and_then(|tenant| TenantRef::parse(tenant).ok()),
+            tenant,
             has: annotation(inject::HASH).cloned(),
-            wants: inject::current_hash(snapshot, namespace, &metadata, &self.sidecars)
-                .map_err(|refusal| refusal.to_string()),
+            wants,
         }
     }
 }

@@ -40,7 +40,7 @@ pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
 pub struct PodSeen {
     /// Labels whose key begins with `mintage.dev/`.
     pub labels: BTreeMap<String, String>,
-    /// Annotations whose key begins with `mintage.dev/`.
+    /// Annotations whose key begins with `mintage.dev/`, and kubelet's mark of a static pod.
     pub annotations: BTreeMap<String, String>,
     /// What made the pod; the pod itself if nothing did.
     pub owner: Owner,

@@ -6,10 +6,8 @@ use kube::api::{DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
-use mintage_tests::cluster::{ControlPlane, Options, command_line, eventually};
-use mintage_tests::skip;
+use mintage_tests::cluster::{ControlPlane, Once, Options, command_line, eventually};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 /// The namespace of the release.
 pub const NAMESPACE: &str = "mintage-system";
@@ -20,23 +18,8 @@ pub const RESTORER: &str = "restorer";
 /// The control plane, which the tests of the charts share; the other tests' operators are not bound by its policies.
 /// Without the programs the test is skipped: return.
 pub async fn installed(test: &str) -> Result<Option<&'static ControlPlane>> {
-    static PLANE: OnceCell<Start> = OnceCell::const_new();
-    let start = async || match install().await {
-        Ok(Ok(plane)) => Start::Done(Box::new(plane)),
-        Ok(Err(reason)) => Start::Skipped(reason),
-        Err(error) => Start::Failed(format!("{error:#}")),
-    };
-    match PLANE.get_or_init(start).await {
-        Start::Done(plane) => Ok(Some(plane)),
-        Start::Skipped(reason) => skip::skip(test, reason).map(|()| None),
-        Start::Failed(error) => bail!("{error}"),
-    }
-}
-
-enum Start {
-    Done(Box<ControlPlane>),
-    Failed(String),
-    Skipped(String),
+    static PLANE: Once = Once::new();
+    PLANE.get(test, install).await
 }
 
 async fn install() -> Result<Result<ControlPlane, String>> {

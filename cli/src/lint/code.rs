@@ -56,6 +56,8 @@ mintage_core::coded! {
         PodWithoutTenant = "pod-without-tenant",
         /// Keys sign before volumes are renewed.
         PropagationDelayShort = "propagation-delay-short",
+        /// What is to be revoked is no key.
+        RevokeKeyUnreadable = "revoke-key-unreadable",
         /// A one-off annotation was left behind.
         RevokeNowLeft = "revoke-now-left",
         /// Keys change more than once while data may stay as it is.
@@ -100,6 +102,7 @@ impl Code {
             | Self::NamespaceNotAllowed
             | Self::PodDomainUnknown
             | Self::PodWithoutTenant
+            | Self::RevokeKeyUnreadable
             | Self::TenantMissing
             | Self::TenantUnserved => Level::Error,
             Self::AcceptMissing

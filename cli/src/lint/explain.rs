@@ -169,6 +169,13 @@ impl Explained for Code {
                 ],
                 mend: "Choose 2m or more; the default of 5m is good.",
             },
+            Self::RevokeKeyUnreadable => Meaning {
+                means: "The annotation mintage.dev/revoke-key asks to refuse what cannot be a key, so nothing is refused.",
+                causes: &[
+                    "A whole token, a name with spaces or a file's name stands where the kid of a key is to stand.",
+                ],
+                mend: "Write the kid as `mintage decode <token>` or `mintage keys` shows it; several with commas between them.",
+            },
             Self::RevokeNowLeft => Meaning {
                 means: "The annotation mintage.dev/revoke-now was left behind.",
                 causes: &["A grant was taken back in a hurry."],

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mintage_core::world::{Audience, Grant, Grantee, Tenant};
+use mintage_core::world::{Audience, Grant, Grantee, Issuance, Tenant};
 use mintage_core::{Namespace, WorkloadId};
 
 use super::{Code, Finding, View};
@@ -12,12 +12,16 @@ use crate::place;
 pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
     let world = &view.folder.world;
     let mut grantees = BTreeSet::new();
+    let mut homes = BTreeSet::new();
     for audience in &world.audiences {
         let tenant = world
             .tenants
             .iter()
             .find(|tenant| tenant.at == audience.tenant);
         let Some(tenant) = tenant else { continue };
+        if audience.issuance == Issuance::Local && allows(view, tenant, &audience.at.namespace) {
+            homes.insert(&audience.at.namespace);
+        }
         for (index, grant) in audience.grants.iter().enumerate() {
             let mut found = |code, field: &str, text: String| {
                 let field = format!("spec.grants[{index}]{field}");
@@ -56,8 +60,13 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
         }
         unused(view, tenant, audience, findings);
     }
-    for namespace in grantees {
-        opted_in(view, namespace, findings);
+    for namespace in &grantees {
+        let what = format!("workloads of {namespace} have grants, and no pod of it gets a sidecar");
+        opted_in(view, namespace, &what, findings);
+    }
+    for namespace in homes.difference(&grantees) {
+        let what = format!("no sidecar of {namespace} can validate the tokens of its APIs");
+        opted_in(view, namespace, &what, findings);
     }
 }
 
@@ -142,8 +151,8 @@ fn unused(view: &View<'_>, tenant: &Tenant, audience: &Audience, findings: &mut 
     }
 }
 
-/// A namespace that is declared, has grants and gets no keys.
-fn opted_in(view: &View<'_>, namespace: &Namespace, findings: &mut Vec<Finding>) {
+/// A namespace that is declared, is to have sidecars and gets no keys.
+fn opted_in(view: &View<'_>, namespace: &Namespace, what: &str, findings: &mut Vec<Finding>) {
     let info = view.folder.world.namespaces.get(namespace);
     if info.is_none_or(|info| info.opted_in) {
         return;
@@ -153,7 +162,7 @@ fn opted_in(view: &View<'_>, namespace: &Namespace, findings: &mut Vec<Finding>)
         code: Code::NamespaceNotOptedIn,
         place,
         text: format!(
-            "workloads of {namespace} have grants, and no pod of it gets a sidecar: add the label mintage.dev/injection: enabled, or mintage.dev/inject: \"true\" to the pods"
+            "{what}: add the label mintage.dev/injection: enabled, or mintage.dev/inject: \"true\" to the pods"
         ),
     }));
 }

@@ -5,6 +5,7 @@ use mintage_core::world::{AllowedNamespaces, Tenant};
 use mintage_core::{Domain, ObjectRef, Seconds};
 use mintage_crds::domain::VerificationMethod;
 use mintage_crds::manifest::Located;
+use mintage_crds::observe::REVOKE_KEY;
 use mintage_crds::{CustomDomain, GoDuration};
 
 use super::{Code, Finding, View};
@@ -32,6 +33,10 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
             let text = "no namespace of the folder has these labels, so only the tenant's own may use it: label the namespaces, or correct the selector";
             let field = "spec.allowedNamespaces.selector";
             found(Code::SelectorMatchesNothing, field, text.to_owned());
+        }
+        for text in &tenant.unreadable {
+            let field = format!("metadata.annotations.{REVOKE_KEY}");
+            found(Code::RevokeKeyUnreadable, &field, text.clone());
         }
         if tenant.rotation_period < tenant.max_bundle_age {
             let text = format!(

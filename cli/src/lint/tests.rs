@@ -324,6 +324,16 @@ fn case(code: Code) -> Case {
             edited(&[(ALL, &all("signing: {propagationDelay: 119s}"))]),
             edited(&[(ALL, &all("signing: {propagationDelay: 2m}"))]),
         ),
+        Code::RevokeKeyUnreadable => (
+            edited(&[(
+                "{name: acme, namespace: idp}\nspec",
+                "{name: acme, namespace: idp, annotations: {mintage.dev/revoke-key: \"a key\"}}\nspec",
+            )]),
+            edited(&[(
+                "{name: acme, namespace: idp}\nspec",
+                "{name: acme, namespace: idp, annotations: {mintage.dev/revoke-key: \"a-key,\"}}\nspec",
+            )]),
+        ),
         Code::RevokeNowLeft => (
             edited(&[(
                 "{name: orders, namespace: api}",

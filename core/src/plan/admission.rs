@@ -132,6 +132,49 @@ pub(super) fn count_grants(
     (counted, notes)
 }
 
+/// What is to be said of namespaces that have no keys although the API needs them to: those of the workloads that sign
+/// for it, and the one whose pods accept its tokens.
+pub(super) fn opt_in_notes<'a>(
+    audience: &Audience,
+    workloads: impl Iterator<Item = &'a WorkloadId>,
+    world: &World,
+) -> Vec<String> {
+    const MEND: &str =
+        "label it mintage.dev/injection: enabled, or its pods mintage.dev/inject: \"true\"";
+    // The tenant signs, and anybody can validate.
+    if audience.issuance == Issuance::Central {
+        return Vec::new();
+    }
+    let has_keys = |namespace: &Namespace| {
+        let info = world.namespaces.get(namespace);
+        info.is_some_and(|info| info.opted_in)
+    };
+    let mut notes = Vec::new();
+    let without: BTreeSet<&Namespace> = workloads
+        .map(|workload| &workload.namespace)
+        .filter(|namespace| !has_keys(namespace))
+        .collect();
+    let without: Vec<&Namespace> = without.into_iter().collect();
+    if !without.is_empty() {
+        let namespaces = if without.len() == 1 {
+            "namespace"
+        } else {
+            "namespaces"
+        };
+        notes.push(format!(
+            "workloads of {namespaces} {} get no tokens: a namespace has no key before it is there and has opted in; {MEND}",
+            super::status::few(&without)
+        ));
+    }
+    let home = &audience.at.namespace;
+    if !has_keys(home) {
+        notes.push(format!(
+            "no sidecar of namespace {home} can validate its tokens: the namespace has not opted in; {MEND}"
+        ));
+    }
+    notes
+}
+
 pub(super) fn tenant_notes(tenant: &Tenant, world: &World) -> Vec<String> {
     let Some(at) = &tenant.default_audience else {
         return Vec::new();

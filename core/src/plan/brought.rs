@@ -5,7 +5,31 @@ use std::collections::BTreeMap;
 use super::Status;
 use crate::keyring::{Complaint, Key, Schedule};
 use crate::ownership::Kind;
-use crate::{Alg, ObjectName, ObjectRef, TenantRef};
+use crate::{Alg, Kid, ObjectName, ObjectRef, TenantRef};
+
+/// Of the keys whose tokens have all ended, so many are remembered of each tenant: that they do not come back. Twenty
+/// years of monthly rotations fit, and a Secret with them.
+pub const MOST_SPENT: usize = 256;
+
+/// Remembers further keys of a tenant.
+pub(super) fn remember<'a>(known: &mut Vec<Kid>, kids: impl Iterator<Item = &'a Kid>) {
+    for kid in kids {
+        if !known.contains(kid) {
+            known.push(kid.clone());
+        }
+    }
+}
+
+/// Forgets the oldest of those keys that do not matter any more, if there are more than `most` of them.
+pub(super) fn forget(known: &mut Vec<Kid>, most: usize, matters: impl Fn(&Kid) -> bool) {
+    let spent = known.iter().filter(|kid| !matters(kid)).count();
+    let mut beyond = spent.saturating_sub(most);
+    known.retain(|kid| {
+        let goes = beyond > 0 && !matters(kid);
+        beyond -= usize::from(goes);
+        !goes
+    });
+}
 
 /// What admins should know, by tenant.
 pub(super) type Notes = BTreeMap<TenantRef, Vec<String>>;
@@ -53,6 +77,51 @@ pub(super) fn note(statuses: &mut [Status], notes: &Notes) {
     {
         if let Some(notes) = notes.get(&status.object.at) {
             status.notes.extend(notes.iter().cloned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::{forget, remember};
+    use crate::Kid;
+
+    fn kid(number: u8) -> Kid {
+        Kid::parse(&format!("k{number}")).unwrap()
+    }
+
+    proptest! {
+        /// Keys are brought again and again, some of them are still believed or offered, and the list has its bound.
+        #[test]
+        fn the_oldest_spent_keys_are_forgotten_and_no_others(
+            brought in vec((any::<u8>(), vec(any::<u8>(), 0..4)), 1..60),
+            most in 0..8_usize,
+        ) {
+            let mut known = Vec::new();
+            for (number, others) in brought {
+                let matters: BTreeSet<Kid> = others.into_iter().map(kid).chain([kid(number)]).collect();
+                let mut before: Vec<Kid> = known.clone();
+                remember(&mut known, [&kid(number)].into_iter());
+                remember(&mut before, [&kid(number)].into_iter());
+                forget(&mut known, most, |kid| matters.contains(kid));
+
+                let gone: Vec<&Kid> = before.iter().filter(|kid| !known.contains(kid)).collect();
+                prop_assert!(gone.iter().all(|kid| !matters.contains(*kid)), "{gone:?} matters");
+                let spent = |all: &[Kid]| -> Vec<Kid> {
+                    all.iter().filter(|kid| !matters.contains(*kid)).cloned().collect()
+                };
+                let (all, left) = (spent(&before), spent(&known));
+                prop_assert_eq!(left.len(), all.len().min(most), "no more and no fewer");
+                prop_assert_eq!(&left[..], &all[all.len() - left.len()..], "the newest, in their order");
+                let mut kept = before;
+                kept.retain(|kid| known.contains(kid));
+                prop_assert_eq!(&kept, &known, "in their order");
+            }
         }
     }
 }

@@ -13,9 +13,6 @@ use crate::world::{Tenant, World};
 /// The tenants that are being deleted, each with the objects that it waits for.
 pub(super) type Deletions = BTreeMap<TenantRef, Vec<Object>>;
 
-/// How many objects a note names.
-const NAMED: usize = 5;
-
 /// Finds what refers to each tenant that is being deleted. An `ApiAudience` that the tenant does not admit is none of its,
 /// or anybody could hold a tenant back.
 pub(super) fn settle(world: &World) -> Deletions {
@@ -83,17 +80,8 @@ pub(super) fn forget<'a>(state: &'a State, deletions: &Deletions) -> Cow<'a, Sta
 /// What an admin should know of a tenant that waits.
 pub(super) fn note(deletions: &Deletions, tenant: &TenantRef) -> Option<String> {
     let objects = deletions.get(tenant).filter(|all| !all.is_empty())?;
-    let named: Vec<String> = objects
-        .iter()
-        .take(NAMED)
-        .map(ToString::to_string)
-        .collect();
-    let more = match objects.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     Some(format!(
-        "it is being deleted and goes when nothing refers to it any more; until then it is served: delete {}{more}",
-        named.join(", ")
+        "it is being deleted and goes when nothing refers to it any more; until then it is served: delete {}",
+        super::status::few(objects)
     ))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::admission::labels;
-use super::brought::{self, Notes};
+use super::brought::{self, MOST_SPENT, Notes};
 use super::served::{MANAGEMENT_LIFETIME, Served, ServedTenant};
 use super::{Input, KeyName, Rotation};
 use crate::jose::Jwk;
@@ -15,7 +15,7 @@ use crate::{Alg, Kid, Namespace, ObjectName, Seconds, TenantRef, Uid, UnixTime};
 pub(super) struct Keyrings {
     pub all: Vec<Keyring>,
     pub wanted: BTreeSet<KeyName>,
-    pub brought: BTreeMap<TenantRef, BTreeSet<Kid>>,
+    pub brought: BTreeMap<TenantRef, Vec<Kid>>,
     pub notes: Notes,
     pub next_due: Option<UnixTime>,
 }
@@ -34,6 +34,7 @@ struct Outside<'a> {
     now: UnixTime,
     input: Input<'a>,
     tenants: BTreeMap<&'a TenantRef, &'a Tenant>,
+    served: BTreeSet<&'a TenantRef>,
     rotations: BTreeMap<&'a TenantRef, Vec<&'a Rotation>>,
 }
 
@@ -53,6 +54,7 @@ pub(super) fn settle(
         now,
         input,
         tenants: input.world.tenants.iter().map(|of| (&of.at, of)).collect(),
+        served: delays.keys().copied().collect(),
         rotations: BTreeMap::new(),
     };
     for rotation in rotations.iter().filter(|rotation| rotation.at <= now) {
@@ -79,9 +81,11 @@ pub(super) fn settle(
                 keyring.tenant_uid.clone_from(due.tenant_uid);
                 due
             }
-            // Of another life of the tenant or namespace, or not wanted any more: it signs nothing, and verifies as long
-            // as its tokens live.
-            None => Due::ended(&keyring, delays.get(&keyring.owner.tenant).copied()),
+            None => Due::resting(&keyring, &outside).unwrap_or_else(|| {
+                // Of another life of the tenant or namespace, or not wanted any more: it signs nothing, and verifies as
+                // long as its tokens live.
+                Due::ended(&keyring, delays.get(&keyring.owner.tenant).copied())
+            }),
         };
         result.take_step(&outside, &keyring, &due);
     }
@@ -110,14 +114,17 @@ impl Keyrings {
         let none = BTreeSet::new();
         let revoke = outside.tenants.get(&owner.tenant);
         let revoke = revoke.map_or(&none, |tenant| &tenant.revoke_keys);
+        // A namespace's keys are always made.
         let brought_before = outside.input.state.brought.get(&owner.tenant);
+        let brought_before = brought_before.filter(|_| owner.namespace.is_none());
+        let brought_before: BTreeSet<Kid> = brought_before.into_iter().flatten().cloned().collect();
         let step = keyring::step(
             outside.now,
             keyring,
             &due.policy,
             Observed {
                 fresh: &fresh,
-                brought_before: brought_before.unwrap_or(&none),
+                brought_before: &brought_before,
                 private: outside.input.private,
                 revoke,
                 rotate_before: outside.rotate_before(owner),
@@ -131,7 +138,7 @@ impl Keyrings {
             let known = self.brought.entry(owner.tenant.clone()).or_default();
             let revoked = fresh.values().map(|jwk| &jwk.kid);
             let revoked = revoked.filter(|kid| revoke.contains(*kid));
-            known.extend(step.keys.iter().map(Key::kid).chain(revoked).cloned());
+            brought::remember(known, step.keys.iter().map(Key::kid).chain(revoked));
             let notes = step.complaints.iter();
             let notes = notes.map(|(alg, what)| brought::say(secret, *alg, *what, &step.keys));
             self.notes.insert(owner.tenant.clone(), notes.collect());
@@ -144,8 +151,21 @@ impl Keyrings {
         }
     }
 
-    /// Forgets the keys that were brought to tenants of which nothing is left.
+    /// Forgets the keys that were brought to tenants of which nothing is left, and those of long ago.
     fn forget_brought(&mut self, outside: &Outside<'_>) {
+        for (tenant, kids) in &mut self.brought {
+            if kids.len() <= MOST_SPENT {
+                continue;
+            }
+            let owner = Owner::tenant(tenant.clone());
+            let offered = keys_of(&owner, outside.input.brought);
+            let rings = self.all.iter().filter(|ring| ring.owner == owner);
+            let believed = rings.flat_map(|ring| &ring.keys).map(Key::kid);
+            let matter: BTreeSet<&Kid> = believed
+                .chain(offered.values().map(|jwk| &jwk.kid))
+                .collect();
+            brought::forget(kids, MOST_SPENT, |kid| matter.contains(kid));
+        }
         let gone = |tenant: &TenantRef| !outside.tenants.contains_key(tenant);
         let mut kept = BTreeSet::new();
         if self.brought.keys().any(gone) {
@@ -186,6 +206,26 @@ impl<'a> Due<'a> {
                 .keyrings
                 .iter()
                 .any(|other| other.owner == *owner && self.is_of(other))
+    }
+
+    /// A tenant's own keyring while the tenant is not served for a while: a key that its admin goes on bringing stays,
+    /// since it could not come back. It signs nothing that anybody would be told of.
+    fn resting(keyring: &'a Keyring, outside: &Outside<'a>) -> Option<Self> {
+        let owner = &keyring.owner;
+        let tenant = outside.tenants.get(&owner.tenant)?;
+        let secret = tenant.key_secret.as_ref()?;
+        let is_own = owner.namespace.is_none() && keyring.tenant_uid == tenant.uid;
+        (is_own && !outside.served.contains(&owner.tenant)).then(|| Self {
+            policy: Policy {
+                algs: BTreeMap::new(),
+                propagation_delay: tenant.propagation_delay,
+                rotation_period: tenant.rotation_period,
+                brings: true,
+            },
+            tenant_uid: &tenant.uid,
+            namespace_uid: None,
+            secret: Some(secret),
+        })
     }
 
     fn ended(keyring: &'a Keyring, delay: Option<Seconds>) -> Self {

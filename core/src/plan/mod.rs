@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use brought::MOST_SPENT;
 pub use parts::{AudiencePart, NamespacePart, Parts, RootPart, TenantParts, part_name};
 pub use rotation::Rotation;
 pub use status::{Reason, Status};
@@ -48,8 +49,9 @@ pub struct State {
     pub bundles: Vec<BundleStamp>,
     /// The rotations that were asked for.
     pub rotations: Vec<Rotation>,
-    /// The own keys of each tenant since its admin first brought them: each has one life.
-    pub brought: BTreeMap<TenantRef, BTreeSet<Kid>>,
+    /// The own keys of each tenant since its admin first brought them, oldest first: each has one life. Of those whose
+    /// tokens have all ended, the last [`MOST_SPENT`].
+    pub brought: BTreeMap<TenantRef, Vec<Kid>>,
 }
 
 /// The last bundle of a namespace under a tenant.

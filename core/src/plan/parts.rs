@@ -11,7 +11,7 @@
 //! What a part is about is said by its place alone and not repeated inside. Parts lie in the tenant's namespace, where
 //! others may be able to write: whatever they write there, it speaks of no other tenant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -59,9 +59,9 @@ pub struct RootPart {
     /// The rotations that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rotations: Vec<RotationPart>,
-    /// Its own keys since its admin first brought them.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub brought: BTreeSet<Kid>,
+    /// Its own keys since its admin first brought them, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub brought: Vec<Kid>,
 }
 
 /// What is remembered of a namespace under a tenant.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::State;
 use super::admission::{
     audience_alg, check_reserved, count_grants, domain_verdict, find_tenant, object_ref,
-    tenant_notes,
+    opt_in_notes, tenant_notes,
 };
 use super::deletion::{self, Deletions};
 use super::names::Names;
@@ -66,7 +66,11 @@ pub(super) fn settle<'a>(
     for audience in &world.audiences {
         let verdict = admit(audience, world, &tenants, &domains, &names);
         let (grants, notes) = match &verdict {
-            Ok((tenant, _)) => count_grants(audience, tenant, world),
+            Ok((tenant, _)) => {
+                let (grants, mut notes) = count_grants(audience, tenant, world);
+                notes.extend(opt_in_notes(audience, grants.keys(), world));
+                (grants, notes)
+            }
             Err(_) => (BTreeMap::new(), Vec::new()),
         };
         report.add(Kind::ApiAudience, &audience.at, &verdict, notes);
@@ -107,6 +111,7 @@ fn serve_tenants<'a>(
         let mut notes = tenant_notes(tenant, world);
         notes.extend(deletion::note(deletions, &tenant.at));
         notes.extend(names.notes(&tenant.at));
+        notes.extend(tenant.unreadable.iter().cloned());
         report.add(Kind::Tenant, &at, &verdict, notes)
     });
     served.map(|tenant| (&tenant.at, tenant)).collect()

@@ -61,6 +61,19 @@ impl fmt::Display for Reason {
     }
 }
 
+/// How many things a text names.
+const NAMED: usize = 5;
+
+/// Names the first few of many, for texts.
+pub(super) fn few(all: &[impl fmt::Display]) -> String {
+    let named: Vec<String> = all.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = match all.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", named.join(", "))
+}
+
 /// Whether an object is served, and if not why.
 pub(super) type Verdict<T = ()> = Result<T, (Reason, String)>;
 

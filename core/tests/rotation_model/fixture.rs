@@ -87,6 +87,7 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         rotate_request: None,
         rotation_period,
         uid: uid("tenant"),
+        unreadable: Vec::new(),
     };
     let audience = Audience {
         alg: AudienceAlg::Asymmetric(Alg::EdDSA),

@@ -1,12 +1,13 @@
 //! Keys that a tenant's admin brings, as the whole plan treats them.
 
-use mintage_core::keyring::Owner;
-use mintage_core::ownership::Kind;
-use mintage_core::plan::{Reason, State};
-use mintage_core::world::Issuance;
+use mintage_core::jose::PrivateKey;
+use mintage_core::keyring::{Keyring, Owner};
+use mintage_core::ownership::{Kind, Name};
+use mintage_core::plan::{MOST_SPENT, Reason, State};
+use mintage_core::world::{AudienceAlg, Issuance};
 use mintage_core::{Alg, Kid, LEEWAY};
 
-use crate::support::{ACME, Cluster, GLOBEX, NOW, ORDERS, REPORTS, name, standard};
+use crate::support::{ACME, Cluster, GLOBEX, NOW, ORDERS, REPORTS, name, standard, tenant};
 
 const DELAY: i64 = 300;
 const DAY: i64 = 86_400;
@@ -280,4 +281,118 @@ fn an_api_that_leaves_for_a_while_finds_its_key_again() {
     cluster.advance_to(NOW + 3 * DAY + DELAY + LEEWAY);
     let token = cluster.token(ACME, "shop/checkout", REPORTS);
     assert!(cluster.judge(ACME, REPORTS, &token).is_ok());
+}
+
+#[test]
+fn a_tenant_that_is_not_served_for_a_while_finds_its_key_again() {
+    let mut cluster = bringing();
+    let token = cluster.token(ACME, "shop/checkout", REPORTS);
+    let keys = cluster.state.keyrings.clone();
+    let own = |rings: &[Keyring]| -> Vec<Keyring> {
+        let owner = Owner::tenant(name(ACME));
+        rings
+            .iter()
+            .filter(|ring| ring.owner == owner)
+            .cloned()
+            .collect()
+    };
+    // Its domain is another's, as if a backup had been restored in a bad order.
+    let claims = |cluster: &mut Cluster, uid: &str| {
+        let domain = Name::Domain(name("acme.test"));
+        let mut claims = cluster.state.claims.iter_mut();
+        let claim = claims.find(|claim| claim.name == domain).unwrap();
+        claim.holder.uid = name(uid);
+        claim.holder.object.at = name(if uid == "uid-other" {
+            "identity/other"
+        } else {
+            ACME
+        });
+    };
+    for away in [10, 100 * DAY] {
+        let begun = cluster.now;
+        claims(&mut cluster, "uid-other");
+        cluster
+            .world
+            .tenants
+            .push(tenant("identity/other", "acme.test"));
+        cluster.world.tenants.last_mut().unwrap().uid = name("uid-other");
+        cluster.plan_at(begun + 1);
+        assert_eq!(cluster.status(Kind::Tenant, ACME).reason, Reason::Conflict);
+        assert!(!cluster.bundles.contains_key(&(name(ACME), name("shop"))));
+        cluster.advance_to(begun + away);
+        cluster.world.tenants.pop();
+        claims(&mut cluster, "uid-identity-acme");
+        cluster.plan_at(begun + away);
+        assert_eq!(cluster.status(Kind::Tenant, ACME).reason, Reason::Served);
+        assert_eq!(own(&cluster.state.keyrings), own(&keys), "after {away} s");
+        let spent = |note: &String| note.contains("no key comes back");
+        let status = cluster.status(Kind::Tenant, ACME);
+        assert!(!status.notes.iter().any(spent), "{status:?}");
+        // What it grants is announced anew.
+        cluster.advance_to(begun + away + DELAY + LEEWAY);
+        let fresh = cluster.ask(ACME, "shop/checkout", Some(REPORTS), None);
+        assert!(cluster.judge(ACME, REPORTS, &fresh.unwrap()).is_ok());
+    }
+    assert_eq!(
+        cluster.judge(ACME, REPORTS, &token).unwrap_err().code(),
+        "expired"
+    );
+}
+
+#[test]
+fn a_namespace_that_comes_later_signs_at_once_under_a_tenant_that_brings_its_keys() {
+    let mut world = standard();
+    world.tenants[0].key_secret = Some(name("keys"));
+    world.namespaces.get_mut("shop").unwrap().opted_in = false;
+    let mut cluster = Cluster::new(world);
+    cluster.bring(ACME, Alg::RS256);
+    cluster.bring(ACME, Alg::PS256);
+    cluster.plan_at(NOW + 100);
+    cluster.edit(|world| world.namespaces.get_mut("shop").unwrap().opted_in = true);
+    let token = cluster.token(ACME, "shop/checkout", ORDERS);
+    assert!(cluster.judge(ACME, ORDERS, &token).is_ok());
+}
+
+#[test]
+fn what_was_brought_is_remembered_within_a_bound() {
+    let mut world = standard();
+    world.tenants[0].key_secret = Some(name("keys"));
+    world.tenants[0].allow_non_rsa = true;
+    // Nothing else, and keys that are quick to make: there are many plans.
+    world.tenants.truncate(1);
+    world.audiences.retain(|of| of.identifier == name(REPORTS));
+    world.audiences[0].alg = AudienceAlg::Asymmetric(Alg::ES256);
+    world.namespaces.retain(|at, _| *at == name("payments"));
+    let mut cluster = Cluster::new(world);
+    let first = cluster.bring(ACME, Alg::ES256).kid;
+    let mut now = NOW;
+    cluster.plan_at(now);
+    let mut kids = vec![first.clone()];
+    for _ in 0..MOST_SPENT + 20 {
+        kids.push(cluster.bring(ACME, Alg::ES256).kid);
+        now = now + DAY;
+        cluster.plan_at(now);
+        let known = &cluster.state.brought[&name(ACME)];
+        // One signs, and the tokens of the one before live for an hour.
+        assert!(known.len() <= MOST_SPENT + 2, "{}", known.len());
+        assert!(known.ends_with(&kids[kids.len().saturating_sub(MOST_SPENT)..]));
+    }
+    let known = cluster.state.brought[&name(ACME)].clone();
+    assert!(!known.contains(&first));
+    // Stored and read again, in the same order.
+    cluster.state = State::join(cluster.state.clone().split());
+    assert_eq!(cluster.state.brought[&name(ACME)], known);
+    // One that is remembered does not come back.
+    let old = known[known.len() - 10].clone();
+    let (_, alg, pkcs8) = cluster.private[&old].clone();
+    let jwk = PrivateKey::from_pkcs8(alg, &pkcs8).unwrap().jwk().clone();
+    cluster
+        .brought
+        .insert((Owner::tenant(name(ACME)), alg), jwk);
+    cluster.plan_at(now + DAY);
+    let notes = &cluster.status(Kind::Tenant, ACME).notes;
+    assert!(
+        notes.iter().any(|note| note.contains("no key comes back")),
+        "{notes:?}"
+    );
 }

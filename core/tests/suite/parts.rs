@@ -171,8 +171,8 @@ fn rotation() -> impl Strategy<Value = Rotation> {
         })
 }
 
-fn brought() -> impl Strategy<Value = BTreeMap<TenantRef, BTreeSet<Kid>>> {
-    let kids = proptest::collection::btree_set(any::<u8>(), 1..3);
+fn brought() -> impl Strategy<Value = BTreeMap<TenantRef, Vec<Kid>>> {
+    let kids = vec(any::<u8>(), 1..3);
     let kids = kids.prop_map(|all| all.into_iter().map(|of| key(of).jwk.kid).collect());
     proptest::collection::btree_map(tenant(), kids, 0..3)
 }

@@ -3,7 +3,9 @@
 use mintage_core::Alg;
 use mintage_core::ownership::Kind;
 use mintage_core::plan::Reason;
-use mintage_core::world::{Audience, AudienceAlg, Grant, Grantee, Issuance};
+use mintage_core::world::{
+    AllowedNamespaces, Audience, AudienceAlg, Grant, Grantee, Issuance, World,
+};
 
 use super::names::{assert_status, with};
 use crate::support::{ACME, Cluster, NOW, ORDERS, audience, grant, name, namespace};
@@ -189,4 +191,71 @@ fn a_default_audience_that_is_not_there_is_noted() {
         let refused = cluster.ask(ACME, "shop/checkout", None, None);
         assert_eq!(refused.unwrap_err().code(), "audience-missing");
     }
+}
+
+#[test]
+fn what_cannot_be_read_of_a_tenants_annotations_is_noted() {
+    let cluster = with(|world| {
+        world.tenants[0].unreadable = vec!["mintage.dev/revoke-key names \"?\"".to_owned()];
+    });
+    let says = ["mintage.dev/revoke-key names"];
+    assert_note(&cluster, Kind::Tenant, "identity/acme", &says);
+    cluster.token(ACME, "shop/checkout", ORDERS);
+}
+
+fn opt_out(world: &mut World, at: &str) {
+    world.namespaces.get_mut(at).unwrap().opted_in = false;
+}
+
+#[test]
+fn namespaces_without_keys_are_noted() {
+    let notes = |change: fn(&mut World)| {
+        let cluster = with(change);
+        let status = cluster.status(Kind::ApiAudience, "orders/orders");
+        assert_eq!(status.reason, Reason::Served);
+        status.notes.clone()
+    };
+    assert_eq!(notes(|_| ()), Vec::<String>::new());
+    let [note] = &notes(|world| {
+        opt_out(world, "shop");
+        opt_out(world, "other");
+        // One that does not exist is admitted by a tenant that admits all.
+        world.tenants[0].allowed = AllowedNamespaces::All;
+        world.audiences[0]
+            .grants
+            .push(grant("nowhere/app", "read:orders"));
+    })[..] else {
+        panic!("one note is expected")
+    };
+    let says = [
+        "namespaces nowhere, other, shop",
+        "no tokens",
+        "mintage.dev/injection: enabled",
+        "mintage.dev/inject: \"true\"",
+    ];
+    for text in says {
+        assert!(note.contains(text), "{note}");
+    }
+    let [note] = &notes(|world| opt_out(world, "orders"))[..] else {
+        panic!("one note is expected")
+    };
+    for text in ["namespace orders", "validate", "mintage.dev/injection"] {
+        assert!(note.contains(text), "{note}");
+    }
+    // What the tenant signs needs no key of a namespace, and anybody can validate it.
+    let central = notes(|world| {
+        opt_out(world, "shop");
+        opt_out(world, "orders");
+        world.audiences[0].issuance = Issuance::Central;
+    });
+    assert_eq!(central, Vec::<String>::new());
+    // However many there are, the note stays short.
+    let [note] = &notes(|world| {
+        world.tenants[0].allowed = AllowedNamespaces::All;
+        let many = (0..500).map(|number| grant(&format!("n{number}/app"), "read:orders"));
+        world.audiences[0].grants.extend(many);
+    })[..] else {
+        panic!("one note is expected")
+    };
+    assert!(note.contains("and 495 more") && note.len() < 500, "{note}");
 }

@@ -48,6 +48,7 @@ pub fn tenant(at: &str, domain: &str) -> Tenant {
         rotate_request: None,
         rotation_period: 30 * 86_400,
         uid: name(&format!("uid-{}", at.replace('/', "-"))),
+        unreadable: Vec::new(),
     }
 }
 

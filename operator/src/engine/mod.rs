@@ -35,6 +35,7 @@ use crate::drift::{self, Drift};
 use crate::keys::{Keys, Made, Makers};
 use crate::outputs::Outputs;
 use crate::snapshot::{Finding, Snapshots};
+use crate::stale::Sidecars;
 use crate::status::{ChallengeOf, Facts, Statuses};
 use crate::truth::Truth;
 use retry::Retries;
@@ -47,6 +48,8 @@ pub struct Context {
     pub snapshots: Snapshots,
     /// What the checks of domains find.
     pub findings: mpsc::Receiver<Finding>,
+    /// What is known of the sidecars of pods.
+    pub sidecars: watch::Receiver<Sidecars>,
     /// Whether it may write.
     pub leadership: Arc<dyn Leadership>,
     /// Tells the time.
@@ -105,6 +108,8 @@ pub struct News {
 mintage_core::coded! {
     /// The reasons of Events.
     pub enum Topic {
+        /// An annotation asks for nothing, since it cannot be read.
+        AnnotationUnreadable = "AnnotationUnreadable",
         /// A Tenant cannot go yet.
         DeletionBlocked = "DeletionBlocked",
         /// Control over a domain is no longer shown.
@@ -131,7 +136,8 @@ impl Topic {
     pub fn is_warning(self) -> bool {
         matches!(
             self,
-            Self::DeletionBlocked
+            Self::AnnotationUnreadable
+                | Self::DeletionBlocked
                 | Self::DomainLapsed
                 | Self::KeyRevoked
                 | Self::NotServed
@@ -171,6 +177,8 @@ pub struct Engine {
     retries: Retries,
     /// Texts on what others did, kept in the status for a while.
     restored: BTreeMap<TenantRef, (Instant, String)>,
+    /// What was said of annotations that cannot be read.
+    unreadable: BTreeMap<TenantRef, Vec<String>>,
     next_due: Option<UnixTime>,
 }
 
@@ -302,6 +310,7 @@ impl Engine {
                 .into_iter()
                 .map(|(tenant, text)| (tenant, (now, text)))
                 .collect(),
+            unreadable: BTreeMap::new(),
             next_due: None,
         }
     }
@@ -333,6 +342,7 @@ impl Engine {
                         self.key_finished(&name, made);
                         break;
                     }
+                    Ok(()) = self.context.sidecars.changed() => break,
                     () = self.drift.arrived() => break,
                     () = self.brought.changed() => break,
                     () = sleep_until(wake) => {

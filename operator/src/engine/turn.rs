@@ -30,6 +30,7 @@ impl Engine {
         let Some(snapshot) = self.context.snapshots.borrow_and_update().clone() else {
             return Ok(());
         };
+        self.facts.sidecars = self.context.sidecars.borrow_and_update().clone();
         self.retries.begin(Instant::now());
         self.look_at_drift(&snapshot).await?;
         let world = self.world(&snapshot);
@@ -45,6 +46,7 @@ impl Engine {
         }
         self.next_due = next_due(&plan, self.context.clock.now());
         self.facts.making = making(&plan);
+        self.tell_unreadable(&snapshot, &world);
         self.apply(&snapshot, &world, plan).await
     }
 
@@ -362,6 +364,22 @@ impl Engine {
         }
         self.facts.troubles = troubles;
         self.facts.stuck = self.truth.damaged().clone();
+    }
+
+    /// Says once what cannot be read of the tenants' annotations; their statuses go on saying it.
+    fn tell_unreadable(&mut self, snapshot: &Snapshot, world: &World) {
+        let tenants = world.tenants.iter();
+        let unreadable: BTreeMap<_, _> = tenants
+            .filter(|tenant| !tenant.unreadable.is_empty())
+            .map(|tenant| (tenant.at.clone(), tenant.unreadable.clone()))
+            .collect();
+        for (tenant, texts) in &unreadable {
+            if self.unreadable.get(tenant) != Some(texts) {
+                let text = texts.join("; ");
+                self.announce_tenant(snapshot, tenant, Topic::AnnotationUnreadable, text);
+            }
+        }
+        self.unreadable = unreadable;
     }
 
     /// Says which keys are new or revoked.

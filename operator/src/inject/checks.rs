@@ -4,10 +4,7 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 
 use super::refusal::Refusal;
 use super::settings::Settings;
-use super::{CONTAINER, OptIn, Outcome, Skip, VOLUME};
-
-/// Annotation of the pods that kubelet shows for its own static ones; nothing can be added to them.
-const MIRROR: &str = "kubernetes.io/config.mirror";
+use super::{CONTAINER, MIRROR, OptIn, Outcome, Skip, VOLUME};
 
 const OS: &str = "kubernetes.io/os";
 

@@ -50,6 +50,14 @@ impl Draft {
         }
     }
 
+    /// Takes the member of an object away, where it is.
+    pub fn unset(&mut self, object: Path<'_>, member: &str) {
+        let path = pointer(object, Some(member.into()));
+        if path.resolve(&self.pod).is_ok() {
+            self.change(PatchOperation::Remove(RemoveOperation { path }));
+        }
+    }
+
     /// Puts an item into an array, which is made where it is absent.
     pub fn insert(&mut self, array: Path<'_>, index: usize, item: Value) {
         let operation = if self.items(array).is_empty() {

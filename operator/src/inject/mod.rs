@@ -45,7 +45,7 @@ pub const VOLUME: &str = "mintage";
 /// Label of a pod that has got a sidecar: `true`.
 pub const INJECTED: &str = "mintage.dev/injected";
 
-/// Annotation of an injected pod: a name for what was injected ([`current_hash`]).
+/// Annotation of an injected pod: a name for what was injected ([`Current::hash`]).
 pub const HASH: &str = "mintage.dev/injection-hash";
 
 /// Annotation of an injected pod: its tenant.
@@ -53,6 +53,13 @@ pub const INJECTED_TENANT: &str = "mintage.dev/injected-tenant";
 
 /// Annotation of an injected pod: the issuer that its tokens name.
 pub const INJECTED_ISSUER: &str = "mintage.dev/injected-issuer";
+
+/// Annotation of a pod that goes without a sidecar though its namespace is enabled: why ([`Skip::mark`]). Nobody misses a
+/// sidecar there.
+pub const SKIPPED: &str = "mintage.dev/injection-skipped";
+
+/// Annotation of the pods that kubelet shows for its own static ones; nothing can be added to them.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// What becomes of a pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,6 +115,20 @@ pub enum Skip {
     Windows,
 }
 
+impl Skip {
+    /// The change by which a pod says from now on that it goes without a sidecar, so that whoever sees its metadata only
+    /// can tell it from one that was made while nobody injected. Nothing for pods whose metadata tell already.
+    pub fn mark(&self, pod: &Value) -> Option<json_patch::Patch> {
+        let why = match self {
+            Self::HostNamespace { .. } => "host-namespace",
+            Self::Windows => "windows",
+            Self::Mirror | Self::NotOptedIn | Self::OptedOut => return None,
+        };
+        let patch = write::mark(pod.clone(), why);
+        (!patch.is_empty()).then_some(patch)
+    }
+}
+
 /// Who asked for a sidecar.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum OptIn {
@@ -139,18 +160,39 @@ pub fn inject(
     decide(snapshot, namespace, pod, settings).unwrap_or_else(|ended| ended)
 }
 
-/// The [`HASH`] that a pod with this metadata would get now. A controller compares it with the one the pod has: pods
-/// whose sidecar is not current are to be started anew. An error says that the pod would not be admitted as it is.
-pub fn current_hash(
+/// What a pod would get now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Current {
+    /// The [`HASH`] that it would have.
+    pub hash: String,
+    /// Its tenant.
+    pub tenant: TenantRef,
+}
+
+/// What a pod with this metadata would get now. A controller compares the hash with the one the pod has: pods whose
+/// sidecar is not current are to be started anew. An error says that the pod would not be admitted as it is.
+pub fn current(
     snapshot: &Snapshot,
     namespace: &Namespace,
     metadata: &ObjectMeta,
     settings: &Settings,
-) -> Result<String, Refusal> {
+) -> Result<Current, Refusal> {
     let nothing = BTreeMap::new();
     let annotations = metadata.annotations.as_ref().unwrap_or(&nothing);
     let recipe = choice::choose(snapshot, namespace, annotations)?;
-    Ok(recipe.hash(settings))
+    Ok(Current {
+        hash: recipe.hash(settings),
+        tenant: recipe.tenant,
+    })
+}
+
+/// Whether a pod was let through without a sidecar on purpose, as far as its metadata say. A pod that asks for one by its
+/// own label is never.
+pub fn is_skipped(
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> bool {
+    !pod_opts_in(labels) && (annotations.contains_key(SKIPPED) || annotations.contains_key(MIRROR))
 }
 
 /// Whether a pod with these labels is to have a sidecar, as far as labels say.

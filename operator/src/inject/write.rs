@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use super::draft::Draft;
 use super::parts::{self, Env, Recipe};
 use super::settings::Settings;
-use super::{CONTAINER, HASH, INJECTED, INJECTED_ISSUER, INJECTED_TENANT, VOLUME};
+use super::{CONTAINER, HASH, INJECTED, INJECTED_ISSUER, INJECTED_TENANT, SKIPPED, VOLUME};
 
 /// Where the API server's own plugin mounts the account's token, into every container it sees.
 const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
 const INITIAL: [&str; 2] = ["spec", "initContainers"];
 const CONTAINERS: [&str; 2] = ["spec", "containers"];
 const VOLUMES: [&str; 2] = ["spec", "volumes"];
@@ -34,8 +35,10 @@ pub fn write(
         (INJECTED_ISSUER, recipe.issuer.to_string()),
     ];
     for (name, value) in annotations {
-        draft.set(&["metadata", "annotations"], name, json!(value));
+        draft.set(&ANNOTATIONS, name, json!(value));
     }
+    // Copied from a pod that went without.
+    draft.unset(&ANNOTATIONS, SKIPPED);
     draft.set(&["metadata", "labels"], INJECTED, json!("true"));
     put_volume(&mut draft, recipe.volume());
     put_sidecar(
@@ -51,6 +54,13 @@ pub fn write(
         }
     }
     draft.finish()
+}
+
+/// The change that makes a pod say why it goes without a sidecar.
+pub fn mark(pod: Value, why: &str) -> json_patch::Patch {
+    let mut draft = Draft::new(pod);
+    draft.set(&ANNOTATIONS, SKIPPED, json!(why));
+    draft.finish().1
 }
 
 fn is_sidecar(container: &Value) -> bool {

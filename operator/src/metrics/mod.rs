@@ -3,7 +3,7 @@
 mod labels;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use mintage_core::UnixTime;
@@ -11,15 +11,13 @@ use mintage_core::code::Coded as _;
 use mintage_core::keyring::State;
 use mintage_core::ownership::Kind;
 use mintage_core::plan::Plan;
-use mintage_sidecar::logging;
-use mintage_sidecar::metrics::process::Usage;
+use mintage_sidecar::metrics::process::Process;
 use mintage_sidecar::server::Connections;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::stale::Reason;
@@ -36,14 +34,12 @@ pub struct Metrics {
     key_making: Histogram,
     keys: Family<KeyLabels, Level>,
     leader: Level,
-    log_lines_dropped: Counter,
     next_rotation: Level,
     objects: Family<ObjectLabels, Level>,
-    open_fds: Level,
+    process: Process,
     plan_duration: Histogram,
     plans: Counter,
     pods_stale: Family<StaleLabels, Level>,
-    resident_memory: Level,
     writes: Family<WriteLabels, Counter>,
 }
 
@@ -77,15 +73,13 @@ impl Metrics {
             key_making: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             keys: Family::default(),
             leader: Gauge::default(),
-            log_lines_dropped: Counter::default(),
             next_rotation: Gauge::default(),
             objects: Family::default(),
-            open_fds: Gauge::default(),
+            process: Process::default(),
             // From a tenth of a millisecond to three seconds.
             plan_duration: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             plans: Counter::default(),
             pods_stale: Family::default(),
-            resident_memory: Gauge::default(),
             writes: Family::default(),
         };
         metrics.register();
@@ -98,14 +92,8 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let program = self.registry.sub_registry_with_prefix("mintage");
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        program.register("build", "The program", version);
-        program.register(
-            "log_lines_dropped",
-            "Log lines that nobody read in time",
-            self.log_lines_dropped.clone(),
-        );
+        self.process
+            .register(&mut self.registry, env!("CARGO_PKG_VERSION"));
         let of = self.registry.sub_registry_with_prefix("mintage_operator");
         of.register(
             "connections",
@@ -153,14 +141,6 @@ impl Metrics {
             "writes",
             "Writes to the API server, by object and outcome",
             self.writes.clone(),
-        );
-        let process = self.registry.sub_registry_with_prefix("process");
-        process.register("open_fds", "Open file descriptors", self.open_fds.clone());
-        process.register_with_unit(
-            "resident_memory",
-            "Resident memory",
-            Unit::Bytes,
-            self.resident_memory.clone(),
         );
     }
 
@@ -248,14 +228,7 @@ impl Metrics {
 
     /// All of it, as `OpenMetrics` text.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
-        let dropped = logging::dropped();
-        self.log_lines_dropped
-            .inner()
-            .store(dropped, Ordering::Relaxed);
-        if let Some(usage) = Usage::now() {
-            self.open_fds.set(usage.open_fds);
-            self.resident_memory.set(usage.resident_bytes);
-        }
+        self.process.measure();
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)

@@ -1,4 +1,4 @@
-//! What is kept of pods: the few labels and annotations that are ours.
+//! What is kept of pods: the few labels and annotations that matter here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,15 +7,16 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::core::PartialObjectMeta;
 use mintage_core::inject;
 
+use crate::inject::MIRROR;
 use crate::snapshot::PodSeen;
 use crate::stale::Owner;
 
 /// Reads a pod's metadata.
 pub fn read(pod: PartialObjectMeta<Pod>) -> Arc<PodSeen> {
     let meta = pod.metadata;
-    let ours = |all: Option<BTreeMap<String, String>>| {
+    let kept = |all: Option<BTreeMap<String, String>>| {
         let mut all = all.unwrap_or_default();
-        all.retain(|key, _| key.starts_with("mintage.dev/"));
+        all.retain(|key, _| key.starts_with("mintage.dev/") || key == MIRROR);
         all
     };
     let controller = meta
@@ -38,8 +39,8 @@ pub fn read(pod: PartialObjectMeta<Pod>) -> Arc<PodSeen> {
         },
     };
     Arc::new(PodSeen {
-        labels: ours(meta.labels),
-        annotations: ours(meta.annotations),
+        labels: kept(meta.labels),
+        annotations: kept(meta.annotations),
         owner,
         ending: meta.deletion_timestamp.is_some(),
     })

@@ -15,11 +15,15 @@ use mintage_crds::{ApiAudience, CustomDomain, Tenant};
 
 use crate::observe::VERIFIED;
 use crate::snapshot::Finding;
+use crate::stale::Sidecars;
 
 pub use write::{ChallengeOf, Statuses, Written, number};
 
 /// Condition of a Tenant: something of it could not be done or had to be restored.
 const DEGRADED: &str = "Degraded";
+
+/// Condition of a Tenant: its pods have the sidecars that they would get now. Absent where no webhook gives them any.
+const SIDECARS_CURRENT: &str = "SidecarsCurrent";
 
 /// The most bytes of a condition's message.
 const MAX_MESSAGE: usize = 32_768;
@@ -35,6 +39,8 @@ pub struct Facts {
     pub making: BTreeMap<TenantRef, usize>,
     /// What the checks of domains found, by the life of the object.
     pub findings: BTreeMap<Uid, Finding>,
+    /// The pods without a current sidecar.
+    pub sidecars: Sidecars,
 }
 
 /// What a condition is to say.
@@ -72,10 +78,38 @@ pub fn tenant(
         message: degraded,
     };
     let says = [ready(at, fares, facts, old), degraded];
+    let says = says.into_iter().chain(sidecars(at, &facts.sidecars, old));
     TenantStatus {
         observed_generation: object.metadata.generation,
         issuer: Some(issuer(&object.spec.domain)),
         conditions: conditions(old, says, object.metadata.generation, now),
+    }
+}
+
+/// `SidecarsCurrent`.
+fn sidecars<'a>(
+    tenant: &TenantRef,
+    known: &Sidecars,
+    old: Option<&'a Vec<Condition>>,
+) -> Option<Say<'a>> {
+    let say = |holds, reason, message| Say {
+        type_: SIDECARS_CURRENT,
+        holds,
+        reason,
+        message,
+    };
+    match known {
+        Sidecars::NotInjected => None,
+        // What was said stays until somebody has looked.
+        Sidecars::Unknown => {
+            let known = find(old?, SIDECARS_CURRENT)?;
+            let holds = known.status == "True";
+            Some(say(holds, known.reason.as_str(), known.message.clone()))
+        }
+        Sidecars::Known(stale) => Some(match stale.get(tenant) {
+            Some(stale) => say(false, "StalePods", stale.message()),
+            None => say(true, "AllCurrent", String::new()),
+        }),
     }
 }
 
@@ -226,9 +260,9 @@ pub fn issuer(domain: &str) -> String {
 }
 
 /// The conditions, each with the moment of its last transition.
-fn conditions<'a, const N: usize>(
+fn conditions<'a>(
     old: Option<&Vec<Condition>>,
-    says: [Say<'a>; N],
+    says: impl IntoIterator<Item = Say<'a>>,
     generation: Option<i64>,
     now: UnixTime,
 ) -> Vec<Condition> {
@@ -264,4 +298,55 @@ fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mintage_core::ObjectRef;
+
+    use super::*;
+    use crate::stale::{Reason as Why, Stale};
+
+    fn said(known: &Sidecars, old: Option<&Vec<Condition>>) -> Option<(bool, String, String)> {
+        let tenant = TenantRef::parse("identity/acme").unwrap();
+        let say = sidecars(&tenant, known, old)?;
+        assert_eq!(say.type_, "SidecarsCurrent");
+        Some((say.holds, say.reason.to_owned(), say.message))
+    }
+
+    #[test]
+    fn pods_without_a_current_sidecar_are_a_condition_where_there_is_a_webhook() {
+        let pod = ObjectRef::parse("shop/app").unwrap();
+        let of = |tenant: &str| {
+            let mut stale = Stale::default();
+            stale.add(Why::Missing, pod.clone());
+            let tenant = TenantRef::parse(tenant).unwrap();
+            Sidecars::Known(Arc::new(BTreeMap::from([(tenant, stale)])))
+        };
+        let current = (true, "AllCurrent".to_owned(), String::new());
+        assert_eq!(said(&of("identity/globex"), None), Some(current.clone()));
+        let (holds, reason, message) = said(&of("identity/acme"), None).unwrap();
+        assert!(
+            !holds && reason == "StalePods" && message.contains("shop/app"),
+            "{message}"
+        );
+        assert_eq!(said(&Sidecars::NotInjected, None), None);
+        assert_eq!(said(&Sidecars::Unknown, None), None);
+        // A new leader says what the last one said until it has looked.
+        let say = Say {
+            type_: SIDECARS_CURRENT,
+            holds,
+            reason: &reason,
+            message: message.clone(),
+        };
+        let old = conditions(None, [say], Some(1), UnixTime(1_795_000_000));
+        assert_eq!(
+            said(&Sidecars::Unknown, Some(&old)),
+            Some((holds, reason.clone(), message))
+        );
+        assert_eq!(said(&Sidecars::NotInjected, Some(&old)), None);
+        assert_eq!(said(&of("identity/globex"), Some(&old)), Some(current));
+    }
 }

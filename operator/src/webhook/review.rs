@@ -127,7 +127,10 @@ impl Request {
                     "mintage: the operator is starting and has not seen the cluster: try again";
                 (refuse_for_now(response, text), Answered::Unready)
             }
-            Decision::Decided(outcome) => admit(response, outcome),
+            Decision::Decided(outcome) => {
+                let pod = self.pod.as_ref().map(|(_, pod)| pod);
+                admit(response, outcome, pod)
+            }
         };
         let outcome = answered.code().to_owned();
         response
@@ -144,7 +147,11 @@ impl Request {
     }
 }
 
-fn admit(mut response: AdmissionResponse, outcome: Outcome) -> (AdmissionResponse, Answered) {
+fn admit(
+    mut response: AdmissionResponse,
+    outcome: Outcome,
+    pod: Option<&Value>,
+) -> (AdmissionResponse, Answered) {
     match outcome {
         Outcome::Injected(injection) => {
             response.warnings = some(injection.warnings);
@@ -152,15 +159,16 @@ fn admit(mut response: AdmissionResponse, outcome: Outcome) -> (AdmissionRespons
             response
                 .audit_annotations
                 .insert("tenant".to_owned(), tenant);
-            let patched = response.with_patch(injection.patch);
-            let patched = patched.expect("a patch of JSON values can be written as JSON");
-            (patched, Answered::Injected)
+            (patched(response, injection.patch), Answered::Injected)
         }
         Outcome::Unchanged { warnings } => {
             response.warnings = some(warnings);
             (response, Answered::Unchanged)
         }
         Outcome::Skipped(skip) => {
+            if let Some(patch) = pod.and_then(|pod| skip.mark(pod)) {
+                response = patched(response, patch);
+            }
             // Who opts out by a label knows.
             let said = Some(skip).filter(|skip| *skip != Skip::OptedOut);
             response.warnings = said.map(|skip| vec![skip.to_string()]);
@@ -180,6 +188,11 @@ fn admit(mut response: AdmissionResponse, outcome: Outcome) -> (AdmissionRespons
             }
         }
     }
+}
+
+fn patched(response: AdmissionResponse, patch: json_patch::Patch) -> AdmissionResponse {
+    let patched = response.with_patch(patch);
+    patched.expect("a patch of JSON values can be written as JSON")
 }
 
 fn some(warnings: Vec<String>) -> Option<Vec<String>> {

@@ -111,6 +111,7 @@ fn tenant(at: &str, domain: &str) -> Tenant {
         rotate_request: None,
         rotation_period: 30 * 86_400,
         uid: name(&format!("uid-{domain}")),
+        unreadable: Vec::new(),
     }
 }
 

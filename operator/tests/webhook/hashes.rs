@@ -1,6 +1,6 @@
 //! The name for what was injected: a controller tells by it which pods have an old sidecar.
 
-use mintage_operator::inject::{HASH, Settings, current_hash, inject};
+use mintage_operator::inject::{HASH, Settings, current, inject};
 use mintage_operator::snapshot::Snapshot;
 use serde_json::{Value, json};
 
@@ -15,7 +15,8 @@ fn hash_of(
     let pod = pod(json!({ "metadata": { "annotations": annotations } }));
     let written = injected(inject(snapshot, &name(namespace), &pod, settings)).pod;
     let metadata = serde_json::from_value(written["metadata"].clone()).unwrap();
-    let hash = current_hash(snapshot, &name(namespace), &metadata, settings).unwrap();
+    let current = current(snapshot, &name(namespace), &metadata, settings).unwrap();
+    let hash = current.hash;
     assert_eq!(
         written["metadata"]["annotations"][HASH],
         json!(hash),
@@ -72,8 +73,8 @@ fn a_pod_that_would_not_be_admitted_any_more_has_none() {
     let mut snapshot = snapshot();
     let metadata = serde_json::from_value(json!({})).unwrap();
     let settings = Settings::default();
-    current_hash(&snapshot, &name("shop"), &metadata, &settings).unwrap();
+    current(&snapshot, &name("shop"), &metadata, &settings).unwrap();
     world(&mut snapshot).tenants.clear();
-    let refusal = current_hash(&snapshot, &name("shop"), &metadata, &settings).unwrap_err();
+    let refusal = current(&snapshot, &name("shop"), &metadata, &settings).unwrap_err();
     assert_eq!(refusal.code(), "tenant-none");
 }

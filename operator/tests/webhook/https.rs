@@ -207,6 +207,14 @@ async fn who_goes_without_a_sidecar_is_warned() {
         warning.contains("hostNetwork") && warning.len() <= 256,
         "{warning}"
     );
+    // And it is marked, so that nobody misses its sidecar.
+    assert_eq!(response["patchType"], "JSONPatch");
+    let patch = response["patch"].as_str().unwrap();
+    let patch = base64::engine::general_purpose::STANDARD
+        .decode(patch)
+        .unwrap();
+    let patch = String::from_utf8(patch).unwrap();
+    assert!(patch.contains("injection-skipped"), "{patch}");
     let out = pod(json!({ "metadata": { "labels": { "mintage.dev/inject": "false" } } }));
     let response = hook.ask(review(&out, json!({}))).await;
     assert!(

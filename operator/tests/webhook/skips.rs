@@ -1,6 +1,6 @@
 //! Pods that go without a sidecar.
 
-use mintage_operator::inject::{Outcome, Settings, Skip, inject, is_opted_in};
+use mintage_operator::inject::{Outcome, SKIPPED, Settings, Skip, inject, is_opted_in, is_skipped};
 use serde_json::{Value, json};
 
 use crate::cluster::{injected, name, of_shop, pod, snapshot};
@@ -74,4 +74,66 @@ fn labels_decide_as_the_injection_does() {
             expected
         );
     }
+}
+
+#[test]
+fn who_goes_without_says_so_and_is_known_by_it() {
+    let metadata = |pod: &Value, part: &str| {
+        let part = pod["metadata"].get(part).cloned().unwrap_or(json!({}));
+        serde_json::from_value(part).unwrap()
+    };
+    for (changes, says) in [
+        (
+            json!({ "spec": { "hostNetwork": true } }),
+            Some("host-namespace"),
+        ),
+        (
+            json!({ "spec": { "hostPID": true }, "metadata": { "annotations": { "a": "b" } } }),
+            Some("host-namespace"),
+        ),
+        (
+            json!({ "spec": { "os": { "name": "windows" } } }),
+            Some("windows"),
+        ),
+        // Their metadata tell already, or they ask for nothing.
+        (
+            json!({ "metadata": { "annotations": { "kubernetes.io/config.mirror": "x" } } }),
+            None,
+        ),
+        (
+            json!({ "metadata": { "labels": { "mintage.dev/inject": "false" } } }),
+            None,
+        ),
+    ] {
+        let mut pod = pod(changes.clone());
+        let skip = skipped(of_shop(changes));
+        let patch = skip.mark(&pod);
+        assert_eq!(patch.is_some(), says.is_some(), "{skip:?}");
+        if let Some(patch) = patch {
+            let before = pod.clone();
+            json_patch::patch(&mut pod, &patch).unwrap();
+            assert_eq!(pod["metadata"]["annotations"][SKIPPED], json!(says));
+            assert_eq!(skip.mark(&pod), None, "once is enough");
+            assert_eq!(pod["spec"], before["spec"]);
+        }
+        let (labels, annotations) = (metadata(&pod, "labels"), metadata(&pod, "annotations"));
+        assert_eq!(
+            is_skipped(&labels, &annotations),
+            skip != Skip::OptedOut,
+            "{skip:?}"
+        );
+    }
+    // Nobody who asks for a sidecar by its own label goes without one on purpose.
+    let labels = serde_json::from_value(json!({ "mintage.dev/inject": "true" })).unwrap();
+    let annotations = serde_json::from_value(json!({ SKIPPED: "windows" })).unwrap();
+    assert!(!is_skipped(&labels, &annotations));
+}
+
+#[test]
+fn a_copy_that_gets_a_sidecar_says_no_longer_that_it_has_none() {
+    let copy = json!({ "metadata": { "annotations": { SKIPPED: "host-namespace", "a": "b" } } });
+    let pod = injected(of_shop(copy)).pod;
+    let annotations = &pod["metadata"]["annotations"];
+    assert!(annotations.get(SKIPPED).is_none(), "{annotations}");
+    assert_eq!(annotations["a"], "b");
 }

@@ -1,10 +1,10 @@
-//! What can be counted and measured, in `OpenMetrics`. `docs/metrics.md` lists it for those who read it.
+//! What can be counted and measured, in `OpenMetrics`. `docs/observability.md` lists it for those who read it.
 
 mod labels;
 pub mod process;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use mintage_core::keyring::State;
@@ -14,10 +14,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::logging;
 use crate::server::Connections;
 use crate::state::Loaded;
 
@@ -25,6 +23,7 @@ pub use labels::IssuedLabels;
 use labels::{
     AlgLabels, CheckLabels, KeyLabels, ReloadLabels, RequestLabels, RouteLabels, TokenLabels,
 };
+use process::Process;
 
 type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -36,12 +35,10 @@ pub struct Metrics {
     bundle_version: Gauge<f64, AtomicU64>,
     connections: Gauge<i64, AtomicI64>,
     keys: Family<KeyLabels, Gauge<i64, AtomicI64>>,
-    log_lines_dropped: Counter,
-    open_fds: Gauge<i64, AtomicI64>,
+    process: Process,
     reloads: Family<ReloadLabels, Counter>,
     request_durations: Durations<RouteLabels>,
     requests: Family<RequestLabels, Counter>,
-    resident_memory: Gauge<i64, AtomicI64>,
     signing: Durations<AlgLabels>,
     token_checks: Family<CheckLabels, Counter>,
     token_requests: Family<TokenLabels, Counter>,
@@ -62,12 +59,10 @@ impl Default for Metrics {
             bundle_version: Gauge::default(),
             connections: Gauge::default(),
             keys: Family::default(),
-            log_lines_dropped: Counter::default(),
-            open_fds: Gauge::default(),
+            process: Process::default(),
             reloads: Family::default(),
             request_durations: Family::new_with_constructor(durations),
             requests: Family::default(),
-            resident_memory: Gauge::default(),
             signing: Family::new_with_constructor(durations),
             token_checks: Family::default(),
             token_requests: Family::default(),
@@ -80,9 +75,9 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
+        self.process
+            .register(&mut self.registry, env!("CARGO_PKG_VERSION"));
         let of = self.registry.sub_registry_with_prefix("mintage");
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        of.register("build", "The program", version);
         of.register_with_unit(
             "bundle_age",
             "How long ago the bundle was confirmed",
@@ -105,11 +100,6 @@ impl Metrics {
             "keys",
             "Public keys in the bundle, by owner and state",
             self.keys.clone(),
-        );
-        of.register(
-            "log_lines_dropped",
-            "Log lines that nobody read in time",
-            self.log_lines_dropped.clone(),
         );
         of.register("reloads", "Sets of files, by outcome", self.reloads.clone());
         of.register_with_unit(
@@ -143,14 +133,6 @@ impl Metrics {
             "tokens_issued",
             "Tokens that were handed out, by algorithm, dialect and source",
             self.tokens_issued.clone(),
-        );
-        let process = self.registry.sub_registry_with_prefix("process");
-        process.register("open_fds", "Open file descriptors", self.open_fds.clone());
-        process.register_with_unit(
-            "resident_memory",
-            "Resident memory",
-            Unit::Bytes,
-            self.resident_memory.clone(),
         );
     }
 
@@ -205,14 +187,7 @@ impl Metrics {
         if let Some(loaded) = loaded {
             self.observe(now, loaded);
         }
-        let dropped = logging::dropped();
-        self.log_lines_dropped
-            .inner()
-            .store(dropped, Ordering::Relaxed);
-        if let Some(process) = process::Usage::now() {
-            self.open_fds.set(process.open_fds);
-            self.resident_memory.set(process.resident_bytes);
-        }
+        self.process.measure();
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)

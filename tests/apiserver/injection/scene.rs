@@ -333,6 +333,7 @@ fn snapshot(shop: &Namespace) -> Result<Snapshot> {
         rotate_request: None,
         rotation_period: 86_400,
         uid: "uid-acme".parse()?,
+        unreadable: Vec::new(),
     };
     let namespaces = BTreeMap::from([(shop.name.parse::<Name>()?, info)]);
     let world = World {

@@ -16,6 +16,7 @@ mod permissions;
 mod quickstart;
 mod scene;
 mod slow;
+mod stale;
 mod start;
 mod tenants;
 mod traffic;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::Api;
@@ -11,7 +10,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope, UNINSTALL};
 use mintage_crds::{CustomDomain, Tenant};
 use mintage_tests::cluster::{Event, Mark, free_port, within};
-use mintage_tests::operator::{self, ACCOUNT, NAMESPACE, Options};
+use mintage_tests::operator::{self, ACCOUNT, NAMESPACE};
 use mintage_tests::permissions::WEBHOOK;
 use mintage_tests::quickstart;
 use serde_json::{Value, json};
@@ -81,48 +80,6 @@ fn compare(events: &[Event], account: &str, table: &'static [Permission]) -> Res
     Ok(())
 }
 
-/// The webhook's configuration as the chart has it, but for no namespace: nothing here is about pods.
-async fn webhook(scene: &Scene, port: u16) -> Result<()> {
-    let configuration: MutatingWebhookConfiguration = serde_json::from_value(json!({
-        "metadata": {"name": WEBHOOK},
-        "webhooks": [{
-            "name": "inject.mintage.dev",
-            "admissionReviewVersions": ["v1"],
-            "clientConfig": {"url": format!("https://127.0.0.1:{port}/inject")},
-            "namespaceSelector": {"matchLabels": {"tests.mintage.dev/none": "none"}},
-            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-            "sideEffects": "None",
-        }],
-    }))?;
-    let api: Api<MutatingWebhookConfiguration> = Api::all(scene.client.clone());
-    api.create(&PostParams::default(), &configuration).await?;
-    Ok(())
-}
-
-/// Waits until the webhook's configuration has an authority to trust.
-async fn trusted(scene: &Scene) -> Result<()> {
-    let api: Api<MutatingWebhookConfiguration> = Api::all(scene.client.clone());
-    within(PATIENCE, "the caBundle is written", async || {
-        let found = serde_json::to_value(api.get(WEBHOOK).await?)?;
-        let bundle = &found["webhooks"][0]["clientConfig"]["caBundle"];
-        ensure!(bundle.is_string(), "{bundle}");
-        Ok(())
-    })
-    .await
-}
-
-async fn event_of(scene: &Scene, namespace: &str, reason: &str) -> Result<()> {
-    within(PATIENCE, &format!("an Event says {reason}"), async || {
-        let arguments = ["get", "events", "-n", namespace, "-o", "json"];
-        let said = scene.plane.kubectl(&arguments).await?;
-        let events: Value = serde_json::from_str(said.succeeded()?)?;
-        let mut events = events["items"].as_array().context("no list")?.iter();
-        ensure!(events.any(|event| event["reason"] == reason), "{events:?}");
-        Ok(())
-    })
-    .await
-}
-
 /// A tenant whose keys come and go quickly, with all that can happen to it.
 async fn a_busy_tenant(scene: &Scene) -> Result<()> {
     let keys = "mintage-keys.identity.quick";
@@ -155,7 +112,7 @@ async fn a_busy_tenant(scene: &Scene) -> Result<()> {
     });
     pods.create(&PostParams::default(), &serde_json::from_value(pod)?)
         .await?;
-    event_of(scene, "fleeting", "StalePod").await?;
+    scene.event("fleeting", "StalePod").await?;
 
     let secrets: Api<Secret> = Api::namespaced(scene.client.clone(), "fleeting");
     let secret = within(PATIENCE, "there are keys", async || {
@@ -168,13 +125,13 @@ async fn a_busy_tenant(scene: &Scene) -> Result<()> {
     scene
         .annotate("identity/quick", json!({"mintage.dev/rotate-now": "1"}))
         .await?;
-    event_of(scene, "identity", "KeyPublished").await?;
+    scene.event("identity", "KeyPublished").await?;
     scene
         .annotate("identity/quick", json!({"mintage.dev/revoke-key": kid}))
         .await?;
-    event_of(scene, "identity", "KeyRevoked").await?;
+    scene.event("identity", "KeyRevoked").await?;
     secrets.delete(keys, &DeleteParams::default()).await?;
-    event_of(scene, "identity", "Restored").await?;
+    scene.event("identity", "Restored").await?;
 
     // Opted out, and nobody asks for a sidecar any more.
     pods.delete("app", &DeleteParams::default().grace_period(0))
@@ -212,23 +169,19 @@ async fn the_audit_log_is_the_table_both_ways() -> Result<()> {
         return Ok(());
     };
     let port = free_port()?;
-    webhook(&scene, port).await?;
-    let listen = format!("127.0.0.1:{port}");
-    let options = Options::with(&[
+    // For no namespace: nothing here is about pods.
+    let nowhere = json!({"matchLabels": {"tests.mintage.dev/none": "none"}});
+    let mut options = scene.webhook(port, nowhere).await?;
+    let more = [
         "--allow-unverified-domains",
         "--namespace-linger",
         "1s",
         "--resync-seconds",
         "2",
-        "--webhook-listen",
-        &listen,
-        "--webhook-host",
-        "127.0.0.1",
-        "--webhook-configuration",
-        WEBHOOK,
-    ]);
+    ];
+    options.arguments.extend(more.map(str::to_owned));
     let mut operator = scene.operator(&options).await?;
-    trusted(&scene).await?;
+    scene.webhook_trusted().await?;
     scene.apply(&quickstart()).await?;
     scene.tenant_ready("identity/acme").await?;
     scene.audience_ready("orders/orders").await?;

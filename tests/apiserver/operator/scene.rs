@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
@@ -12,6 +13,7 @@ use mintage_crds::status::{READY, find};
 use mintage_crds::{ApiAudience, CustomDomain, Tenant};
 use mintage_tests::cluster::{self, ControlPlane, within};
 use mintage_tests::operator::{self, Operator};
+use mintage_tests::permissions::WEBHOOK;
 use serde_json::{Value, json};
 
 /// A control plane of its own, and the kubeconfig of the operator's `ServiceAccount`.
@@ -35,6 +37,18 @@ impl Scene {
             client,
             kubeconfig,
         }))
+    }
+
+    /// The same with the Tenant `identity/acme`, which admits every namespace, and the namespace `shop`, which opted in.
+    pub async fn with_shop(test: &str) -> Result<Option<Self>> {
+        let Some(scene) = Self::start(test).await? else {
+            return Ok(None);
+        };
+        scene.namespace("identity", &json!({})).await?;
+        scene.opted_in("shop").await?;
+        let tenant = json!({"domain": "acme.test", "allowedNamespaces": {"from": "All"}});
+        scene.tenant("identity/acme", tenant).await?;
+        Ok(Some(scene))
     }
 
     /// Starts an operator and waits until it is ready.
@@ -112,6 +126,84 @@ impl Scene {
         api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;
         Ok(())
+    }
+
+    /// Makes the webhook's configuration as the chart has it, for the namespaces that a selector selects; how an operator
+    /// is started that serves it on a port.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the selector stands as a literal where it is used"
+    )]
+    pub async fn webhook(&self, port: u16, namespaces: Value) -> Result<operator::Options> {
+        let configuration: MutatingWebhookConfiguration = serde_json::from_value(json!({
+            "metadata": {"name": WEBHOOK},
+            "webhooks": [{
+                "name": "inject.mintage.dev",
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": {"url": format!("https://127.0.0.1:{port}/inject")},
+                "namespaceSelector": namespaces,
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+                "sideEffects": "None",
+            }],
+        }))?;
+        let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
+        api.create(&PostParams::default(), &configuration).await?;
+        Ok(operator::Options::with(&[
+            "--webhook-listen",
+            &format!("127.0.0.1:{port}"),
+            "--webhook-host",
+            "127.0.0.1",
+            "--webhook-configuration",
+            WEBHOOK,
+        ]))
+    }
+
+    /// Waits until the webhook's configuration has an authority to trust.
+    pub async fn webhook_trusted(&self) -> Result<()> {
+        let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
+        within(PATIENCE, "the caBundle is written", async || {
+            let found = serde_json::to_value(api.get(WEBHOOK).await?)?;
+            let bundle = &found["webhooks"][0]["clientConfig"]["caBundle"];
+            ensure!(bundle.is_string(), "{bundle}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until a Tenant has a condition with a status and a reason; its message.
+    pub async fn tenant_says(
+        &self,
+        at: &str,
+        type_: &str,
+        status: &str,
+        reason: &str,
+    ) -> Result<String> {
+        let (namespace, name) = at.split_once('/').context("write <namespace>/<name>")?;
+        let api: Api<Tenant> = Api::namespaced(self.client.clone(), namespace);
+        let what = format!("Tenant {at} says {type_}={status} {reason}");
+        within(PATIENCE, &what, async || {
+            let found = api.get(name).await?.status.context("it has no status")?;
+            let condition = find(&found.conditions, type_).context("it has no such condition")?;
+            ensure!(
+                condition.status == status && condition.reason == reason,
+                "{condition:?}"
+            );
+            Ok(condition.message.clone())
+        })
+        .await
+    }
+
+    /// Waits for an Event in a namespace.
+    pub async fn event(&self, namespace: &str, reason: &str) -> Result<()> {
+        within(PATIENCE, &format!("an Event says {reason}"), async || {
+            let arguments = ["get", "events", "-n", namespace, "-o", "json"];
+            let said = self.plane.kubectl(&arguments).await?;
+            let events: Value = serde_json::from_str(said.succeeded()?)?;
+            let mut events = events["items"].as_array().context("no list")?.iter();
+            ensure!(events.any(|event| event["reason"] == reason), "{events:?}");
+            Ok(())
+        })
+        .await
     }
 
     /// A Secret, if it is there.

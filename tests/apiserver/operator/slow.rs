@@ -16,18 +16,7 @@ use super::jail;
 use super::scene::{PATIENCE, Scene};
 
 async fn scene(name: &str) -> Result<Option<Scene>> {
-    let Some(scene) = Scene::start(&format!("operator::slow::{name}")).await? else {
-        return Ok(None);
-    };
-    scene.namespace("identity", &json!({})).await?;
-    scene.opted_in("shop").await?;
-    scene
-        .tenant(
-            "identity/acme",
-            json!({"domain": "acme.test", "allowedNamespaces": {"from": "All"}}),
-        )
-        .await?;
-    Ok(Some(scene))
+    Scene::with_shop(&format!("operator::slow::{name}")).await
 }
 
 fn api(number: u32, scopes: &[&str]) -> Value {

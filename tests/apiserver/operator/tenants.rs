@@ -1,6 +1,6 @@
 //! The life of Tenants, and of namespaces under them.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -195,4 +195,86 @@ async fn narrowing_the_allowed_namespaces_takes_keys_and_apis_back() -> Result<(
         },
     )
     .await
+}
+
+#[tokio::test]
+async fn an_annotation_that_cannot_be_read_is_said_and_the_tenant_is_served() -> Result<()> {
+    let name = "an_annotation_that_cannot_be_read_is_said_and_the_tenant_is_served";
+    let Some(scene) = scene(name).await? else {
+        return Ok(());
+    };
+    scene.opted_in("shop").await?;
+    scene.opted_in("orders").await?;
+    let _operator = scene.operator(&Options::default()).await?;
+    scene.tenant_ready("identity/acme").await?;
+    scene
+        .annotate(
+            "identity/acme",
+            json!({"mintage.dev/revoke-key": "the key of shop"}),
+        )
+        .await?;
+    scene.audience("orders/orders", orders()).await?;
+    scene.audience_ready("orders/orders").await?;
+    within(PATIENCE, "its status says what is wrong", async || {
+        let message = scene
+            .tenant_says("identity/acme", "Ready", "True", "Served")
+            .await?;
+        for text in ["mintage.dev/revoke-key", "the key of shop", "kid"] {
+            ensure!(message.contains(text), "{message}");
+        }
+        Ok(())
+    })
+    .await?;
+    scene.event("identity", "AnnotationUnreadable").await?;
+
+    // Mended, it says so no more.
+    scene
+        .annotate(
+            "identity/acme",
+            json!({"mintage.dev/revoke-key": "none-of-ours"}),
+        )
+        .await?;
+    within(PATIENCE, "its status says nothing of it", async || {
+        let message = scene
+            .tenant_says("identity/acme", "Ready", "True", "Served")
+            .await?;
+        ensure!(message == "Served", "{message}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_api_says_which_namespaces_have_no_keys() -> Result<()> {
+    let Some(scene) = scene("an_api_says_which_namespaces_have_no_keys").await? else {
+        return Ok(());
+    };
+    scene.opted_in("orders").await?;
+    scene.namespace("shop", &json!({})).await?;
+    let _operator = scene.operator(&Options::default()).await?;
+    scene.audience("orders/orders", orders()).await?;
+    let audiences: Api<ApiAudience> = Api::namespaced(scene.client.clone(), "orders");
+    let says = async |expected: &dyn Fn(&str) -> bool| {
+        within(PATIENCE, "Ready says what it is to say", async || {
+            let status = audiences
+                .get("orders")
+                .await?
+                .status
+                .context("it has no status")?;
+            let ready = mintage_crds::status::ready(&status.conditions).context("no Ready")?;
+            ensure!(
+                ready.status == "True" && expected(&ready.message),
+                "{ready:?}"
+            );
+            Ok(())
+        })
+        .await
+    };
+    says(&|message| message.contains("namespace shop get no tokens")).await?;
+    let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+    let label = json!({"metadata": {"labels": {"mintage.dev/injection": "enabled"}}});
+    namespaces
+        .patch("shop", &PatchParams::default(), &Patch::Merge(&label))
+        .await?;
+    says(&|message| message == "Served").await
 }

@@ -65,24 +65,47 @@ pub async fn shared(test: &str) -> Result<Option<&'static Cluster>> {
 /// The control plane of ours that the tests of this binary share: nobody may stop or pause it, and other tests write to
 /// its audit log as well. Without the programs the test is skipped: return.
 pub async fn local(test: &str) -> Result<Option<&'static ControlPlane>> {
-    static LOCAL: OnceCell<Start> = OnceCell::const_new();
-    let start = async || match ControlPlane::start(Options::default()).await {
-        Ok(Ok(plane)) => Start::Done(Box::new(plane)),
-        Ok(Err(reason)) => Start::Skipped(reason),
-        Err(error) => Start::Failed(format!("{error:#}")),
-    };
-    match LOCAL.get_or_init(start).await {
-        Start::Done(plane) => Ok(Some(plane)),
-        Start::Skipped(reason) => skip::skip(test, reason).map(|()| None),
-        Start::Failed(error) => bail!("{error}"),
-    }
+    static LOCAL: Once = Once::new();
+    LOCAL
+        .get(test, async || ControlPlane::start(Options::default()).await)
+        .await
 }
+
+/// A control plane that tests share: the first of them starts it.
+#[derive(Default)]
+pub struct Once(OnceCell<Start>);
 
 /// What came of the one start; one that failed is not tried again by each test.
 enum Start {
     Done(Box<ControlPlane>),
     Failed(String),
     Skipped(String),
+}
+
+impl Once {
+    /// Not started yet.
+    pub const fn new() -> Self {
+        Self(OnceCell::const_new())
+    }
+
+    /// The control plane, which `start` starts if no test has done so before. Without the programs the test is skipped:
+    /// return.
+    pub async fn get(
+        &'static self,
+        test: &str,
+        start: impl AsyncFnOnce() -> Result<Result<ControlPlane, String>>,
+    ) -> Result<Option<&'static ControlPlane>> {
+        let start = async || match start().await {
+            Ok(Ok(plane)) => Start::Done(Box::new(plane)),
+            Ok(Err(reason)) => Start::Skipped(reason),
+            Err(error) => Start::Failed(format!("{error:#}")),
+        };
+        match self.0.get_or_init(start).await {
+            Start::Done(plane) => Ok(Some(plane)),
+            Start::Skipped(reason) => skip::skip(test, reason).map(|()| None),
+            Start::Failed(error) => bail!("{error}"),
+        }
+    }
 }
 
 /// A control plane of the test's own. Without the programs the test is skipped: return.

@@ -258,6 +258,7 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
         rotate_request: None,
         rotation_period: 2_592_000,
         uid: Uid::parse("tenant")?,
+        unreadable: Vec::new(),
     };
     let namespace = NamespaceInfo {
         labels: BTreeMap::new(),

@@ -1,17 +1,25 @@
 //! Pods that ask for a sidecar and have none, or another than they would get now: made while no operator answered, before
-//! their namespace opted in, or under an older operator. Nobody is restarted; it is said, so that somebody does it.
+//! their namespace opted in, or under an older operator. Nobody is restarted; it is said, so that somebody does it:
+//!
+//! - to whatever made the pod, by an Event, at most once an hour;
+//! - to the admin of the tenant, by a condition that changes every half a minute at most;
+//! - to whoever watches the metrics.
+
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use mintage_core::{Namespace, TenantRef};
+use mintage_core::{Namespace, ObjectRef, TenantRef};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::events::{Events, Severity};
 use crate::metrics::Metrics;
+use said::Said;
+pub use said::{Sidecars, Stale};
 
 /// Who made a pod hears of it so often at most.
 const REMIND: Duration = Duration::from_hours(1);
@@ -60,11 +68,11 @@ pub struct Owner {
 /// A pod, as far as it matters here.
 #[derive(Clone, Debug)]
 pub struct Pod {
-    /// Its namespace.
-    pub namespace: Namespace,
+    /// Its place.
+    pub at: ObjectRef,
     /// What made it.
     pub owner: Owner,
-    /// Its tenant, if it can be told.
+    /// The tenant that it would have now; if it would not be admitted, the one that it has, if that can be believed.
     pub tenant: Option<TenantRef>,
     /// The hash of the sidecar that it has.
     pub has: Option<String>,
@@ -77,8 +85,8 @@ pub struct Pod {
 pub struct Survey {
     /// How many pods are stale, and why.
     pub by_reason: BTreeMap<Reason, usize>,
-    /// How many pods of each tenant.
-    pub by_tenant: BTreeMap<TenantRef, usize>,
+    /// Which pods of each tenant.
+    pub by_tenant: BTreeMap<TenantRef, Stale>,
     /// What each owner is to hear.
     pub owners: BTreeMap<(Namespace, Owner), Told>,
 }
@@ -110,11 +118,12 @@ pub fn survey(pods: impl IntoIterator<Item = Pod>) -> Survey {
         };
         *found.by_reason.entry(reason).or_default() += 1;
         if let Some(tenant) = pod.tenant {
-            *found.by_tenant.entry(tenant).or_default() += 1;
+            let of_tenant = found.by_tenant.entry(tenant).or_default();
+            of_tenant.add(reason, pod.at.clone());
         }
         found
             .owners
-            .entry((pod.namespace, pod.owner))
+            .entry((pod.at.namespace, pod.owner))
             .and_modify(|told| told.pods += 1)
             .or_insert(Told {
                 pods: 1,
@@ -166,42 +175,48 @@ impl Reminders {
         due
     }
 
+    /// Tells the owners that are to hear of it now.
+    fn tell(&mut self, survey: &Survey, events: &Events, now: Instant) {
+        self.forget_old(now);
+        for ((namespace, owner), told) in &survey.owners {
+            if self.due(namespace, owner, told.reason, now) {
+                let about = reference(namespace, owner);
+                let message = told.message(owner);
+                events.publish(about, Topic::StalePod, Severity::Warning, &message);
+            }
+        }
+    }
+
     fn forget_old(&mut self, now: Instant) {
         self.0.retain(|_, last| now.duration_since(*last) < REMIND);
     }
 }
 
 /// Reports stale pods for as long as it is polled: after each change that `pods` shows, and hourly. `look` gives the pods
-/// that are to have a sidecar.
+/// that are to have a sidecar, once they are known; `sidecars` is told what the tenants' statuses are to say.
 pub async fn keep<T: Send + Sync>(
     mut pods: watch::Receiver<T>,
-    look: impl Fn(&T) -> Vec<Pod> + Send,
-    found: watch::Sender<Arc<Survey>>,
+    look: impl Fn(&T) -> Option<Vec<Pod>> + Send,
+    sidecars: watch::Sender<Sidecars>,
     events: Events,
     metrics: Arc<Metrics>,
 ) {
     let mut reminders = Reminders::default();
+    let mut said = Said::default();
     loop {
         let survey = {
             let pods = pods.borrow_and_update();
-            survey(look(&pods))
+            look(&pods).map(survey)
         };
-        metrics.set_stale(&survey.by_reason);
         let now = Instant::now();
-        reminders.forget_old(now);
-        for ((namespace, owner), told) in &survey.owners {
-            if reminders.due(namespace, owner, told.reason, now) {
-                let about = reference(namespace, owner);
-                let message = told.message(owner);
-                events.publish(about, Topic::StalePod, Severity::Warning, &message);
-            }
+        let mut again = now + REMIND;
+        if let Some(survey) = survey {
+            metrics.set_stale(&survey.by_reason);
+            reminders.tell(&survey, &events, now);
+            let due = said.hear(&survey.by_tenant, now);
+            again = due.map_or(again, |due| due.min(again));
+            sidecars.send_if_modified(|known| known.become_known(&said));
         }
-        let survey = Arc::new(survey);
-        found.send_if_modified(|last| {
-            let is_news = *last != survey;
-            *last = survey;
-            is_news
-        });
         sleep(SETTLE).await;
         tokio::select! {
             changed = pods.changed() => {
@@ -209,7 +224,7 @@ pub async fn keep<T: Send + Sync>(
                     return std::future::pending().await;
                 }
             }
-            () = sleep(REMIND) => {}
+            () = sleep_until(again) => {}
         }
     }
 }
@@ -244,7 +259,7 @@ mod tests {
 
     fn pod(owner: &str, has: Option<&str>, wants: Result<&str, &str>) -> Pod {
         Pod {
-            namespace: Namespace::parse("shop").unwrap(),
+            at: ObjectRef::parse(&format!("shop/{owner}-0")).unwrap(),
             owner: Owner {
                 api_version: "apps/v1".to_owned(),
                 kind: "ReplicaSet".to_owned(),
@@ -274,7 +289,10 @@ mod tests {
         ];
         assert_eq!(found.by_reason, BTreeMap::from(counts));
         let tenant = TenantRef::parse("identity/acme").unwrap();
-        assert_eq!(found.by_tenant, BTreeMap::from([(tenant, 5)]));
+        assert_eq!(
+            found.by_tenant[&tenant].message(),
+            "5 pods have no current sidecar (2 missing, 2 outdated, 1 refused): shop/gone-0, shop/late-0, shop/lost-0 and more. Start them anew (kubectl rollout restart), or label those that are to have none mintage.dev/inject: \"false\""
+        );
         let told: Vec<_> = found
             .owners
             .iter()
@@ -330,13 +348,11 @@ mod tests {
     fn an_owner_is_told_once_an_hour() {
         let mut reminders = Reminders::default();
         let begun = Instant::now();
-        let Pod {
-            namespace, owner, ..
-        } = pod("old", None, Ok("a"));
+        let Pod { at, owner, .. } = pod("old", None, Ok("a"));
         let mut due = |reason, after: u64| {
             let now = begun + Duration::from_secs(after);
             reminders.forget_old(now);
-            reminders.due(&namespace, &owner, reason, now)
+            reminders.due(&at.namespace, &owner, reason, now)
         };
         assert!(due(Reason::Missing, 0));
         assert!(!due(Reason::Missing, 3599));
