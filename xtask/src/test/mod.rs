@@ -17,6 +17,7 @@ use crate::{process, workspace};
 mod clients;
 mod cluster;
 mod edge;
+mod library;
 mod libtest;
 mod packages;
 mod skips;
