@@ -24,7 +24,7 @@ mod definitions;
 mod folder;
 mod namespace;
 mod ports;
-mod process;
+pub(crate) mod process;
 mod programs;
 mod tools;
 mod users;

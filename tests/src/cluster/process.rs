@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Becomes the program, after starting what ends the whole group when the pipe to this process closes.
-const LEASH: &str = "exec 3<&0; { read -r _ <&3; kill -s KILL 0; } & exec \"$@\" </dev/null 3<&-";
+pub const LEASH: &str = "exec 3<&0; { read -r _ <&3; kill -s KILL 0; } & exec \"$@\" </dev/null 3<&-";
 
 /// A program and its arguments, which can be started again and again.
 pub struct Server {
