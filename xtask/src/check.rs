@@ -20,7 +20,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     // `--all-targets` leaves out the targets that `cargo test` does not run by itself.
     let mut drivers = vec!["-p", "mintage-tests"];
     drivers.extend(
-        ["apiserver", "charts", "compat", "edge"]
+        ["apiserver", "charts", "compat", "edge", "pods"]
             .iter()
             .flat_map(|target| ["--test", target]),
     );
