@@ -1,4 +1,5 @@
-//! What the tests across crates share: `mintage dev` as a process, client libraries as processes, and a Kubernetes API.
+//! What the tests across crates share: `mintage dev` as a process, client libraries as processes, a Kubernetes API,
+//! and a node to go with it.
 
 pub mod client;
 pub mod cluster;
@@ -7,6 +8,7 @@ pub mod dice;
 pub mod disk;
 pub mod feed;
 pub mod mintage;
+pub mod node;
 pub mod operator;
 pub mod permissions;
 pub mod pod;

@@ -11,8 +11,9 @@ use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use mintage_crds::permissions::{OPERATOR, Permission};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
+use crate::cluster::process::LEASH;
 use crate::cluster::{Cluster, within};
 use crate::dev::{binary, http};
 use crate::mintage::Run;
@@ -42,11 +43,12 @@ impl Options {
     }
 }
 
-/// A running operator; it ends with this value.
+/// A running operator; it ends with this value, and with this process, however that ends.
 pub struct Operator {
     child: Child,
     admin: String,
     log: PathBuf,
+    _leash: ChildStdin,
 }
 
 impl Operator {
@@ -58,7 +60,9 @@ impl Operator {
         let file = std::fs::File::create(&log)?;
         let port = crate::cluster::free_port()?;
         let admin = format!("127.0.0.1:{port}");
-        let child = Command::new(binary("mintage-operator")?)
+        let mut child = Command::new("sh")
+            .args(["-c", LEASH, "sh"])
+            .arg(binary("mintage-operator")?)
             .args(["--namespace", NAMESPACE, "--admin-listen", &admin])
             .args(["--identity", &format!("operator-{number}")])
             .args(&options.arguments)
@@ -66,12 +70,19 @@ impl Operator {
             .env_remove("KUBERNETES_SERVICE_HOST")
             .env("NO_PROXY", "*")
             .envs(options.environment.iter().cloned())
-            .stdin(Stdio::null())
+            .process_group(0)
+            .stdin(Stdio::piped())
             .stdout(file.try_clone()?)
             .stderr(file)
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self { child, admin, log })
+        let leash = child.stdin.take().context("no standard input")?;
+        Ok(Self {
+            child,
+            admin,
+            log,
+            _leash: leash,
+        })
     }
 
     /// The number of its process, while that runs.

@@ -20,7 +20,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     // `--all-targets` leaves out the targets that `cargo test` does not run by itself.
     let mut drivers = vec!["-p", "mintage-tests"];
     drivers.extend(
-        ["apiserver", "charts", "compat", "edge", "upgrade"]
+        ["apiserver", "charts", "compat", "edge", "pods", "upgrade"]
             .iter()
             .flat_map(|target| ["--test", target]),
     );

@@ -48,6 +48,8 @@ pub struct Options {
     pub controllers: bool,
     /// Whether the definitions of `crds/generated` are there.
     pub definitions: bool,
+    /// Whether nodes may join, each with what the pods on it need.
+    pub nodes: bool,
 }
 
 impl Default for Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             api_server: Vec::new(),
             controllers: true,
             definitions: true,
+            nodes: false,
         }
     }
 }
@@ -238,7 +241,6 @@ impl ControlPlane {
             ("tls-cert-file", &certificate),
             ("tls-private-key-file", &key),
             ("client-ca-file", &authority_file),
-            ("authorization-mode", "RBAC"),
             ("allow-privileged", "true"),
             ("service-cluster-ip-range", "10.0.0.0/24"),
             ("service-account-issuer", issuer),
@@ -251,6 +253,15 @@ impl ControlPlane {
         if programs.controllers.is_none() {
             // Nobody makes the accounts that it wants.
             api_server_arguments.push("--disable-admission-plugins=ServiceAccount".into());
+        }
+        if options.nodes {
+            let nodes = [
+                ("authorization-mode", "Node,RBAC"),
+                ("enable-admission-plugins", "NodeRestriction"),
+            ];
+            api_server_arguments.extend(arguments(&nodes));
+        } else {
+            api_server_arguments.extend(arguments(&[("authorization-mode", "RBAC")]));
         }
         api_server_arguments.extend(options.api_server.iter().cloned());
 

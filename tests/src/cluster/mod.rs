@@ -14,7 +14,7 @@
 //! that need no more than an API use the cluster of that file instead. They install the definitions there, and make
 //! namespaces, roles and bindings of their own, which they take away.
 //!
-//! There is no kubelet: pods are made, admitted and stored, and never run.
+//! There is no kubelet: pods are made, admitted and stored, and never run, unless a [`Node`](crate::node::Node) joins.
 
 mod access;
 mod audit;
@@ -24,7 +24,7 @@ mod definitions;
 mod folder;
 mod namespace;
 mod ports;
-mod process;
+pub(crate) mod process;
 mod programs;
 mod tools;
 mod users;

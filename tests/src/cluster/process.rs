@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Becomes the program, after starting what ends the whole group when the pipe to this process closes.
-const LEASH: &str = "exec 3<&0; { read -r _ <&3; kill -s KILL 0; } & exec \"$@\" </dev/null 3<&-";
+pub const LEASH: &str =
+    "exec 3<&0; { read -r _ <&3; kill -s KILL 0; } & exec \"$@\" </dev/null 3<&-";
 
 /// A program and its arguments, which can be started again and again.
 pub struct Server {
@@ -113,17 +114,18 @@ impl Server {
 
     /// The last lines of its log, under its name.
     pub fn last_lines(&self) -> String {
-        const COUNT: usize = 25;
-        let log = fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        let last = &lines[lines.len().saturating_sub(COUNT)..];
-        format!(
-            "--- {}, at the end of its log:\n{}\n",
-            self.name,
-            last.join("\n")
-        )
+        last_lines(self.name, &self.log)
     }
+}
+
+/// The last lines of a log, under a name.
+pub fn last_lines(name: &str, log: &Path) -> String {
+    const COUNT: usize = 25;
+    let log = fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    let last = &lines[lines.len().saturating_sub(COUNT)..];
+    format!("--- {name}, at the end of its log:\n{}\n", last.join("\n"))
 }
 
 impl Drop for Server {

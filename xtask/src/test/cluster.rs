@@ -1,4 +1,5 @@
-//! Prepares the control plane of `tests/apiserver`, etcd and Kubernetes' own programs, and the tools that speak to it.
+//! Prepares the control plane of `tests/apiserver`, etcd and Kubernetes' own programs, what the node of `tests/pods` needs
+//! besides, and the tools that speak to it.
 //!
 //! All of it comes from Go modules, each pinned in a folder of `tests/cluster`. `KUBEBUILDER_ASSETS`, a folder with
 //! `etcd`, `kube-apiserver` and `kubectl` as envtest knows it, takes the place of what is built for the control plane.
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::clients::{Client, go};
+use super::library;
 use super::tools::Tools;
 use crate::place::{Place, text};
 use crate::progress::say;
@@ -19,12 +21,24 @@ use crate::workspace;
 struct Module {
     folder: &'static str,
     minutes: &'static str,
-    /// Build tags: what they leave out is not built.
-    tags: &'static str,
     /// The module whose version the programs say, and the variables in which they have it.
     version: (&'static str, &'static [Variable]),
+    /// Build tags: what they leave out is not built.
+    tags: &'static str,
+    /// The Debian package of the C library that the programs need, if they need one.
+    library: &'static str,
     programs: &'static [(&'static str, &'static str)],
 }
+
+/// Most are Go alone.
+const PLAIN: Module = Module {
+    folder: "",
+    minutes: "",
+    version: ("", &[]),
+    tags: "",
+    library: "",
+    programs: &[],
+};
 
 /// A variable that the linker sets.
 enum Variable {
@@ -40,14 +54,13 @@ const CONTROL_PLANE: [Module; 2] = [
     Module {
         folder: "etcd",
         minutes: "half a minute",
-        tags: "",
         version: ("go.etcd.io/etcd/server/v3", &[]),
         programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
+        ..PLAIN
     },
     Module {
         folder: "kubernetes",
-        minutes: "8 minutes",
-        tags: "",
+        minutes: "10 minutes",
         // Where the programs and their clients look: without them the API server is of version v0.0.0.
         version: (
             "k8s.io/kubernetes",
@@ -65,31 +78,90 @@ const CONTROL_PLANE: [Module; 2] = [
                 "k8s.io/kubernetes/cmd/kube-controller-manager",
             ),
             ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+            ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
         ],
+        ..PLAIN
+    },
+];
+
+/// What a kubelet runs pods with.
+const NODE: [Module; 3] = [
+    Module {
+        folder: "containerd",
+        minutes: "2 minutes",
+        version: (
+            "github.com/containerd/containerd/v2",
+            &[Version(
+                "github.com/containerd/containerd/v2/version.Version",
+            )],
+        ),
+        // Without snapshotters for file systems that a machine may not have.
+        tags: "no_aufs no_btrfs no_devmapper no_zfs",
+        programs: &[
+            (
+                "containerd",
+                "github.com/containerd/containerd/v2/cmd/containerd",
+            ),
+            (
+                "containerd-shim-runc-v2",
+                "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+            ),
+            ("ctr", "github.com/containerd/containerd/v2/cmd/ctr"),
+        ],
+        ..PLAIN
+    },
+    Module {
+        folder: "runc",
+        minutes: "half a minute",
+        version: ("github.com/opencontainers/runc", &[Version("main.version")]),
+        // Pods that `restricted` lets pass have a filter of system calls.
+        tags: "seccomp",
+        library: "libseccomp-dev",
+        programs: &[("runc", "github.com/opencontainers/runc")],
+    },
+    Module {
+        folder: "cni",
+        minutes: "half a minute",
+        version: ("github.com/containernetworking/plugins", &[]),
+        programs: &[
+            (
+                "bridge",
+                "github.com/containernetworking/plugins/plugins/main/bridge",
+            ),
+            (
+                "host-local",
+                "github.com/containernetworking/plugins/plugins/ipam/host-local",
+            ),
+            (
+                "loopback",
+                "github.com/containernetworking/plugins/plugins/main/loopback",
+            ),
+        ],
+        ..PLAIN
     },
 ];
 
 const HELM: Module = Module {
     folder: "helm",
     minutes: "3 minutes",
-    tags: "",
     version: (
         "helm.sh/helm/v4",
         &[Version("helm.sh/helm/v4/internal/version.version")],
     ),
     programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+    ..PLAIN
 };
 
 /// What releases are upgraded from; only a nightly step needs it.
 const HELM_3: Module = Module {
     folder: "helm3",
     minutes: "2 minutes",
-    tags: "",
     version: (
         "helm.sh/helm/v3",
         &[Version("helm.sh/helm/v3/internal/version.version")],
     ),
     programs: &[("helm3", "helm.sh/helm/v3/cmd/helm")],
+    ..PLAIN
 };
 
 const CHART_TOOLS: [Module; 4] = [
@@ -97,22 +169,22 @@ const CHART_TOOLS: [Module; 4] = [
     Module {
         folder: "helm-unittest",
         minutes: "a minute",
-        tags: "",
         version: ("github.com/helm-unittest/helm-unittest", &[]),
         programs: &[(
             "helm-unittest",
             "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
         )],
+        ..PLAIN
     },
     Module {
         folder: "kubeconform",
         minutes: "half a minute",
-        tags: "",
         version: ("github.com/yannh/kubeconform", &[]),
         programs: &[(
             "kubeconform",
             "github.com/yannh/kubeconform/cmd/kubeconform",
         )],
+        ..PLAIN
     },
     Module {
         folder: "promtool",
@@ -121,22 +193,23 @@ const CHART_TOOLS: [Module; 4] = [
         tags: "remove_all_sd",
         version: ("github.com/prometheus/prometheus", &[]),
         programs: &[("promtool", "github.com/prometheus/prometheus/cmd/promtool")],
+        ..PLAIN
     },
 ];
 
 /// Prepares what `cargo xtask test` needs; what cannot be prepared holds the reason.
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
-    prepare_with(tools, &CHART_TOOLS)
+    prepare_with(tools, &[&NODE, &CHART_TOOLS])
 }
 
 /// Prepares the control plane, and two generations of Helm.
 pub fn prepare_upgrade(tools: &Tools) -> anyhow::Result<Vec<Client>> {
-    prepare_with(tools, &[HELM, HELM_3])
+    prepare_with(tools, &[&[HELM, HELM_3]])
 }
 
-fn prepare_with(tools: &Tools, modules: &[Module]) -> anyhow::Result<Vec<Client>> {
+fn prepare_with(tools: &Tools, modules: &[&[Module]]) -> anyhow::Result<Vec<Client>> {
     let mut clients = prepare(tools)?;
-    for module in modules {
+    for module in modules.iter().copied().flatten() {
         clients.extend(module.prepare(&tools.go)?);
     }
     // More than a gigabyte, of no use once all programs are there.
@@ -182,13 +255,15 @@ impl Module {
         let caches = cache()?;
         let programs = self.programs.iter().map(|(name, _)| *name);
         Client::prepare_several(programs, &folder, go, |place, version| {
-            let flags = self.linker_flags(place)?;
-            let what = go::What {
+            let needs_library = !self.library.is_empty();
+            let library = || library::variables(self.library, &caches);
+            let build = go::Build {
                 programs: self.programs,
                 tags: self.tags,
-                linker_flags: &flags,
+                linker_flags: &self.linker_flags(place)?,
+                c: needs_library.then_some(&library),
             };
-            go::build(place, version, &what, &caches, || {
+            go::build(place, version, &build, &caches, || {
                 say(format_args!(
                     "{folder}: building, once; about {} on two cores",
                     self.minutes
@@ -252,7 +327,8 @@ mod tests {
 
     #[test]
     fn every_folder_pins_what_its_programs_are_made_from() {
-        for module in CONTROL_PLANE.iter().chain(&CHART_TOOLS).chain([&HELM_3]) {
+        let all = CONTROL_PLANE.iter().chain(&NODE).chain(&CHART_TOOLS);
+        for module in all.chain([&HELM_3]) {
             let place = Place {
                 source: workspace::root().join("tests/cluster").join(module.folder),
                 cache: PathBuf::new(),

@@ -18,6 +18,7 @@ use crate::{process, workspace};
 mod clients;
 mod cluster;
 mod edge;
+mod library;
 mod libtest;
 mod packages;
 mod skips;
@@ -43,7 +44,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kind {
-    /// The real API server of tests/apiserver, and the charts of tests/charts
+    /// The real API server of tests/apiserver, the real pods of tests/pods, and the charts of tests/charts
     Cluster,
     /// The stock client libraries of tests/compat, the proxies and the browser of tests/edge
     Compat,
@@ -105,7 +106,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         if cluster {
             steps.next("cluster tests")?;
-            suite.run(&tests_package(&["apiserver", "charts"]), &mut report)?;
+            let targets = tests_package(&["apiserver", "charts", "pods"]);
+            suite.run(&targets, &mut report)?;
         }
     } else {
         report.fail("the build of the workspace's programs".into());

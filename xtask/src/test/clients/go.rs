@@ -39,39 +39,40 @@ pub fn command(place: &Place, library: &str) -> anyhow::Result<Vec<String>> {
     Ok(vec![text(&place.cache.join("bin").join(library))?])
 }
 
-/// Other people's programs.
-pub struct What<'a> {
-    /// Each with its package.
+/// Variables of an environment.
+pub type Variables = Vec<(&'static str, String)>;
+
+/// Other people's programs, as they are built.
+pub struct Build<'a> {
+    /// The programs, by the packages that they are made from.
     pub programs: &'a [(&'a str, &'a str)],
-    /// Build tags, with commas between them.
+    /// Build tags, with spaces between them.
     pub tags: &'a str,
     /// What the linker is told.
     pub linker_flags: &'a str,
+    /// What C libraries are found by, for programs that need some. Others are static, and need no C compiler.
+    pub c: Option<&'a dyn Fn() -> anyhow::Result<Variables>>,
 }
 
-/// Builds other people's programs by their packages, from what the folder's go.mod pins. What Go keeps from one build
-/// to the next lies in `caches` and serves several folders; [`clean`] takes it away. `before` is called if there is
-/// something to build.
+/// Builds other people's programs from what the folder's go.mod pins. What Go keeps from one build to the next lies in
+/// `caches` and serves several folders; [`clean`] takes it away. `before` is called if there is something to build.
 pub fn build(
     place: &Place,
     version: &str,
-    what: &What<'_>,
+    build: &Build,
     caches: &Path,
     before: impl FnOnce() -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
-    let folder = place.cache.join("bin");
-    let inputs = ["go.mod", "go.sum"].map(|name| place.source.join(name));
-    let What {
+    let Build {
         programs,
         tags,
         linker_flags,
-    } = *what;
+        c,
+    } = build;
+    let folder = place.cache.join("bin");
+    let inputs = ["go.mod", "go.sum"].map(|name| place.source.join(name));
     // Another set of programs or flags is another build.
-    let mut tool = format!("{version} {programs:?} {linker_flags}");
-    if !tags.is_empty() {
-        tool.push(' ');
-        tool.push_str(tags);
-    }
+    let tool = format!("{version} {programs:?} {linker_flags}{tags}");
     place.once(&tool, &inputs, || {
         before()?;
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -80,6 +81,10 @@ pub fn build(
             // Several are named for the last part of their packages, and built side by side.
             _ => folder,
         };
+        let (with_c, variables) = match c {
+            Some(variables) => ("1", variables()?),
+            None => ("0", Vec::new()),
+        };
         run(Command::new("go")
             .args(["build", "-mod=readonly", "-modcacherw", "-buildvcs=false"])
             // Not even made: the linker would leave it out.
@@ -87,8 +92,8 @@ pub fn build(
             .args(["-tags", tags, "-ldflags", linker_flags, "-o"])
             .arg(output)
             .args(programs.iter().map(|(_, package)| package))
-            // Static programs, and no C compiler needed.
-            .env("CGO_ENABLED", "0")
+            .env("CGO_ENABLED", with_c)
+            .envs(variables)
             .env("GOCACHE", caches.join("build"))
             .env("GOMODCACHE", caches.join("modules"))
             .current_dir(&place.source))

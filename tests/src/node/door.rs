@@ -1,0 +1,78 @@
+//! The way from a node to its control plane: a port inside the node's network that leads to one of the machine's.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context as _, Result, anyhow};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio::net;
+use tokio::sync::oneshot;
+
+/// A listener inside, and the connections through it; they end with this value.
+pub struct Door {
+    end: Option<oneshot::Sender<()>>,
+    forwarder: Option<JoinHandle<()>>,
+}
+
+impl Door {
+    /// Listens on a port of the loopback of a process's network, and forwards to the same port here.
+    pub fn open(process: u32, port: u16) -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listener = inside(process, move || TcpListener::bind(address))??;
+        listener.set_nonblocking(true)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (end, ended) = oneshot::channel();
+        let forwarder = thread::Builder::new().name("door".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = ended => {}
+                    () = forward(listener, address) => {}
+                }
+            });
+        })?;
+        Ok(Self {
+            end: Some(end),
+            forwarder: Some(forwarder),
+        })
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(forwarder) = self.forwarder.take() {
+            forwarder.join().ok();
+        }
+    }
+}
+
+/// Does something in the network of a process. What it returns, a socket say, stays there.
+fn inside<T: Send + 'static>(process: u32, act: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let path = format!("/proc/{process}/ns/net");
+    let network = File::open(&path).context(path)?;
+    // A thread of its own, which ends in there.
+    let visitor = thread::spawn(move || -> Result<T> {
+        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+        Ok(act())
+    });
+    visitor
+        .join()
+        .map_err(|_| anyhow!("the thread in the node's network panicked"))?
+}
+
+async fn forward(listener: TcpListener, to: SocketAddr) {
+    let Ok(listener) = net::TcpListener::from_std(listener) else {
+        return;
+    };
+    while let Ok((mut from, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            if let Ok(mut to) = net::TcpStream::connect(to).await {
+                tokio::io::copy_bidirectional(&mut from, &mut to).await.ok();
+            }
+        });
+    }
+}
