@@ -13,6 +13,7 @@ use mintage_core::world::{Audience, AudienceAlg, Dialect, World};
 use mintage_core::{Alg, bundle};
 
 mod limits;
+mod scale;
 #[path = "../tests/support/mod.rs"]
 #[expect(
     dead_code,
@@ -144,6 +145,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .without_plots();
-    targets = limits::limits, tokens, plans
+    targets = limits::limits, tokens, plans, scale::scale
 }
 criterion_main!(benches);

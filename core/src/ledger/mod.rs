@@ -6,6 +6,7 @@
 mod term;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +40,12 @@ pub struct AudienceLedger {
     /// Who signs. A namespace's key counts for this audience while `Local` is believed.
     pub issuance: BTreeMap<Issuance, Term>,
     /// What each workload was granted.
-    pub grants: BTreeMap<WorkloadId, GrantTerms>,
+    pub grants: Grants,
 }
+
+/// What each workload was granted. By far the largest part of a ledger, and seldom another one: states, and what is stored
+/// of them, have it in common.
+pub type Grants = Arc<BTreeMap<WorkloadId, GrantTerms>>;
 
 /// How long new tokens live. A shorter life counts at once; a longer one when every validator has heard of it, because
 /// they refuse tokens that live longer than any they know of.
@@ -131,7 +136,7 @@ pub fn settle_audience(
     };
     switch(&mut ledger.algs, &alg, effect);
     switch(&mut ledger.issuance, &audience.issuance, effect);
-    settle_grants(&mut ledger.grants, grants, effect);
+    ledger.grants = settle_grants(ledger.grants, grants, effect);
     ledger
 }
 
@@ -146,32 +151,37 @@ pub fn settle_withdrawn(
     let mut ledger = before.clone();
     settle(&mut ledger.algs, &BTreeSet::new(), effect);
     settle(&mut ledger.issuance, &BTreeSet::new(), effect);
-    settle_grants(&mut ledger.grants, &BTreeMap::new(), effect);
+    ledger.grants = settle_grants(ledger.grants, &BTreeMap::new(), effect);
     (!ledger.algs.is_empty()).then_some(ledger)
 }
 
 fn settle_grants(
-    terms: &mut BTreeMap<WorkloadId, GrantTerms>,
+    before: Grants,
     wanted: &BTreeMap<WorkloadId, BTreeSet<Scope>>,
     effect: Effect,
-) {
-    let mut outer: BTreeMap<WorkloadId, Term> = terms
+) -> Grants {
+    let mut outer: BTreeMap<WorkloadId, Term> = before
         .iter()
         .map(|(id, grant)| (id.clone(), grant.term))
         .collect();
     settle(&mut outer, &wanted.keys().cloned().collect(), effect);
     let nothing = BTreeSet::new();
-    *terms = outer
+    let terms: BTreeMap<_, _> = outer
         .into_iter()
         .map(|(id, term)| {
-            let mut scopes = terms
-                .remove(&id)
-                .map(|grant| grant.scopes)
+            let mut scopes = before
+                .get(&id)
+                .map(|grant| grant.scopes.clone())
                 .unwrap_or_default();
             settle(&mut scopes, wanted.get(&id).unwrap_or(&nothing), effect);
             (id, GrantTerms { term, scopes })
         })
         .collect();
+    if terms == *before {
+        before
+    } else {
+        Arc::new(terms)
+    }
 }
 
 impl AudienceLedger {
@@ -195,32 +205,30 @@ impl AudienceLedger {
         })
     }
 
-    /// The bounds of one namespace: the scopes that any of its workloads was granted, each with its latest end, while
-    /// namespaces sign for the audience. `None` if no workload of it was granted the audience.
-    pub fn bounds(&self, namespace: &Namespace) -> Option<Bounds> {
-        let local = self.issuance.get(&Issuance::Local)?;
-        let mut bounds: Option<Bounds> = None;
-        for (_, grant) in self
-            .grants
-            .iter()
-            .filter(|(id, _)| id.namespace == *namespace)
-        {
-            let bounds = bounds.get_or_insert(Bounds {
-                term: grant.term,
-                scopes: BTreeMap::new(),
-            });
-            bounds.term = bounds.term.or(grant.term);
-            for (scope, term) in &grant.scopes {
-                bounds
-                    .scopes
-                    .entry(scope.clone())
-                    .and_modify(|known| *known = known.or(*term))
-                    .or_insert(*term);
+    /// The grants to the workloads of each namespace that has any.
+    pub fn grants_by_namespace(&self) -> Vec<(&Namespace, Vec<(&WorkloadId, &GrantTerms)>)> {
+        let mut all: Vec<(&Namespace, Vec<_>)> = Vec::new();
+        // Workloads go by namespace first, so those of one namespace stand together.
+        for (workload, terms) in &*self.grants {
+            match all.last_mut() {
+                Some((namespace, grants)) if **namespace == workload.namespace => {
+                    grants.push((workload, terms));
+                }
+                _ => all.push((&workload.namespace, vec![(workload, terms)])),
             }
         }
-        let mut bounds = bounds?;
-        bounds.term = bounds.term.and(*local);
-        Some(bounds)
+        all
+    }
+
+    /// The bounds of each namespace: the scopes that any of its workloads was granted, each with its latest end, while
+    /// namespaces sign for the audience. None of a namespace of which no workload was granted the audience.
+    pub fn bounds(&self) -> impl Iterator<Item = (&Namespace, Bounds)> {
+        let local = self.issuance.get(&Issuance::Local).copied();
+        let namespaces = local.map(|local| (local, self.grants_by_namespace()));
+        namespaces.into_iter().flat_map(|(local, namespaces)| {
+            let bounds = move |(namespace, grants)| (namespace, Bounds::of(grants, local));
+            namespaces.into_iter().map(bounds)
+        })
     }
 
     /// The next moment after `now` at which a promise changes by itself.
@@ -247,6 +255,26 @@ pub struct Bounds {
     pub term: Term,
     /// The scopes.
     pub scopes: BTreeMap<Scope, Term>,
+}
+
+impl Bounds {
+    fn of(grants: Vec<(&WorkloadId, &GrantTerms)>, local: Term) -> Self {
+        let mut term: Option<Term> = None;
+        let mut scopes: BTreeMap<Scope, Term> = BTreeMap::new();
+        for (_, grant) in grants {
+            term = Some(term.map_or(grant.term, |known| known.or(grant.term)));
+            for (scope, term) in &grant.scopes {
+                scopes
+                    .entry(scope.clone())
+                    .and_modify(|known| *known = known.or(*term))
+                    .or_insert(*term);
+            }
+        }
+        Self {
+            term: term.map_or(local, |term| term.and(local)),
+            scopes,
+        }
+    }
 }
 
 /// What a tenant promised: its issuers.

@@ -8,24 +8,28 @@ use crate::world::{
 };
 use crate::{Alg, Domain, Identifier, Namespace, ObjectRef, Scope, TenantRef, WorkloadId};
 
-pub(super) fn find_tenant<'a>(
-    tenants: &BTreeMap<&TenantRef, &'a Tenant>,
-    world: &World,
-    at: &TenantRef,
-) -> Verdict<&'a Tenant> {
-    tenants.get(at).copied().ok_or_else(|| {
-        if world.tenants.iter().any(|tenant| tenant.at == *at) {
-            (
-                Reason::TenantNotServed,
-                format!("tenant {at} is not served itself; see its own status"),
-            )
-        } else {
-            (
-                Reason::TenantNotFound,
-                format!("there is no tenant {at}; create it or correct tenantRef"),
-            )
-        }
-    })
+/// The tenants: those that are served, and every one that is declared.
+pub(super) struct Tenants<'a> {
+    pub served: BTreeMap<&'a TenantRef, &'a Tenant>,
+    pub declared: BTreeSet<&'a TenantRef>,
+}
+
+impl<'a> Tenants<'a> {
+    pub fn find(&self, at: &TenantRef) -> Verdict<&'a Tenant> {
+        self.served.get(at).copied().ok_or_else(|| {
+            if self.declared.contains(at) {
+                (
+                    Reason::TenantNotServed,
+                    format!("tenant {at} is not served itself; see its own status"),
+                )
+            } else {
+                (
+                    Reason::TenantNotFound,
+                    format!("there is no tenant {at}; create it or correct tenantRef"),
+                )
+            }
+        })
+    }
 }
 
 pub(super) fn domain_verdict(domain: &CustomDomain) -> Verdict {
@@ -69,21 +73,27 @@ pub(super) fn audience_alg(audience: &Audience, tenant: &Tenant, world: &World) 
     }
 }
 
+/// The identifiers that stand for a tenant itself, as [`plain`] writes them.
+pub(super) fn reserved_identifiers(domains: &BTreeSet<Domain>) -> BTreeSet<String> {
+    domains
+        .iter()
+        .flat_map(|domain| {
+            [
+                plain(domain.as_str()).to_owned(),
+                plain(domain.issuer().as_str()).to_owned(),
+                plain(&domain.userinfo()).to_owned(),
+                plain(&domain.management_api()).to_owned(),
+            ]
+        })
+        .collect()
+}
+
 /// Refuses an identifier that stands for the tenant itself.
 pub(super) fn check_reserved(
     identifier: &Identifier,
-    domains: Option<&BTreeSet<Domain>>,
+    reserved: Option<&BTreeSet<String>>,
 ) -> Verdict {
-    let value = identifier.as_str();
-    // A trailing slash more or less must not make a look-alike.
-    let same = |reserved: &str| value.trim_end_matches('/') == reserved.trim_end_matches('/');
-    let reserved = domains.into_iter().flatten().any(|domain| {
-        same(domain.as_str())
-            || same(domain.issuer().as_str())
-            || same(&domain.userinfo())
-            || same(&domain.management_api())
-    });
-    if reserved {
+    if reserved.is_some_and(|reserved| reserved.contains(plain(identifier.as_str()))) {
         let text = format!(
             "identifier {identifier} belongs to the tenant itself (its issuers, /userinfo and /api/v2/ on its domains); choose another"
         );
@@ -91,6 +101,11 @@ pub(super) fn check_reserved(
     } else {
         Ok(())
     }
+}
+
+/// An identifier without the slashes at its end: one more or less must not make a look-alike.
+fn plain(identifier: &str) -> &str {
+    identifier.trim_end_matches('/')
 }
 
 /// The grants that count, and what is to be said about the others.
@@ -175,20 +190,28 @@ pub(super) fn opt_in_notes<'a>(
     notes
 }
 
-pub(super) fn tenant_notes(tenant: &Tenant, world: &World) -> Vec<String> {
-    let Some(at) = &tenant.default_audience else {
-        return Vec::new();
-    };
-    let found = world
+/// The tenants whose default audience is there.
+pub(super) fn default_audiences(world: &World) -> BTreeSet<&TenantRef> {
+    let named: BTreeSet<(&TenantRef, &ObjectRef)> = world
+        .tenants
+        .iter()
+        .filter_map(|tenant| Some((&tenant.at, tenant.default_audience.as_ref()?)))
+        .collect();
+    world
         .audiences
         .iter()
-        .any(|audience| audience.at == *at && audience.tenant == tenant.at);
-    if found {
-        Vec::new()
-    } else {
-        vec![format!(
+        .filter(|audience| named.contains(&(&audience.tenant, &audience.at)))
+        .map(|audience| &audience.tenant)
+        .collect()
+}
+
+/// What an admin should know of a tenant; `found` are the tenants whose default audience is there.
+pub(super) fn tenant_notes(tenant: &Tenant, found: &BTreeSet<&TenantRef>) -> Vec<String> {
+    match &tenant.default_audience {
+        Some(at) if !found.contains(&tenant.at) => vec![format!(
             "defaultAudienceRef names {at}, and this tenant has no such ApiAudience: requests without an audience are refused"
-        )]
+        )],
+        _ => Vec::new(),
     }
 }
 

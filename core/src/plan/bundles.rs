@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::BundleStamp;
-use super::keyrings::serves;
+use super::admission::labels;
 use super::served::{Served, ServedAudience, ServedTenant};
 use crate::bundle::{AcceptAudience, Body, Bundle, IssueAudience, TrustedKey};
 use crate::keyring::Keyring;
-use crate::{Namespace, TenantRef, UnixTime};
+use crate::ledger::{Bounds, GrantTerms};
+use crate::world::{AllowedNamespaces, Tenant, World};
+use crate::{Identifier, Namespace, TenantRef, UnixTime, WorkloadId};
 
 type Bundles = BTreeMap<(TenantRef, Namespace), Bundle>;
 
@@ -23,20 +25,27 @@ pub(super) fn settle(
         .iter()
         .map(|stamp| ((&stamp.tenant, &stamp.namespace), stamp))
         .collect();
+    let mut by_tenant: BTreeMap<&TenantRef, Vec<&Keyring>> = BTreeMap::new();
+    for keyring in keyrings {
+        let rings = by_tenant.entry(&keyring.owner.tenant).or_default();
+        rings.push(keyring);
+    }
+    let admitted = Admitted::of(served);
+    let mut json = Vec::new();
     let mut bundles = Bundles::new();
     let mut new_stamps = Vec::new();
     for tenant in &served.tenants {
-        let view = TenantView::of(tenant, keyrings);
-        for namespace in served.world.namespaces.keys() {
-            // A namespace that is admitted no longer is told so while it has keys; without news its sidecars would go on
-            // issuing until their bundle is too old.
-            let has_keys = view.namespace_keys.contains_key(namespace);
-            if !has_keys && serves(served, tenant.tenant, namespace).is_none() {
-                continue;
-            }
+        let rings = by_tenant.remove(&tenant.tenant.at).unwrap_or_default();
+        let view = TenantView::of(tenant, &rings);
+        let mut namespaces = admitted.by(tenant.tenant);
+        // A namespace that is admitted no longer is told so while it has keys; without news its sidecars would go on
+        // issuing until their bundle is too old.
+        let told = view.namespace_keys.keys().copied();
+        namespaces.extend(told.filter(|of| served.world.namespaces.contains_key(*of)));
+        for namespace in namespaces {
             let body = view.body(now, namespace);
             let before = stamps.get(&(&tenant.tenant.at, namespace)).copied();
-            let (bundle, stamp) = stamp_bundle(now, body, before);
+            let (bundle, stamp) = stamp_bundle(now, body, before, &mut json);
             bundles.insert((tenant.tenant.at.clone(), namespace.clone()), bundle);
             new_stamps.push(stamp);
         }
@@ -52,9 +61,16 @@ pub(super) fn renewal_due(bundle: &Bundle) -> UnixTime {
 
 /// Gives the content a version: the last one if nothing changed and no confirmation is due, else a higher one. It is
 /// never below the clock, so that a lost stamp or a restored backup does not go back.
-fn stamp_bundle(now: UnixTime, body: Body, before: Option<&BundleStamp>) -> (Bundle, BundleStamp) {
-    let json = serde_json::to_vec(&body).expect("a bundle has string keys only");
-    let sha256 = crate::bundle::hex(digest(&SHA256, &json).as_ref());
+/// `json` is room to write in, kept from one bundle to the next.
+fn stamp_bundle(
+    now: UnixTime,
+    body: Body,
+    before: Option<&BundleStamp>,
+    json: &mut Vec<u8>,
+) -> (Bundle, BundleStamp) {
+    json.clear();
+    serde_json::to_writer(&mut *json, &body).expect("a bundle has string keys only");
+    let sha256 = crate::bundle::hex(digest(&SHA256, json).as_ref());
     let mut bundle = Bundle {
         version: 0,
         renewed_at: now,
@@ -86,40 +102,43 @@ fn stamp_bundle(now: UnixTime, body: Body, before: Option<&BundleStamp>) -> (Bun
 struct TenantView<'a> {
     tenant: &'a ServedTenant<'a>,
     accept: BTreeMap<&'a Namespace, Vec<&'a ServedAudience<'a>>>,
-    issue: BTreeMap<&'a Namespace, Vec<&'a ServedAudience<'a>>>,
+    issue: BTreeMap<&'a Namespace, Vec<Granted<'a>>>,
+    default_audience: Option<&'a Identifier>,
     tenant_keys: Vec<&'a Keyring>,
     namespace_keys: BTreeMap<&'a Namespace, Vec<&'a Keyring>>,
 }
 
+/// An audience, and what it grants to the workloads of one namespace.
+struct Granted<'a> {
+    entry: &'a ServedAudience<'a>,
+    grants: Vec<(&'a WorkloadId, &'a GrantTerms)>,
+}
+
 impl<'a> TenantView<'a> {
-    fn of(tenant: &'a ServedTenant<'a>, keyrings: &'a [Keyring]) -> Self {
-        let at = &tenant.tenant.at;
+    fn of(tenant: &'a ServedTenant<'a>, keyrings: &[&'a Keyring]) -> Self {
+        let default = tenant.tenant.default_audience.as_ref();
         let mut view = Self {
             tenant,
             accept: BTreeMap::new(),
             issue: BTreeMap::new(),
+            default_audience: None,
             tenant_keys: Vec::new(),
             namespace_keys: BTreeMap::new(),
         };
         for entry in &tenant.audiences {
+            if default == Some(&entry.audience.at) {
+                view.default_audience = Some(&entry.audience.identifier);
+            }
             view.accept
                 .entry(&entry.audience.at.namespace)
                 .or_default()
                 .push(entry);
-            let namespaces: BTreeSet<_> = entry
-                .ledger
-                .grants
-                .keys()
-                .map(|workload| &workload.namespace)
-                .collect();
-            for namespace in namespaces {
-                view.issue.entry(namespace).or_default().push(entry);
+            for (namespace, grants) in entry.ledger.grants_by_namespace() {
+                let granted = Granted { entry, grants };
+                view.issue.entry(namespace).or_default().push(granted);
             }
         }
-        for keyring in keyrings
-            .iter()
-            .filter(|keyring| keyring.owner.tenant == *at)
-        {
+        for keyring in keyrings {
             match &keyring.owner.namespace {
                 None => view.tenant_keys.push(keyring),
                 Some(namespace) => view
@@ -144,14 +163,6 @@ impl<'a> TenantView<'a> {
             .get(namespace)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let default_audience = tenant.default_audience.as_ref().and_then(|at| {
-            let entry = self
-                .tenant
-                .audiences
-                .iter()
-                .find(|entry| entry.audience.at == *at)?;
-            Some(entry.audience.identifier.clone())
-        });
         Body {
             tenant: tenant.at.clone(),
             tenant_uid: tenant.uid.clone(),
@@ -159,10 +170,10 @@ impl<'a> TenantView<'a> {
             domain: tenant.domain.clone(),
             domains: self.tenant.ledger.domains.clone(),
             max_age: tenant.max_bundle_age,
-            default_audience,
+            default_audience: self.default_audience.cloned(),
             issue: issue
                 .iter()
-                .filter_map(|entry| issue_audience(now, entry, namespace))
+                .filter_map(|granted| issue_audience(now, granted))
                 .collect(),
             accept: accept.iter().map(|entry| accept_audience(entry)).collect(),
             keys: self.keys(namespace, accept),
@@ -170,59 +181,102 @@ impl<'a> TenantView<'a> {
     }
 
     /// The tenant's keys, the namespace's own, and those of every namespace that was granted an audience here.
-    fn keys(&self, namespace: &Namespace, accept: &[&ServedAudience<'_>]) -> Vec<TrustedKey> {
-        let mut keys = Vec::new();
-        for key in self.tenant_keys.iter().flat_map(|keyring| &keyring.keys) {
-            keys.push(TrustedKey {
+    fn keys(&self, namespace: &'a Namespace, accept: &[&'a ServedAudience<'_>]) -> Vec<TrustedKey> {
+        let mut owners: BTreeMap<&Namespace, BTreeMap<Identifier, Bounds>> = BTreeMap::new();
+        owners.entry(namespace).or_default();
+        for entry in accept {
+            for (owner, bounds) in entry.ledger.bounds() {
+                let identifier = entry.audience.identifier.clone();
+                owners.entry(owner).or_default().insert(identifier, bounds);
+            }
+        }
+        let own = self.tenant_keys.iter().flat_map(|keyring| &keyring.keys);
+        let mut keys: Vec<TrustedKey> = own
+            .map(|key| TrustedKey {
                 namespace: None,
                 key: key.clone(),
                 bounds: BTreeMap::new(),
-            });
-        }
-        for (owner, keyrings) in &self.namespace_keys {
-            let bounds: BTreeMap<_, _> = accept
-                .iter()
-                .filter_map(|entry| {
-                    Some((
-                        entry.audience.identifier.clone(),
-                        entry.ledger.bounds(owner)?,
-                    ))
-                })
-                .collect();
-            if *owner == namespace || !bounds.is_empty() {
-                for key in keyrings.iter().flat_map(|keyring| &keyring.keys) {
-                    let namespace = Some((*owner).clone());
-                    keys.push(TrustedKey {
-                        namespace,
+            })
+            .collect();
+        for (owner, bounds) in owners {
+            let keyrings = self.namespace_keys.get(owner).into_iter().flatten();
+            keys.extend(
+                keyrings
+                    .flat_map(|keyring| &keyring.keys)
+                    .map(|key| TrustedKey {
+                        namespace: Some(owner.clone()),
                         key: key.clone(),
                         bounds: bounds.clone(),
-                    });
-                }
-            }
+                    }),
+            );
         }
         keys
     }
 }
 
-fn issue_audience(
-    now: UnixTime,
-    entry: &ServedAudience<'_>,
-    namespace: &Namespace,
-) -> Option<IssueAudience> {
+/// The namespaces that want keys, found by a label without a look at all of them for each tenant.
+struct Admitted<'a> {
+    world: &'a World,
+    all: Vec<&'a Namespace>,
+    by_label: BTreeMap<(&'a str, &'a str), Vec<&'a Namespace>>,
+}
+
+impl<'a> Admitted<'a> {
+    fn of(served: &Served<'a>) -> Self {
+        let mut admitted = Self {
+            world: served.world,
+            all: Vec::new(),
+            by_label: BTreeMap::new(),
+        };
+        for (namespace, info) in &served.world.namespaces {
+            if info.opted_in {
+                admitted.all.push(namespace);
+                for (key, value) in &info.labels {
+                    let label = (key.as_str(), value.as_str());
+                    admitted.by_label.entry(label).or_default().push(namespace);
+                }
+            }
+        }
+        admitted
+    }
+
+    /// The namespaces that a tenant admits and that want keys.
+    fn by(&self, tenant: &Tenant) -> BTreeSet<&'a Namespace> {
+        let own = self.world.namespaces.get_key_value(&tenant.at.namespace);
+        let own = own.filter(|(_, info)| info.opted_in);
+        let mut found: BTreeSet<_> = own.into_iter().map(|(namespace, _)| namespace).collect();
+        let candidates = match &tenant.allowed {
+            AllowedNamespaces::Same => return found,
+            AllowedNamespaces::All => &self.all,
+            AllowedNamespaces::Selector(selector) => {
+                let mut labels = selector.match_labels.iter();
+                match labels.next() {
+                    None => &self.all,
+                    Some((key, value)) => {
+                        match self.by_label.get(&(key.as_str(), value.as_str())) {
+                            None => return found,
+                            Some(namespaces) => namespaces,
+                        }
+                    }
+                }
+            }
+        };
+        let admits = |of: &&&Namespace| tenant.allows(of, labels(self.world, of));
+        found.extend(candidates.iter().filter(admits).copied());
+        found
+    }
+}
+
+fn issue_audience(now: UnixTime, granted: &Granted<'_>) -> Option<IssueAudience> {
+    let Granted { entry, grants } = granted;
     let audience = entry.audience;
-    let mut grants = BTreeMap::new();
-    for (workload, grant) in entry
-        .ledger
-        .grants
-        .iter()
-        .filter(|(workload, _)| workload.namespace == *namespace)
-    {
-        let bounds = crate::ledger::Bounds {
+    let grants = grants.iter().map(|(workload, grant)| {
+        let bounds = Bounds {
             term: grant.term,
             scopes: grant.scopes.clone(),
         };
-        grants.insert(workload.service_account.clone(), bounds);
-    }
+        (workload.service_account.clone(), bounds)
+    });
     Some(IssueAudience {
         identifier: audience.identifier.clone(),
         alg: entry.ledger.alg(now)?,
@@ -230,7 +284,7 @@ fn issue_audience(
         issuance: entry.ledger.issuance(now)?,
         lifetime: entry.ledger.lifetime.now,
         scopes: audience.scopes.clone(),
-        grants,
+        grants: grants.collect(),
     })
 }
 

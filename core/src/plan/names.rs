@@ -29,8 +29,8 @@ impl Names {
     }
 
     /// Every claim, held or kept for a holder that is gone.
-    pub fn claims(&self) -> Vec<Claim> {
-        self.resolution.claims.clone()
+    pub fn into_claims(self) -> Vec<Claim> {
+        self.resolution.claims
     }
 
     /// What a tenant's admin should know of the names that are to be freed.

@@ -18,12 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{BundleStamp, Rotation, State};
 use crate::keyring::{Key, Keyring, Owner};
-use crate::ledger::{AudienceLedger, GrantTerms, Lifetime, TenantLedger, Term};
+use crate::ledger::{AudienceLedger, Grants, Lifetime, TenantLedger, Term};
 use crate::ownership::{Claim, Holder, Name};
 use crate::world::Issuance;
 use crate::{
     Alg, Domain, Identifier, Kid, Namespace, ObjectRef, Seconds, TenantRef, Uid, UnixTime,
-    WorkloadId,
 };
 
 /// The state in parts.
@@ -169,7 +168,7 @@ pub struct AudiencePromises {
     /// Who signs.
     pub issuance: BTreeMap<Issuance, Term>,
     /// What each workload was granted.
-    pub grants: BTreeMap<WorkloadId, GrantTerms>,
+    pub grants: Grants,
 }
 
 /// What a part can be about that shares a Secret with others of its kind.

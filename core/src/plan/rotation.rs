@@ -1,5 +1,7 @@
 //! New keys before their time, and keys that are refused: what admins ask for.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -46,9 +48,9 @@ impl Rotation {
 
     /// A rotation from now on; from the next second if one of the keys was published in this one, which could not be
     /// told from the key that is to replace it.
-    fn begin(mut self, now: UnixTime, keyrings: &[Keyring]) -> Self {
+    fn begin<'a>(mut self, now: UnixTime, keyrings: impl IntoIterator<Item = &'a Keyring>) -> Self {
         let mut keys = keyrings
-            .iter()
+            .into_iter()
             .filter(|ring| self.covers(&ring.owner))
             .flat_map(|ring| &ring.keys);
         let busy = keys.any(|key| key.published_at >= now);
@@ -64,19 +66,35 @@ pub(super) fn settle(
     before: &State,
     deletions: &Deletions,
 ) -> Vec<Rotation> {
+    let mut known: BTreeMap<(&TenantRef, &str), &Rotation> = BTreeMap::new();
+    for rotation in &before.rotations {
+        if let Some(request) = &rotation.request {
+            known.insert((&rotation.tenant, request), rotation);
+        }
+    }
+    let mut by_tenant: BTreeMap<&TenantRef, Vec<&Keyring>> = BTreeMap::new();
+    let any = world
+        .tenants
+        .iter()
+        .any(|tenant| tenant.rotate_request.is_some());
+    for keyring in before.keyrings.iter().filter(|_| any) {
+        let rings = by_tenant.entry(&keyring.owner.tenant).or_default();
+        rings.push(keyring);
+    }
     let stay = |tenant: &&Tenant| !deletion::goes(deletions, &tenant.at);
     let requests = world.tenants.iter().filter(stay).filter_map(|tenant| {
+        let request = tenant.rotate_request.as_ref()?;
+        if let Some(rotation) = known.get(&(&tenant.at, request)) {
+            return Some((*rotation).clone());
+        }
         let rotation = Rotation {
             tenant: tenant.at.clone(),
             namespace: None,
-            request: Some(tenant.rotate_request.clone()?),
+            request: Some(request.clone()),
             at: now,
         };
-        let same = |known: &&Rotation| {
-            known.tenant == rotation.tenant && known.request == rotation.request
-        };
-        let known = before.rotations.iter().find(same).cloned();
-        Some(known.unwrap_or_else(|| rotation.begin(now, &before.keyrings)))
+        let keyrings = by_tenant.get(&tenant.at).into_iter().flatten().copied();
+        Some(rotation.begin(now, keyrings))
     });
     let asked = before
         .rotations

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
 use super::admission::{
-    audience_alg, check_reserved, count_grants, domain_verdict, find_tenant, object_ref,
-    opt_in_notes, tenant_notes,
+    Tenants, audience_alg, check_reserved, count_grants, default_audiences, domain_verdict,
+    object_ref, opt_in_notes, reserved_identifiers, tenant_notes,
 };
 use super::deletion::{self, Deletions};
 use super::names::Names;
@@ -43,8 +43,8 @@ pub(super) struct Served<'a> {
     pub statuses: Vec<Status>,
 }
 
-type Tenants<'a> = BTreeMap<&'a TenantRef, &'a Tenant>;
 type Domains<'a> = BTreeMap<&'a TenantRef, BTreeSet<Domain>>;
+type Reserved<'a> = BTreeMap<&'a TenantRef, BTreeSet<String>>;
 type Audiences<'a> = BTreeMap<&'a TenantRef, Vec<ServedAudience<'a>>>;
 
 pub(super) fn settle<'a>(
@@ -62,9 +62,13 @@ pub(super) fn settle<'a>(
         .iter()
         .map(|ledger| ((&ledger.tenant, &ledger.identifier), ledger))
         .collect();
+    let reserved: Reserved<'_> = domains
+        .iter()
+        .map(|(tenant, domains)| (*tenant, reserved_identifiers(domains)))
+        .collect();
     let mut audiences = Audiences::new();
     for audience in &world.audiences {
-        let verdict = admit(audience, world, &tenants, &domains, &names);
+        let verdict = admit(audience, world, &tenants, &reserved, &names);
         let (grants, notes) = match &verdict {
             Ok((tenant, _)) => {
                 let (grants, mut notes) = count_grants(audience, tenant, world);
@@ -86,7 +90,7 @@ pub(super) fn settle<'a>(
     }
     Served {
         world,
-        claims: names.claims(),
+        claims: names.into_claims(),
         withdrawn: withdraw_audiences(now, state, &tenants, &audiences),
         withdrawn_tenants: withdraw_tenants(now, state, &tenants),
         tenants: settle_tenants(now, state, &tenants, &domains, audiences),
@@ -100,6 +104,7 @@ fn serve_tenants<'a>(
     deletions: &Deletions,
     report: &mut Report,
 ) -> Tenants<'a> {
+    let found = default_audiences(world);
     let served = world.tenants.iter().filter(|tenant| {
         let at = object_ref(&tenant.at);
         let verdict = if deletion::goes(deletions, &tenant.at) {
@@ -108,13 +113,16 @@ fn serve_tenants<'a>(
         } else {
             names.holds(Kind::Tenant, &at, &Name::Domain(tenant.domain.clone()))
         };
-        let mut notes = tenant_notes(tenant, world);
+        let mut notes = tenant_notes(tenant, &found);
         notes.extend(deletion::note(deletions, &tenant.at));
         notes.extend(names.notes(&tenant.at));
         notes.extend(tenant.unreadable.iter().cloned());
         report.add(Kind::Tenant, &at, &verdict, notes)
     });
-    served.map(|tenant| (&tenant.at, tenant)).collect()
+    Tenants {
+        served: served.map(|tenant| (&tenant.at, tenant)).collect(),
+        declared: world.tenants.iter().map(|tenant| &tenant.at).collect(),
+    }
 }
 
 /// The domains of each served tenant: its own and its custom ones.
@@ -125,12 +133,14 @@ fn serve_domains<'a>(
     report: &mut Report,
 ) -> Domains<'a> {
     let mut domains: Domains<'a> = tenants
+        .served
         .iter()
         .map(|(at, tenant)| (*at, BTreeSet::from([tenant.domain.clone()])))
         .collect();
     for domain in &world.domains {
         let name = Name::Domain(domain.domain.clone());
-        let verdict = find_tenant(tenants, world, &domain.tenant)
+        let verdict = tenants
+            .find(&domain.tenant)
             .and_then(|_| domain_verdict(domain))
             .and_then(|()| names.holds(Kind::CustomDomain, &domain.at, &name));
         if report.add(Kind::CustomDomain, &domain.at, &verdict, Vec::new()) {
@@ -148,12 +158,12 @@ fn admit<'a>(
     audience: &Audience,
     world: &World,
     tenants: &Tenants<'a>,
-    domains: &Domains<'_>,
+    reserved: &Reserved<'_>,
     names: &Names,
 ) -> Verdict<(&'a Tenant, Alg)> {
-    let tenant = find_tenant(tenants, world, &audience.tenant)?;
+    let tenant = tenants.find(&audience.tenant)?;
     let alg = audience_alg(audience, tenant, world)?;
-    check_reserved(&audience.identifier, domains.get(&tenant.at))?;
+    check_reserved(&audience.identifier, reserved.get(&tenant.at))?;
     let name = Name::Identifier(audience.tenant.clone(), audience.identifier.clone());
     names.holds(Kind::ApiAudience, &audience.at, &name)?;
     Ok((tenant, alg))
@@ -175,7 +185,7 @@ fn withdraw_audiences(
         .iter()
         .filter(|ledger| !kept.contains(&(&ledger.tenant, &ledger.identifier)))
         .filter_map(|ledger| {
-            let tenant = tenants.get(&ledger.tenant);
+            let tenant = tenants.served.get(&ledger.tenant);
             let delay = tenant.map_or(0, |tenant| tenant.propagation_delay);
             ledger::settle_withdrawn(now, ledger, delay)
         })
@@ -186,7 +196,7 @@ fn withdraw_tenants(now: UnixTime, state: &State, tenants: &Tenants<'_>) -> Vec<
     state
         .tenants
         .iter()
-        .filter(|ledger| !tenants.contains_key(&ledger.tenant))
+        .filter(|ledger| !tenants.served.contains_key(&ledger.tenant))
         .map(|ledger| {
             let who = (&ledger.tenant, &ledger.uid);
             ledger::settle_tenant(now, Some(ledger), who, &BTreeSet::new(), 0, 0)
@@ -207,7 +217,7 @@ fn settle_tenants<'a>(
         .iter()
         .map(|ledger| (&ledger.tenant, ledger))
         .collect();
-    let settled = tenants.iter().map(|(at, tenant)| {
+    let settled = tenants.served.iter().map(|(at, tenant)| {
         let audiences = audiences.remove(at).unwrap_or_default();
         let lifetimes = audiences.iter().map(|entry| entry.audience.lifetime);
         let lifetime = lifetimes.fold(MANAGEMENT_LIFETIME, Seconds::max);

@@ -94,7 +94,8 @@ fn audience() -> impl Strategy<Value = AudienceLedger> {
                     let scopes = BTreeMap::from([(name("read"), term)]);
                     (name(workload), GrantTerms { term, scopes })
                 })
-                .collect(),
+                .collect::<BTreeMap<_, _>>()
+                .into(),
         },
     )
 }

@@ -130,10 +130,6 @@ impl Scene {
 
     /// Makes the webhook's configuration as the chart has it, for the namespaces that a selector selects; how an operator
     /// is started that serves it on a port.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the selector stands as a literal where it is used"
-    )]
     pub async fn webhook(&self, port: u16, namespaces: Value) -> Result<operator::Options> {
         let configuration: MutatingWebhookConfiguration = serde_json::from_value(json!({
             "metadata": {"name": WEBHOOK},
