@@ -10,6 +10,7 @@
 
 pub mod admin;
 pub mod api;
+mod at_once;
 pub mod brought;
 pub mod connect;
 pub mod domains;

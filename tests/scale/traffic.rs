@@ -10,7 +10,7 @@ use mintage_tests::operator::{ACCOUNT, NAMESPACE};
 use tokio::time::Instant;
 
 /// Nothing was written for so long: it is done. Longer than any turn of the engine takes.
-const SILENCE: Duration = Duration::from_secs(12);
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// How long it may take until it is done.
 const PATIENCE: Duration = Duration::from_mins(20);

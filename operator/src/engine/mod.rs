@@ -13,6 +13,7 @@
 //! A turn that finds everything as it should be sends nothing. What fails is tried again, later each time, and holds up
 //! nobody but its own tenant.
 
+mod rest;
 mod retry;
 mod tenants;
 mod turn;
@@ -38,6 +39,7 @@ use crate::snapshot::{Finding, Snapshots};
 use crate::stale::Sidecars;
 use crate::status::{ChallengeOf, Facts, Statuses};
 use crate::truth::Truth;
+use rest::Rest;
 use retry::Retries;
 
 /// What the engine works with.
@@ -180,6 +182,10 @@ pub struct Engine {
     /// What was said of annotations that cannot be read.
     unreadable: BTreeMap<TenantRef, Vec<String>>,
     next_due: Option<UnixTime>,
+    /// What the last turn left to do: nothing.
+    rest: Option<Rest>,
+    /// Whether it is asked to end.
+    shutdown: watch::Receiver<bool>,
 }
 
 /// Changes are often several events.
@@ -202,8 +208,8 @@ pub async fn run(context: Context, shutdown: watch::Receiver<bool>) -> End {
         };
         match opened {
             Some(opened) => {
-                Engine::with(context, opened, brought)
-                    .turn_and_turn(shutdown)
+                Engine::with(context, opened, brought, shutdown)
+                    .turn_and_turn()
                     .await
             }
             None => End::Deposed,
@@ -273,7 +279,12 @@ impl Engine {
         })
     }
 
-    fn with(context: Context, opened: Opened, brought: Brought) -> Self {
+    fn with(
+        context: Context,
+        opened: Opened,
+        brought: Brought,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
         let (makers, finished) = Makers::start();
         let now = Instant::now();
         let state = Arc::new(opened.truth.state());
@@ -312,10 +323,13 @@ impl Engine {
                 .collect(),
             unreadable: BTreeMap::new(),
             next_due: None,
+            rest: None,
+            shutdown,
         }
     }
 
-    async fn turn_and_turn(mut self, mut shutdown: watch::Receiver<bool>) -> End {
+    async fn turn_and_turn(mut self) -> End {
+        let mut shutdown = self.shutdown.clone();
         let mut resync = Instant::now() + self.context.settings.resync;
         loop {
             if *shutdown.borrow() {
@@ -335,27 +349,33 @@ impl Engine {
                         break;
                     }
                     Some(finding) = self.context.findings.recv() => {
+                        self.rest = None;
                         self.find(finding);
                         break;
                     }
                     Some((name, made)) = self.finished.recv() => {
+                        self.rest = None;
                         self.key_finished(&name, made);
                         break;
                     }
                     Ok(()) = self.context.sidecars.changed() => break,
                     () = self.drift.arrived() => break,
-                    () = self.brought.changed() => break,
+                    () = self.brought.changed() => {
+                        self.rest = None;
+                        break;
+                    }
                     () = sleep_until(wake) => {
                         self.context.witness.beat();
                         if !self.writer.leads() {
                             return End::Deposed;
                         }
                         let now = Instant::now();
-                        if now >= resync {
+                        let is_resync = now >= resync;
+                        if is_resync {
                             resync = now + self.context.settings.resync;
-                            break;
                         }
-                        if self.is_due(now) {
+                        if is_resync || self.is_due(now) {
+                            self.rest = None;
                             break;
                         }
                     }

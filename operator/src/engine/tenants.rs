@@ -1,6 +1,7 @@
 //! The life of Tenants: the finalizer that holds them until what they have elsewhere is gone, and what is said of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kube::ResourceExt as _;
 use mintage_core::keyring::{self, Key, Owner};
@@ -14,6 +15,7 @@ use serde_json::json;
 use super::turn::Deposed;
 use super::{Engine, News, Topic};
 use crate::api::Failure;
+use crate::at_once::at_once;
 use crate::outputs::TenantPlan;
 use crate::snapshot::Snapshot;
 
@@ -25,34 +27,26 @@ impl Engine {
         plan: &Plan,
         troubles: &mut BTreeMap<TenantRef, Vec<String>>,
     ) -> Result<BTreeSet<TenantRef>, Deposed> {
-        let mut blocked = BTreeSet::new();
-        for ledger in &plan.state.tenants {
-            let tenant = &ledger.tenant;
-            let Some(object) = snapshot.tenants.get(&place(tenant)) else {
-                continue;
-            };
+        let lacking = plan.state.tenants.iter().filter_map(|ledger| {
+            let object = snapshot.tenants.get(&place(&ledger.tenant))?;
             let has_it = object.finalizers().iter().any(|name| name == FINALIZER);
-            if has_it || object.metadata.deletion_timestamp.is_some() {
-                continue;
-            }
-            let with = object
-                .finalizers()
-                .iter()
-                .map(String::as_str)
-                .chain([FINALIZER]);
-            match self.set_finalizers(object, with.collect()).await {
-                Ok(()) => {}
-                Err(Failure::NotLeading) => return Err(Deposed),
+            let goes = object.metadata.deletion_timestamp.is_some();
+            (!has_it && !goes).then_some((&ledger.tenant, object))
+        });
+        let lacking: Vec<_> = lacking.collect();
+        let with = |finalizers: &[String]| [finalizers, &[FINALIZER.to_owned()]].concat();
+        let mut blocked = BTreeSet::new();
+        for (tenant, failure) in self.set_finalizers(lacking, with).await {
+            match failure {
+                Failure::NotLeading => return Err(Deposed),
                 // Another version of it comes with the next snapshot.
-                Err(Failure::Conflict | Failure::NotFound) => {
-                    blocked.insert(tenant.clone());
-                }
-                Err(failure) => {
-                    blocked.insert(tenant.clone());
+                Failure::Conflict | Failure::NotFound => {}
+                failure => {
                     let text = format!("the finalizer of Tenant {tenant}: {failure}");
                     troubles.entry(tenant.clone()).or_default().push(text);
                 }
             }
+            blocked.insert(tenant.clone());
         }
         Ok(blocked)
     }
@@ -66,6 +60,7 @@ impl Engine {
         blocked: &BTreeSet<TenantRef>,
         troubles: &mut BTreeMap<TenantRef, Vec<String>>,
     ) -> Result<(), Deposed> {
+        let mut going = BTreeMap::new();
         for (tenant, attached) in &plan.deletions {
             if !attached.is_empty() {
                 let names: Vec<_> = attached.iter().map(ToString::to_string).collect();
@@ -74,49 +69,96 @@ impl Engine {
                     names.join(", ")
                 );
                 self.announce_tenant(snapshot, tenant, Topic::DeletionBlocked, text);
-                continue;
-            }
-            let Some(object) = snapshot.tenants.get(&place(tenant)) else {
-                continue;
-            };
-            if blocked.contains(tenant) || !object.finalizers().iter().any(|name| name == FINALIZER)
+            } else if let Some(object) = snapshot.tenants.get(&place(tenant))
+                && !blocked.contains(tenant)
+                && object.finalizers().iter().any(|name| name == FINALIZER)
             {
-                continue;
+                going.insert(tenant.clone(), object);
             }
-            match self.remove_all(object, tenant).await {
-                Ok(()) => tracing::info!(event = "tenant-gone", %tenant),
-                Err(Failure::NotLeading) => return Err(Deposed),
-                Err(Failure::Conflict | Failure::NotFound) => {}
-                Err(failure) => {
-                    let text = format!("deleting Tenant {tenant}: {failure}");
-                    troubles.entry(tenant.clone()).or_default().push(text);
-                }
-            }
+        }
+        if going.is_empty() {
+            return Ok(());
+        }
+        for (tenant, failure) in self.remove_all(going).await? {
+            let text = format!("deleting Tenant {tenant}: {failure}");
+            troubles.entry(tenant).or_default().push(text);
         }
         Ok(())
     }
 
-    async fn remove_all(&mut self, object: &Tenant, tenant: &TenantRef) -> Result<(), Failure> {
+    /// Removes what Tenants have, and lets them go; what could not be removed.
+    async fn remove_all(
+        &mut self,
+        mut going: BTreeMap<TenantRef, &Arc<Tenant>>,
+    ) -> Result<Vec<(TenantRef, String)>, Deposed> {
+        let mut failed = Vec::new();
         let now = self.context.clock.now();
-        let nothing = TenantPlan::default();
+        let nothing = going.keys();
+        let nothing = nothing.map(|tenant| (tenant.clone(), TenantPlan::default()));
         let outcome = self
             .outputs
-            .apply(&self.writer, &mut self.keys, now, tenant, &nothing)
+            .apply(&self.writer, &mut self.keys, now, &nothing.collect())
             .await;
         if outcome.deposed {
-            return Err(Failure::NotLeading);
+            return Err(Deposed);
         }
-        if let Some(failure) = outcome.failures.into_iter().next() {
-            return Err(Failure::Unavailable(failure));
+        for (tenant, failures) in outcome.failures {
+            going.remove(&tenant);
+            failed.push((tenant, failures.join("\n")));
         }
-        self.truth.remove_tenant(&self.writer, tenant).await?;
-        self.state = std::sync::Arc::new(self.truth.state());
-        let without = object.finalizers().iter().map(String::as_str);
-        let without = without.filter(|name| *name != FINALIZER).collect();
-        self.set_finalizers(object, without).await
+
+        let forgotten = going.keys().cloned().collect();
+        let outcome = self.truth.remove(&self.writer, forgotten).await;
+        if outcome.deposed {
+            return Err(Deposed);
+        }
+        for (tenant, reason) in outcome.failed {
+            going.remove(&tenant);
+            failed.push((tenant, reason));
+        }
+        self.state = Arc::new(self.truth.state());
+
+        let mut gone: BTreeSet<&TenantRef> = going.keys().collect();
+        let free = going.iter().map(|(tenant, object)| (tenant, *object));
+        let without = |finalizers: &[String]| {
+            let others = finalizers.iter().filter(|name| *name != FINALIZER);
+            others.cloned().collect()
+        };
+        for (tenant, failure) in self.set_finalizers(free.collect(), without).await {
+            match failure {
+                Failure::NotLeading => return Err(Deposed),
+                Failure::Conflict | Failure::NotFound => {}
+                failure => failed.push((tenant.clone(), failure.to_string())),
+            }
+            gone.remove(tenant);
+        }
+        for tenant in gone {
+            tracing::info!(event = "tenant-gone", %tenant);
+        }
+        Ok(failed)
     }
 
-    async fn set_finalizers(&self, object: &Tenant, finalizers: Vec<&str>) -> Result<(), Failure> {
+    /// Gives Tenants the finalizers that `change` makes of theirs; those that failed.
+    async fn set_finalizers<'a>(
+        &self,
+        tenants: Vec<(&'a TenantRef, &Arc<Tenant>)>,
+        change: impl Fn(&[String]) -> Vec<String>,
+    ) -> Vec<(&'a TenantRef, Failure)> {
+        let writes = at_once(tenants, |(tenant, object)| {
+            let finalizers = change(object.finalizers());
+            async move { (tenant, self.set_finalizers_of(object, finalizers).await) }
+        });
+        let written = writes.await.into_iter();
+        written
+            .filter_map(|(tenant, done)| Some((tenant, done.err()?)))
+            .collect()
+    }
+
+    async fn set_finalizers_of(
+        &self,
+        object: &Tenant,
+        finalizers: Vec<String>,
+    ) -> Result<(), Failure> {
         let patch = json!({
             "metadata": {
                 "finalizers": finalizers,

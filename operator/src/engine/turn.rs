@@ -5,24 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mintage_core::keyring::Key;
-use mintage_core::plan::{Input, Plan, State, plan};
+use mintage_core::keyring::{Key, Owner};
+use mintage_core::plan::{Input, Plan, State, Status, plan};
 use mintage_core::world::{Tenant, World};
-use mintage_core::{TenantRef, Uid, UnixTime};
-use tokio::time::{Instant, timeout_at};
+use mintage_core::{Alg, TenantRef, Uid, UnixTime};
+use tokio::time::{Instant, sleep_until};
 
-use super::{Engine, News, RESTORED_FOR, Topic};
+use super::{Engine, News, RESTORED_FOR, Rest, Topic};
 use crate::api::Failure;
 use crate::outputs::{Look as OutputLook, TenantPlan};
 use crate::secrets::Place;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::truth::Look as TruthLook;
 
 /// This process leads no longer.
 pub struct Deposed;
 
-/// How long a turn waits for keys that it wants: with them it is complete, and most are made in that time.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a turn waits for keys that it wants. Few are made in less. Of hundreds this many seconds' worth come at once:
+/// each of them changes the bundles of all who are to believe it, and those are written once for all.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Looks, plans, and brings the API to what was planned.
@@ -33,13 +34,19 @@ impl Engine {
         self.facts.sidecars = self.context.sidecars.borrow_and_update().clone();
         self.retries.begin(Instant::now());
         self.look_at_drift(&snapshot).await?;
+        if let Some(rest) = self.rest.take().filter(|rest| rest.covers(&snapshot)) {
+            let now = self.context.clock.now();
+            self.write_statuses(&snapshot, &rest.statuses, now).await?;
+            self.rest = Some(rest);
+            return Ok(());
+        }
         let world = self.world(&snapshot);
         self.take_what_is_brought(&world);
         let mut plan = self.plan(&world).await;
         let patience = Instant::now() + PATIENCE;
         // At most three times: for the keys, and for a rotation that came due meanwhile.
         for _ in 0..3 {
-            if !self.make_keys(&plan, patience).await {
+            if !self.make_keys(&plan, &snapshot, patience).await {
                 break;
             }
             plan = self.plan(&world).await;
@@ -110,22 +117,27 @@ impl Engine {
         plan
     }
 
-    /// Has the keys made that a plan wants; whether any came in time.
-    async fn make_keys(&mut self, plan: &Plan, patience: Instant) -> bool {
+    /// Has the keys made that a plan wants; whether any came in time. A change that admins make ends the wait.
+    async fn make_keys(&mut self, plan: &Plan, snapshot: &Snapshot, patience: Instant) -> bool {
         let wanted = plan.wanted.iter().filter(|name| {
             !self.keys.has_fresh(name) && !self.truth.damaged().contains_key(&name.0.tenant)
         });
         self.makers.want(wanted.cloned().collect());
+        let mut snapshots = self.context.snapshots.clone();
+        let mut shutdown = self.shutdown.clone();
         let mut came = false;
         while self.makers.is_busy() {
             let begun = Instant::now();
-            match timeout_at(patience, self.finished.recv()).await {
-                Ok(Some((name, made))) => {
+            tokio::select! {
+                Some((name, made)) = self.finished.recv() => {
                     came |= made.is_ok();
                     self.context.witness.made_key(begun.elapsed());
                     self.key_finished(&name, made);
                 }
-                Ok(None) | Err(_) => break,
+                () = another_world(&mut snapshots, &snapshot.world) => break,
+                _ = shutdown.wait_for(|asked| *asked) => break,
+                () = sleep_until(patience) => break,
+                else => break,
             }
         }
         came
@@ -173,6 +185,7 @@ impl Engine {
                 }
             }
         };
+        self.rest = None;
         tracing::warn!(event = "restored", %text);
         if let Some(tenant) = tenant {
             self.announce_tenant(snapshot, &tenant, Topic::Restored, text.clone());
@@ -204,25 +217,32 @@ impl Engine {
         self.tell_keys(snapshot, &before);
 
         let known: Vec<TenantRef> = self.outputs.tenants().cloned().collect();
-        for (tenant, wanted) in by_tenant(&plan, world, &known) {
-            if blocked.contains(&tenant) || self.truth.damaged().contains_key(&tenant) {
-                continue;
-            }
-            let outcome = self
-                .outputs
-                .apply(&self.writer, &mut self.keys, now, &tenant, &wanted)
-                .await;
-            if outcome.deposed {
-                return Err(Deposed);
-            }
-            if !outcome.failures.is_empty() {
-                troubles.entry(tenant).or_default().extend(outcome.failures);
-            }
+        let mut wanted = by_tenant(&plan, world, &known);
+        wanted.retain(|tenant, _| {
+            !blocked.contains(tenant) && !self.truth.damaged().contains_key(tenant)
+        });
+        let outcome = self
+            .outputs
+            .apply(&self.writer, &mut self.keys, now, &wanted)
+            .await;
+        if outcome.deposed {
+            return Err(Deposed);
+        }
+        for (tenant, failures) in outcome.failures {
+            troubles.entry(tenant).or_default().extend(failures);
         }
         self.let_go(snapshot, &plan, &blocked, &mut troubles)
             .await?;
         self.judge(snapshot, &plan, troubles, started);
-        self.write_statuses(snapshot, &plan, now).await
+        self.write_statuses(snapshot, &plan.statuses, now).await?;
+        let is_whole = plan.state == *self.state
+            && plan.wanted.is_empty()
+            && blocked.is_empty()
+            && self.facts.troubles.is_empty()
+            && self.facts.stuck.is_empty()
+            && self.retries.next().is_none();
+        self.rest = is_whole.then(|| Rest::new(snapshot, plan.statuses));
+        Ok(())
     }
 
     async fn write_truth(
@@ -283,13 +303,20 @@ impl Engine {
     async fn write_statuses(
         &mut self,
         snapshot: &Snapshot,
-        plan: &Plan,
+        statuses: &[Status],
         now: UnixTime,
     ) -> Result<(), Deposed> {
         let challenge = self.context.challenge;
         let (written, failures, deposed) = self
             .statuses
-            .write(&self.writer, snapshot, plan, &self.facts, challenge, now)
+            .write(
+                &self.writer,
+                snapshot,
+                statuses,
+                &self.facts,
+                challenge,
+                now,
+            )
             .await;
         for written in written {
             let Some((ready, reason, message)) = written.turned else {
@@ -383,10 +410,26 @@ impl Engine {
     }
 
     /// Says which keys are new or revoked.
-    fn tell_keys(&self, snapshot: &Snapshot, before: &State) {
+    fn tell_keys(&self, snapshot: &Snapshot, before: &Arc<State>) {
+        if Arc::ptr_eq(before, &self.state) {
+            return;
+        }
         for (tenant, topic, text) in super::tenants::key_news(before, &self.state) {
             tracing::info!(event = "keys", %tenant, %text);
             self.announce_tenant(snapshot, &tenant, topic, text);
+        }
+    }
+}
+
+/// Waits until the watches show another world than this one.
+async fn another_world(snapshots: &mut Snapshots, world: &Arc<World>) {
+    while snapshots.changed().await.is_ok() {
+        let now = snapshots.borrow_and_update();
+        if now
+            .as_ref()
+            .is_some_and(|now| !Arc::ptr_eq(&now.world, world))
+        {
+            return;
         }
     }
 }
@@ -398,21 +441,15 @@ fn next_due(plan: &Plan, now: UnixTime) -> Option<UnixTime> {
     ends.chain(plan.next_due).min()
 }
 
-/// How many keys each tenant waits for.
-fn making(plan: &Plan) -> BTreeMap<TenantRef, usize> {
-    let mut making = BTreeMap::new();
-    for (owner, alg) in &plan.wanted {
-        // A rotation makes nobody wait.
-        let has_one = plan
-            .state
-            .keyrings
-            .iter()
-            .any(|ring| ring.owner == *owner && ring.keys.iter().any(|key| key.alg() == *alg));
-        if !has_one {
-            *making.entry(owner.tenant.clone()).or_default() += 1;
-        }
-    }
-    making
+/// The tenants that wait for first keys: a rotation makes nobody wait.
+fn making(plan: &Plan) -> BTreeSet<TenantRef> {
+    let rings = plan.state.keyrings.iter();
+    let has_one: BTreeSet<(&Owner, Alg)> = rings
+        .flat_map(|ring| ring.keys.iter().map(|key| (&ring.owner, key.alg())))
+        .collect();
+    let first = plan.wanted.iter();
+    let first = first.filter(|(owner, alg)| !has_one.contains(&(owner, *alg)));
+    first.map(|(owner, _)| owner.tenant.clone()).collect()
 }
 
 /// A plan by tenant; the tenants of which there are Secrets although nothing is planned for them are among them.

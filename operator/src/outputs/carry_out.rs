@@ -1,17 +1,16 @@
-//! Carrying a tenant's steps out: bundles, then private keys, then what is not wanted any more.
+//! Carrying the tenants' steps out: bundles, then private keys, then what is not wanted any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
 use k8s_openapi::api::core::v1::Secret;
-use mintage_core::bundle::{Bundle, KeyringFile};
+use mintage_core::bundle::{Bundle, BundleTooLarge, KeyringFile};
 use mintage_core::keyring::{Keyring, Owner};
 use mintage_core::{Namespace, TenantRef, UnixTime};
 
-use super::want::{Step, Telling};
+use super::want::Step;
 use super::{Known, Outputs, keyring_place, owner};
 use crate::api::{Failure, Version, Writer, version};
+use crate::at_once::at_once;
 use crate::keys::Keys;
 use crate::secrets::{Draft, Hash, Place, content_of, epoch_of};
 
@@ -19,11 +18,15 @@ use crate::secrets::{Draft, Hash, Place, content_of, epoch_of};
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// What could not be written, and why.
-    pub failures: Vec<String>,
+    pub failures: BTreeMap<TenantRef, Vec<String>>,
     /// This process leads no longer.
     pub deposed: bool,
-    /// The namespaces that were told something new.
-    pub told: usize,
+}
+
+impl Outcome {
+    fn fail(&mut self, tenant: &TenantRef, text: String) {
+        self.failures.entry(tenant.clone()).or_default().push(text);
+    }
 }
 
 /// One tenant's part of a plan.
@@ -37,62 +40,153 @@ pub struct TenantPlan<'a> {
     pub served: BTreeSet<&'a Namespace>,
 }
 
-/// What is to be told to the namespaces of one tenant.
-struct Wanted<'a> {
-    tenant: &'a TenantRef,
-    tellings: Vec<Telling>,
-    failures: Vec<String>,
-    /// The namespaces whose bundle cannot be written at all.
-    untold: BTreeSet<Namespace>,
-}
-
 type Written = (Place, Result<Option<(Version, Hash)>, Failure>);
 
+/// What came of telling a namespace its bundle.
+struct Told<'a> {
+    tenant: &'a TenantRef,
+    namespace: &'a Namespace,
+    /// The version of the bundle, or why there can be none.
+    version: Result<u64, BundleTooLarge>,
+    written: Vec<Written>,
+}
+
 impl Outputs {
-    /// Brings a tenant's Secrets to what the plan wants.
+    /// Brings the tenants' Secrets to what the plan wants, of all tenants at once: first the bundles, then the private
+    /// keys, then what is not wanted any more. What fails holds up nobody but its own tenant.
     pub async fn apply(
         &mut self,
         writer: &Writer,
         keys: &mut Keys,
         now: UnixTime,
-        tenant: &TenantRef,
-        plan: &TenantPlan<'_>,
+        plans: &BTreeMap<TenantRef, TenantPlan<'_>>,
     ) -> Outcome {
-        let TenantPlan {
-            bundles, keyrings, ..
-        } = plan;
-        let mut wanted = Wanted {
-            tenant,
-            tellings: Vec::new(),
-            failures: Vec::new(),
-            untold: BTreeSet::new(),
-        };
-        for (namespace, bundle) in bundles {
-            match self.tell(tenant, namespace, bundle) {
-                Ok(telling) => wanted.tellings.extend(telling),
-                Err(error) => {
-                    wanted
-                        .failures
-                        .push(format!("namespace {namespace}: {error}"));
-                    wanted.untold.insert((*namespace).clone());
-                }
-            }
-        }
         let mut outcome = Outcome::default();
-        let untold = self.tell_all(writer, wanted, &mut outcome).await;
+        let untold = self.tell_all(writer, plans, &mut outcome).await;
         if outcome.deposed {
             return outcome;
         }
 
-        // Whose keys stand in a bundle that could not be written.
-        let unheard: BTreeSet<&Option<Namespace>> = bundles
-            .iter()
-            .filter(|(namespace, _)| untold.contains(**namespace))
-            .flat_map(|(_, bundle)| bundle.body.keys.iter().map(|key| &key.namespace))
-            .collect();
+        let (mut steps, mut owners) = (Vec::new(), BTreeMap::new());
+        for (tenant, plan) in plans {
+            let untold = untold.get(tenant);
+            let hold = self.hand_over_all(keys, now, tenant, plan, untold, &mut steps);
+            owners.insert(tenant, hold);
+            keys.keep_only(tenant, &plan.keyrings);
+        }
+        self.carry_out(writer, keys, steps, &mut outcome).await;
+
         let mut steps = Vec::new();
+        for (tenant, plan) in plans {
+            let told: BTreeSet<&Namespace> = plan.bundles.keys().copied().collect();
+            let unwanted = self.clear(tenant, &owners[tenant], &told);
+            steps.extend(unwanted.into_iter().map(|step| (tenant, step)));
+        }
+        self.carry_out(writer, keys, steps, &mut outcome).await;
+        self.told.retain(|(of, namespace), _| {
+            plans
+                .get(of)
+                .is_none_or(|plan| plan.bundles.contains_key(namespace))
+        });
+        outcome
+    }
+
+    /// Writes the bundles; the namespaces that could not be told.
+    async fn tell_all(
+        &mut self,
+        writer: &Writer,
+        plans: &BTreeMap<TenantRef, TenantPlan<'_>>,
+        outcome: &mut Outcome,
+    ) -> BTreeMap<TenantRef, BTreeSet<Namespace>> {
+        let news = plans.iter().flat_map(|(tenant, plan)| {
+            let bundles = plan.bundles.iter();
+            bundles.map(move |(namespace, bundle)| (tenant, *namespace, *bundle))
+        });
+        let news = news.filter(|(tenant, namespace, bundle)| {
+            !self.has_told(tenant, namespace, bundle.version)
+        });
+        let told = at_once(news.collect(), |(tenant, namespace, bundle)| {
+            self.tell_one(writer, tenant, namespace, bundle)
+        });
+        let told: Vec<Told<'_>> = told.await;
+        let mut untold: BTreeMap<TenantRef, BTreeSet<Namespace>> = BTreeMap::new();
+        for telling in told {
+            let Told {
+                tenant, namespace, ..
+            } = telling;
+            let mut whole = true;
+            for written in telling.written {
+                whole &= self.take(tenant, written, outcome);
+            }
+            match telling.version {
+                Ok(version) if whole => {
+                    self.told
+                        .insert((tenant.clone(), namespace.clone()), version);
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => outcome.fail(tenant, format!("namespace {namespace}: {error}")),
+            }
+            untold
+                .entry(tenant.clone())
+                .or_default()
+                .insert(namespace.clone());
+        }
+        untold
+    }
+
+    /// Tells a namespace its bundle. The shards go one after the other: readers keep the old one whole until the new one
+    /// is complete.
+    async fn tell_one<'a>(
+        &self,
+        writer: &Writer,
+        tenant: &'a TenantRef,
+        namespace: &'a Namespace,
+        bundle: &Bundle,
+    ) -> Told<'a> {
+        let mut told = Told {
+            tenant,
+            namespace,
+            version: Ok(bundle.version),
+            written: Vec::new(),
+        };
+        let steps = match self.tell(tenant, namespace, bundle) {
+            Ok(steps) => steps,
+            Err(error) => {
+                told.version = Err(error);
+                return told;
+            }
+        };
+        for step in steps {
+            let done = carry_out(writer, step).await;
+            let failed = done.1.is_err();
+            told.written.push(done);
+            if failed {
+                break;
+            }
+        }
+        told
+    }
+
+    /// What it takes to hand a tenant's owners their private keys; the owners whose Secrets stay.
+    fn hand_over_all<'a>(
+        &self,
+        keys: &mut Keys,
+        now: UnixTime,
+        tenant: &'a TenantRef,
+        plan: &TenantPlan<'_>,
+        untold: Option<&BTreeSet<Namespace>>,
+        steps: &mut Vec<(&'a TenantRef, Step)>,
+    ) -> BTreeSet<Owner> {
+        // Whose keys stand in a bundle that could not be written.
+        let unheard: BTreeSet<&Option<Namespace>> = untold
+            .into_iter()
+            .flatten()
+            .filter_map(|namespace| plan.bundles.get(namespace))
+            .flat_map(|bundle| bundle.body.keys.iter().map(|key| &key.namespace))
+            .collect();
         let mut owners: BTreeSet<Owner> = BTreeSet::new();
-        for (owner, keyring) in keyrings {
+        for (owner, keyring) in &plan.keyrings {
             let file = keys.settle(now, keyring);
             let is_served = owner
                 .namespace
@@ -103,7 +197,8 @@ impl Outputs {
             if is_served || ends {
                 owners.insert((*owner).clone());
                 if !unheard.contains(&owner.namespace) {
-                    steps.extend(self.hand_over(owner, Some(keyring), file));
+                    let step = self.hand_over(owner, Some(keyring), file);
+                    steps.extend(step.map(|step| (tenant, step)));
                 }
             }
         }
@@ -111,74 +206,25 @@ impl Outputs {
             let owner = Owner::namespace(tenant.clone(), (*namespace).clone());
             if !owners.contains(&owner) {
                 let empty = KeyringFile::new(owner.clone());
-                steps.extend(self.hand_over(&owner, None, &empty));
+                let step = self.hand_over(&owner, None, &empty);
+                steps.extend(step.map(|step| (tenant, step)));
                 owners.insert(owner);
             }
         }
-        keys.keep_only(tenant, keyrings);
-        self.carry_out(writer, keys, tenant, steps, &mut outcome)
-            .await;
-        let told: BTreeSet<&Namespace> = bundles.keys().copied().collect();
-        let steps = self.clear(tenant, &owners, &told);
-        self.carry_out(writer, keys, tenant, steps, &mut outcome)
-            .await;
-        self.told
-            .retain(|(of, namespace), _| of != tenant || told.contains(namespace));
-        outcome
-    }
-
-    /// Writes the bundles; the namespaces that could not be told.
-    async fn tell_all(
-        &mut self,
-        writer: &Writer,
-        wanted: Wanted<'_>,
-        outcome: &mut Outcome,
-    ) -> BTreeSet<Namespace> {
-        let mut untold = wanted.untold;
-        outcome.failures.extend(wanted.failures);
-        let tenant = wanted.tenant;
-        let tellings = wanted.tellings.into_iter().map(|telling| async move {
-            let mut written = Vec::new();
-            // The shards of a bundle one after the other: readers keep the old whole until the new one is complete.
-            for step in telling.steps {
-                let done = carry_out(writer, step).await;
-                let failed = done.1.is_err();
-                written.push(done);
-                if failed {
-                    break;
-                }
-            }
-            (telling.namespace, telling.version, telling.shards, written)
-        });
-        let mut tellings: FuturesUnordered<_> = tellings.collect();
-        while let Some((namespace, version, shards, written)) = tellings.next().await {
-            let mut whole = true;
-            let changed = !written.is_empty();
-            for written in written {
-                whole &= self.take(tenant, written, outcome);
-            }
-            if whole {
-                outcome.told += usize::from(changed);
-                self.told
-                    .insert((tenant.clone(), namespace), (version, shards));
-            } else {
-                untold.insert(namespace);
-            }
-        }
-        untold
+        owners
     }
 
     async fn carry_out(
         &mut self,
         writer: &Writer,
         keys: &mut Keys,
-        tenant: &TenantRef,
-        steps: Vec<Step>,
+        steps: Vec<(&TenantRef, Step)>,
         outcome: &mut Outcome,
     ) {
-        let steps = steps.into_iter().map(|step| carry_out(writer, step));
-        let mut steps: FuturesUnordered<_> = steps.collect();
-        while let Some(written) = steps.next().await {
+        let written = at_once(steps, |(tenant, step)| async move {
+            (tenant, carry_out(writer, step).await)
+        });
+        for (tenant, written) in written.await {
             let place = written.0.clone();
             let is_there = matches!(written.1, Ok(Some(_)));
             if self.take(tenant, written, outcome)
@@ -216,7 +262,7 @@ impl Outputs {
             Err(failure) => {
                 outcome.deposed |= matches!(failure, Failure::NotLeading);
                 let text = format!("Secret {}/{}: {failure}", place.0, place.1);
-                outcome.failures.push(text);
+                outcome.fail(tenant, text);
                 false
             }
         }

@@ -43,7 +43,7 @@ pub struct Outputs {
     known: BTreeMap<TenantRef, BTreeMap<Place, Known>>,
     tenant_of: BTreeMap<Place, TenantRef>,
     /// The version of the bundle that each namespace was last told, as far as all of it was written.
-    told: BTreeMap<(TenantRef, Namespace), (u64, usize)>,
+    told: BTreeMap<(TenantRef, Namespace), u64>,
 }
 
 /// What came of a look at a Secret that somebody else may have changed.

@@ -29,26 +29,20 @@ impl Step {
     }
 }
 
-/// What it takes to tell a namespace its bundle.
-pub struct Telling {
-    pub namespace: Namespace,
-    pub version: u64,
-    pub shards: usize,
-    pub steps: Vec<Step>,
-}
-
 impl Outputs {
-    /// What it takes to tell a namespace its bundle; nothing if it was told.
+    /// Whether a namespace was told this version of its bundle, all of it.
+    pub fn has_told(&self, tenant: &TenantRef, namespace: &Namespace, version: u64) -> bool {
+        let told = self.told.get(&(tenant.clone(), namespace.clone()));
+        told == Some(&version)
+    }
+
+    /// What it takes to tell a namespace its bundle.
     pub fn tell(
         &self,
         tenant: &TenantRef,
         namespace: &Namespace,
         bundle: &Bundle,
-    ) -> Result<Option<Telling>, bundle::BundleTooLarge> {
-        let told = self.told.get(&(tenant.clone(), namespace.clone()));
-        if told.is_some_and(|(version, _)| *version == bundle.version) {
-            return Ok(None);
-        }
+    ) -> Result<Vec<Step>, bundle::BundleTooLarge> {
         let shards = bundle::split(bundle)?;
         let mut steps = Vec::new();
         let count = shards.len();
@@ -66,12 +60,7 @@ impl Outputs {
             let place = (namespace.to_string(), managed::bundle(tenant, index));
             steps.extend(self.delete(tenant, place));
         }
-        Ok(Some(Telling {
-            namespace: namespace.clone(),
-            version: bundle.version,
-            shards: count,
-            steps,
-        }))
+        Ok(steps)
     }
 
     /// What it takes to hand an owner its private keys. The Secret names the lives of tenant and namespace that the keys

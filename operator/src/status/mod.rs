@@ -36,7 +36,7 @@ pub struct Facts {
     /// The tenants of which nothing can be done at all.
     pub stuck: BTreeMap<TenantRef, String>,
     /// The tenants whose first keys are being made.
-    pub making: BTreeMap<TenantRef, usize>,
+    pub making: BTreeSet<TenantRef>,
     /// What the checks of domains found, by the life of the object.
     pub findings: BTreeMap<Uid, Finding>,
     /// The pods without a current sidecar.
@@ -214,8 +214,9 @@ fn ready<'a>(
         if let Some(texts) = facts.troubles.get(tenant) {
             return no("NotApplied", texts.join("\n"));
         }
-        if let Some(count) = facts.making.get(tenant) {
-            let text = format!("{count} keys of tenant {tenant} are being made");
+        if facts.making.contains(tenant) {
+            // Without their number, which would have every status written each time that a few are finished.
+            let text = format!("the first keys of tenant {tenant} are being made");
             return no("MakingKeys", text);
         }
     }

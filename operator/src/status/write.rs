@@ -1,14 +1,13 @@
 //! Writing statuses: those that differ from what the watches show, and from what was written since.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, ResourceExt as _};
 use mintage_core::ObjectRef;
 use mintage_core::ownership::{Kind, Object};
-use mintage_core::plan::{Plan, Status};
+use mintage_core::plan::Status;
 use mintage_core::{TenantRef, UnixTime};
 use mintage_crds::audience::ApiAudienceStatus;
 use mintage_crds::domain::{Challenge, CustomDomainStatus};
@@ -20,7 +19,11 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::api::{Failure, Writer};
+use crate::at_once::at_once;
 use crate::snapshot::Snapshot;
+
+/// So many statuses are drawn up before they are sent: all of them would fill memory.
+const SOME: usize = 256;
 
 /// What was written and may not have come back by the watch yet.
 #[derive(Debug, Default)]
@@ -31,7 +34,7 @@ pub struct Statuses {
 #[derive(Debug)]
 struct Sent {
     uid: String,
-    status: Value,
+    said: u64,
     version: u64,
 }
 
@@ -63,38 +66,39 @@ impl Statuses {
         &mut self,
         writer: &Writer,
         snapshot: &Snapshot,
-        plan: &Plan,
+        statuses: &[Status],
         facts: &Facts,
         challenge: ChallengeOf,
         now: UnixTime,
     ) -> (Vec<Written>, Vec<String>, bool) {
-        let drafts = self.drafts(snapshot, plan, facts, challenge, now);
-        let requests = drafts.into_iter().map(|draft| async {
-            let version = send(writer, &draft).await;
-            (draft, version)
-        });
-        let mut requests: FuturesUnordered<_> = requests.collect();
         let (mut written, mut failures, mut deposed) = (Vec::new(), Vec::new(), false);
-        while let Some((draft, outcome)) = requests.next().await {
-            match outcome {
-                Ok(version) => {
-                    let sent = Sent {
-                        uid: draft.uid.clone(),
-                        status: draft.status,
-                        version,
-                    };
-                    self.sent.insert(draft.object.clone(), sent);
-                    written.push(Written {
-                        object: draft.object,
-                        uid: draft.uid,
-                        turned: draft.turned,
-                    });
-                }
-                // Deleted meanwhile, or its namespace: nobody misses its status.
-                Err(Failure::NotFound | Failure::NamespaceGone) => {}
-                Err(failure) => {
-                    deposed |= matches!(failure, Failure::NotLeading);
-                    failures.push(format!("status of {}: {failure}", draft.object));
+        for some in statuses.chunks(SOME) {
+            let drafts = self.drafts(snapshot, some, facts, challenge, now);
+            let requests = at_once(drafts, |draft| async move {
+                let version = send(writer, &draft).await;
+                (draft, version)
+            });
+            for (draft, outcome) in requests.await {
+                match outcome {
+                    Ok(version) => {
+                        let sent = Sent {
+                            uid: draft.uid.clone(),
+                            said: said(&draft.status),
+                            version,
+                        };
+                        self.sent.insert(draft.object.clone(), sent);
+                        written.push(Written {
+                            object: draft.object,
+                            uid: draft.uid,
+                            turned: draft.turned,
+                        });
+                    }
+                    // Deleted meanwhile, or its namespace: nobody misses its status.
+                    Err(Failure::NotFound | Failure::NamespaceGone) => {}
+                    Err(failure) => {
+                        deposed |= matches!(failure, Failure::NotLeading);
+                        failures.push(format!("status of {}: {failure}", draft.object));
+                    }
                 }
             }
         }
@@ -104,13 +108,13 @@ impl Statuses {
     fn drafts(
         &mut self,
         snapshot: &Snapshot,
-        plan: &Plan,
+        statuses: &[Status],
         facts: &Facts,
         challenge: ChallengeOf,
         now: UnixTime,
     ) -> Vec<Draft> {
         let mut drafts = Vec::new();
-        for fares in &plan.statuses {
+        for fares in statuses {
             let at = &fares.object.at;
             let draft = match fares.object.kind {
                 Kind::Tenant => snapshot.tenants.get(at).and_then(|object| {
@@ -155,8 +159,13 @@ impl Statuses {
     fn draft<K, S>(&mut self, fares: &Status, object: &K, old: Option<&S>, new: &S) -> Option<Draft>
     where
         K: Resource<DynamicType = ()>,
-        S: Serialize,
+        S: PartialEq + Serialize,
     {
+        // By far the most, each turn.
+        if old == Some(new) {
+            self.sent.remove(&fares.object);
+            return None;
+        }
         let status = serde_json::to_value(new).ok()?;
         let old = old.and_then(|old| serde_json::to_value(old).ok());
         let uid = object.uid().unwrap_or_default();
@@ -168,7 +177,7 @@ impl Statuses {
         if let Some(sent) = self.sent.get(&fares.object)
             && sent.uid == uid
             && seen < sent.version
-            && is_same(&sent.status, &status)
+            && sent.said == said(&status)
         {
             return None;
         }
@@ -235,14 +244,22 @@ pub fn number(version: Option<&str>) -> u64 {
 
 /// Whether two statuses say the same; since when a condition is as it is does not count.
 fn is_same(a: &Value, b: &Value) -> bool {
-    let timeless = |status: &Value| {
-        let mut status = status.clone();
-        for condition in status["conditions"].as_array_mut().into_iter().flatten() {
-            if let Some(condition) = condition.as_object_mut() {
-                condition.remove("lastTransitionTime");
-            }
-        }
-        status
-    };
     timeless(a) == timeless(b)
+}
+
+/// What a status says, in short.
+fn said(status: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    timeless(status).to_string().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn timeless(status: &Value) -> Value {
+    let mut status = status.clone();
+    for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+        if let Some(condition) = condition.as_object_mut() {
+            condition.remove("lastTransitionTime");
+        }
+    }
+    status
 }

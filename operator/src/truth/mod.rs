@@ -9,6 +9,7 @@
 //! leaders, one of which was paused past its Lease, only the later one writes.
 
 mod load;
+mod look;
 mod shard;
 mod write;
 

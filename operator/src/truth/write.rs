@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mintage_core::TenantRef;
-use mintage_core::plan::{Parts, TenantParts};
+use mintage_core::plan::{Parts, RootPart, TenantParts};
+use mintage_core::{ObjectRef, TenantRef};
 
 use super::shard::{self, DomainClaim, Key, Root, Shard};
-use super::{Look, Stored, Truth, at, concerns, nothing};
-use crate::api::{Failure, Version, Writer, version};
-use crate::secrets::{Draft, Place, epoch_of, hash_of};
+use super::{Stored, Truth, at, concerns, nothing};
+use crate::api::{Failure, Version, Writer};
+use crate::at_once::at_once;
+use crate::secrets::{Draft, Place};
 
 /// What came of writing.
 #[derive(Debug, Default)]
@@ -24,18 +25,50 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn note(&mut self, failure: &Failure) {
-        match failure {
-            Failure::Conflict | Failure::NotFound => self.conflict = true,
-            Failure::Later(_) | Failure::NotLeading => self.deposed = true,
-            Failure::NamespaceGone | Failure::Refused(_) | Failure::Unavailable(_) => {}
+    fn note(&mut self, failures: &[(Place, Failure)]) {
+        for (_, failure) in failures {
+            match failure {
+                Failure::Conflict | Failure::NotFound => self.conflict = true,
+                Failure::Later(_) | Failure::NotLeading => self.deposed = true,
+                Failure::NamespaceGone | Failure::Refused(_) | Failure::Unavailable(_) => {}
+            }
         }
     }
 }
 
+/// What was written of one part, in the order in which it was.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The Secrets; those without a version were deleted.
+    secrets: Vec<(Key, Option<Stored>)>,
+    root: Option<RootPart>,
+    /// The shards as they were, and as they are.
+    shards: Vec<(Shard, Shard)>,
+    /// Of which Secrets the write failed, and how.
+    failures: Vec<(Place, Failure)>,
+}
+
+/// A write of a part failed: what it was stands in the progress, and what depends on it must wait.
+struct Failed;
+
+impl Progress {
+    /// In words what went wrong first.
+    fn reason(&self) -> Option<String> {
+        let (place, failure) = self.failures.first()?;
+        Some(at(place, failure))
+    }
+
+    fn include(&mut self, other: Self) {
+        self.secrets.extend(other.secrets);
+        self.root = other.root.or(self.root.take());
+        self.shards.extend(other.shards);
+        self.failures.extend(other.failures);
+    }
+}
+
 impl Truth {
-    /// Writes what differs from what is stored: first who holds which domain, then each tenant's own part, then its
-    /// shards. Of the tenants in `skip` nothing is written.
+    /// Writes what differs from what is stored: first who holds which domain; then of all tenants at once each one's own
+    /// part, and after it its shards. Of the tenants in `skip` nothing is written.
     pub async fn write(
         &mut self,
         writer: &Writer,
@@ -46,16 +79,17 @@ impl Truth {
         let unheld = self
             .write_domains(writer, &wanted, skip, &mut outcome)
             .await;
+        if outcome.deposed {
+            return outcome;
+        }
         let mut wanted = wanted.tenants;
         let known: Vec<TenantRef> = self.parts.tenants.keys().cloned().collect();
         for tenant in known {
             // What was forgotten whole is to be written as nothing.
             wanted.entry(tenant).or_default();
         }
+        let mut changes = Vec::new();
         for (tenant, parts) in wanted {
-            if outcome.deposed {
-                break;
-            }
             if skip.contains(&tenant) || self.damaged.contains_key(&tenant) {
                 continue;
             }
@@ -65,19 +99,38 @@ impl Truth {
                 .map(|(_, reason)| reason)
             {
                 outcome.failed.insert(tenant, reason.clone());
-                continue;
-            }
-            if self.parts.tenants.get(&tenant) == Some(&parts) {
-                continue;
-            }
-            if let Err(reason) = self
-                .write_tenant(writer, &tenant, parts, &mut outcome)
-                .await
-            {
-                outcome.failed.insert(tenant, reason);
+            } else if self.parts.tenants.get(&tenant) != Some(&parts) {
+                changes.push((tenant, parts));
             }
         }
+        self.write_tenants(writer, changes, &mut outcome).await;
         outcome
+    }
+
+    async fn write_tenants(
+        &mut self,
+        writer: &Writer,
+        changes: Vec<(TenantRef, TenantParts)>,
+        outcome: &mut Outcome,
+    ) {
+        let truth = &*self;
+        let done = at_once(changes, |(tenant, parts)| async move {
+            let gone = parts == nothing();
+            let progress = truth.write_tenant(writer, &tenant, parts).await;
+            (tenant, gone, progress)
+        });
+        for (tenant, gone, progress) in done.await {
+            match self.take(&tenant, progress, outcome) {
+                Some(reason) => {
+                    outcome.failed.insert(tenant, reason);
+                }
+                None if gone => {
+                    self.parts.tenants.remove(&tenant);
+                    self.damaged.remove(&tenant);
+                }
+                None => {}
+            }
+        }
     }
 
     /// The holders whose claims could not be written, and why.
@@ -87,9 +140,8 @@ impl Truth {
         wanted: &Parts,
         skip: &BTreeSet<TenantRef>,
         outcome: &mut Outcome,
-    ) -> Vec<(mintage_core::ObjectRef, String)> {
-        let mut unheld = Vec::new();
-        let frozen = |holder: &mintage_core::ObjectRef| {
+    ) -> Vec<(ObjectRef, String)> {
+        let frozen = |holder: &ObjectRef| {
             let tenants = skip.iter().chain(self.damaged.keys());
             tenants.into_iter().any(|tenant| concerns(holder, tenant))
         };
@@ -104,17 +156,26 @@ impl Truth {
                 changes.push((domain.clone(), None));
             }
         }
-        for (domain, claim) in changes {
+        let truth = &*self;
+        let done = at_once(changes, |(domain, claim)| async move {
             let key = Key::Domain(domain.clone());
+            let mut progress = Progress::default();
             let done = match &claim {
                 Some(claim) => {
                     let stored = DomainClaim {
                         claim: claim.clone(),
                     };
-                    self.put(writer, &key, &stored, outcome).await
+                    truth.put(writer, key, &stored, &mut progress).await
                 }
-                None => self.remove(writer, &key, outcome).await,
+                None => truth.delete(writer, key, &mut progress).await,
             };
+            (domain, claim, done, progress)
+        });
+        let mut unheld = Vec::new();
+        for (domain, claim, done, progress) in done.await {
+            let reason = progress.reason();
+            self.take_secrets(progress.secrets, outcome);
+            outcome.note(&progress.failures);
             match (done, claim) {
                 (Ok(()), Some(claim)) => {
                     self.parts.domains.insert(domain, claim);
@@ -122,251 +183,220 @@ impl Truth {
                 (Ok(()), None) => {
                     self.parts.domains.remove(&domain);
                 }
-                (Err(reason), Some(claim)) => unheld.push((claim.holder.object.at, reason)),
-                (Err(_), None) => {}
+                (Err(Failed), Some(claim)) => {
+                    unheld.push((claim.holder.object.at, reason.unwrap_or_default()));
+                }
+                (Err(Failed), None) => {}
             }
         }
         unheld
     }
 
     async fn write_tenant(
-        &mut self,
+        &self,
         writer: &Writer,
         tenant: &TenantRef,
         parts: TenantParts,
-        outcome: &mut Outcome,
-    ) -> Result<(), String> {
-        if parts == nothing() {
-            return self.remove_parts(writer, tenant, outcome).await;
-        }
-        let before = self.parts.tenants.get(tenant).cloned().unwrap_or_default();
+    ) -> Progress {
+        let mut progress = Progress::default();
+        // A failure stands in the progress.
+        let (Ok(()) | Err(Failed)) = if parts == nothing() {
+            self.remove_parts(writer, tenant, &mut progress).await
+        } else {
+            self.write_parts(writer, tenant, parts, &mut progress).await
+        };
+        progress
+    }
+
+    async fn write_parts(
+        &self,
+        writer: &Writer,
+        tenant: &TenantRef,
+        parts: TenantParts,
+        progress: &mut Progress,
+    ) -> Result<(), Failed> {
+        let none = nothing();
+        let before = self.parts.tenants.get(tenant).unwrap_or(&none);
         let root_key = Key::Root(tenant.clone());
         let mut root = Root {
             shards: self.stored_shards(tenant),
             root: parts.root,
         };
         if before.root != root.root || !self.stored.contains_key(&root_key) {
-            self.put(writer, &root_key, &root, outcome).await?;
-            self.parts.tenants.entry(tenant.clone()).or_default().root = root.root.clone();
+            self.put(writer, root_key.clone(), &root, progress).await?;
+            progress.root = Some(root.root.clone());
         }
 
-        let rest = TenantParts {
-            root: before.root.clone(),
-            namespaces: parts.namespaces,
-            audiences: parts.audiences,
-        };
-        let mut old = shard::shards(&before);
-        let mut first_error = None;
-        let mut wanted = shard::shards(&rest);
+        let mut old = shard::shards(before);
+        let mut wanted = shard::shards(&TenantParts {
+            root: RootPart::default(),
+            ..parts
+        });
         for name in old.keys() {
             // An empty shard stays: the root names it.
             wanted.entry(name.clone()).or_default();
         }
+        let mut changes = Vec::new();
         for (name, shard) in wanted {
             let old = old.remove(&name).unwrap_or_default();
             let key = Key::Shard(tenant.clone(), name.clone());
-            if old == shard && self.stored.contains_key(&key) {
-                continue;
-            }
-            match self.put(writer, &key, &shard, outcome).await {
-                Ok(()) => self.adopt(tenant, &old, shard),
-                Err(reason) => {
-                    first_error.get_or_insert(reason);
-                }
+            if old != shard || !self.stored.contains_key(&key) {
+                changes.push((name, key, old, shard));
             }
         }
-        let shards = self.stored_shards(tenant);
+        let done = at_once(changes, |(name, key, old, shard)| async move {
+            let mut progress = Progress::default();
+            let written = self.put(writer, key, &shard, &mut progress).await;
+            if written.is_ok() {
+                progress.shards.push((old, shard));
+            }
+            (written.is_ok().then_some(name), progress)
+        });
+        let mut shards = root.shards.clone();
+        for (name, done) in done.await {
+            shards.extend(name);
+            progress.include(done);
+        }
         if root.shards != shards {
             root.shards = shards;
-            self.put(writer, &root_key, &root, outcome).await?;
+            self.put(writer, root_key, &root, progress).await?;
         }
-        first_error.map_or(Ok(()), Err)
+        Ok(())
     }
 
-    /// Puts a shard that was written in the place of the one that was there.
-    fn adopt(&mut self, tenant: &TenantRef, old: &Shard, new: Shard) {
-        let parts = self.parts.tenants.entry(tenant.clone()).or_default();
-        for namespace in old.namespaces.keys() {
-            parts.namespaces.remove(namespace);
-        }
-        for identifier in old.audiences.keys() {
-            parts.audiences.remove(identifier);
-        }
-        parts.namespaces.extend(new.namespaces);
-        parts.audiences.extend(new.audiences);
-    }
-
-    /// Removes everything that is stored of a tenant, also where it cannot be read.
-    pub async fn remove_tenant(
+    /// Keeps what was written of a tenant; what went wrong, if anything did.
+    fn take(
         &mut self,
-        writer: &Writer,
         tenant: &TenantRef,
-    ) -> Result<(), Failure> {
-        let mut outcome = Outcome::default();
-        let removed = self.remove_parts(writer, tenant, &mut outcome).await;
-        if outcome.deposed {
-            return Err(Failure::NotLeading);
+        progress: Progress,
+        outcome: &mut Outcome,
+    ) -> Option<String> {
+        let reason = progress.reason();
+        outcome.note(&progress.failures);
+        self.take_secrets(progress.secrets, outcome);
+        if progress.root.is_some() || !progress.shards.is_empty() {
+            let parts = self.parts.tenants.entry(tenant.clone()).or_default();
+            if let Some(root) = progress.root {
+                parts.root = root;
+            }
+            for (old, new) in progress.shards {
+                for namespace in old.namespaces.keys() {
+                    parts.namespaces.remove(namespace);
+                }
+                for identifier in old.audiences.keys() {
+                    parts.audiences.remove(identifier);
+                }
+                parts.namespaces.extend(new.namespaces);
+                parts.audiences.extend(new.audiences);
+            }
         }
-        removed.map_err(Failure::Unavailable)
+        reason
+    }
+
+    fn take_secrets(&mut self, secrets: Vec<(Key, Option<Stored>)>, outcome: &mut Outcome) {
+        outcome.written += secrets.len();
+        for (key, stored) in secrets {
+            match stored {
+                Some(Stored { version, hash }) => self.remember(key, version, hash),
+                None => self.forget(&key),
+            }
+        }
+    }
+
+    /// Removes everything that is stored of tenants, also where it cannot be read.
+    pub async fn remove(&mut self, writer: &Writer, tenants: BTreeSet<TenantRef>) -> Outcome {
+        let mut outcome = Outcome::default();
+        let tenants = tenants.into_iter().map(|tenant| (tenant, nothing()));
+        self.write_tenants(writer, tenants.collect(), &mut outcome)
+            .await;
+        outcome
     }
 
     /// Removes the shards, then the part that names them.
     async fn remove_parts(
-        &mut self,
+        &self,
         writer: &Writer,
         tenant: &TenantRef,
-        outcome: &mut Outcome,
-    ) -> Result<(), String> {
+        progress: &mut Progress,
+    ) -> Result<(), Failed> {
         let root_key = Key::Root(tenant.clone());
         let shards = self.stored_shards(tenant);
         if !shards.is_empty() && self.stored.contains_key(&root_key) {
+            let parts = self.parts.tenants.get(tenant);
             let root = Root {
                 shards: BTreeSet::new(),
-                root: self
-                    .parts
-                    .tenants
-                    .get(tenant)
-                    .map(|parts| parts.root.clone())
-                    .unwrap_or_default(),
+                root: parts.map(|parts| parts.root.clone()).unwrap_or_default(),
             };
-            self.put(writer, &root_key, &root, outcome).await?;
+            self.put(writer, root_key.clone(), &root, progress).await?;
         }
         for shard in shards {
             let key = Key::Shard(tenant.clone(), shard);
-            self.remove(writer, &key, outcome).await?;
+            self.delete(writer, key, progress).await?;
         }
-        self.remove(writer, &root_key, outcome).await?;
-        self.parts.tenants.remove(tenant);
-        self.damaged.remove(tenant);
-        Ok(())
+        self.delete(writer, root_key, progress).await
     }
 
+    /// Writes a Secret unless it holds that already.
     async fn put(
-        &mut self,
+        &self,
         writer: &Writer,
-        key: &Key,
+        key: Key,
         value: &impl serde::Serialize,
-        outcome: &mut Outcome,
-    ) -> Result<(), String> {
+        progress: &mut Progress,
+    ) -> Result<(), Failed> {
         let draft = key.draft(&self.operator, value);
         let hash = draft.hash();
-        let known = self.stored.get(key);
+        let known = self.known(&key, progress);
         if known.is_some_and(|stored| stored.hash == hash) {
             return Ok(());
         }
-        let known = known.map(|stored| stored.version.clone());
-        match store(writer, &draft, known.as_ref()).await {
+        match store(writer, &draft, known.map(|stored| &stored.version)).await {
             Ok(version) => {
-                self.remember(key.clone(), version, hash);
-                outcome.written += 1;
+                let stored = Stored { version, hash };
+                progress.secrets.push((key, Some(stored)));
                 Ok(())
             }
             Err(failure) => {
-                outcome.note(&failure);
-                Err(at(&draft.place, &failure))
+                progress.failures.push((draft.place, failure));
+                Err(Failed)
             }
         }
     }
 
-    async fn remove(
-        &mut self,
+    async fn delete(
+        &self,
         writer: &Writer,
-        key: &Key,
-        outcome: &mut Outcome,
-    ) -> Result<(), String> {
-        let Some(Stored { version, .. }) = self.stored.get(key) else {
+        key: Key,
+        progress: &mut Progress,
+    ) -> Result<(), Failed> {
+        let Some(Stored { version, .. }) = self.known(&key, progress) else {
             return Ok(());
         };
         let place = key.place(&self.operator);
         match writer.delete("truth", &place.0, &place.1, version).await {
             Ok(()) => {
-                self.forget(key);
-                outcome.written += 1;
+                progress.secrets.push((key, None));
                 Ok(())
             }
             Err(failure) => {
-                outcome.note(&failure);
-                Err(at(&place, &failure))
+                progress.failures.push((place, failure));
+                Err(Failed)
             }
         }
     }
 
-    /// Looks at a Secret of which the watch shows a version that this process has not written (`None`: it is gone), and
-    /// writes it again if it does not hold what it should.
-    pub async fn look(
-        &mut self,
-        writer: &Writer,
-        place: &Place,
-        seen: Option<&Version>,
-    ) -> Result<Look, Failure> {
-        let Some(key) = self.by_place.get(place).cloned() else {
-            return Ok(Look::NotOurs);
-        };
-        let Some(stored) = self.stored.get(&key).cloned() else {
-            return Ok(Look::NotOurs);
-        };
-        if !stored.version.is_outdone_by(seen) {
-            return Ok(Look::Intact);
-        }
-        let present = writer.read(&place.0, &place.1).await?;
-        let replaces = match &present {
-            Some(secret) => {
-                if epoch_of(secret).is_some_and(|epoch| epoch > writer.epoch()) {
-                    return Err(Failure::NotLeading);
-                }
-                let version = version(secret)?;
-                if hash_of(secret) == stored.hash {
-                    self.remember(key, version, stored.hash);
-                    return Ok(Look::Intact);
-                }
-                Some(version)
-            }
-            None => None,
-        };
-        let draft = self.draft_of(&key);
-        let hash = draft.hash();
-        let version = store(writer, &draft, replaces.as_ref()).await?;
-        self.remember(key, version, hash);
-        let what = if present.is_some() {
-            "changed"
-        } else {
-            "deleted"
-        };
-        Ok(Look::Repaired {
-            tenant: draft.tenant,
-            text: format!(
-                "Secret {}/{} was {what} by somebody else and has been restored from memory",
-                place.0, place.1
-            ),
-        })
-    }
-
-    /// What a Secret ought to hold.
-    fn draft_of(&self, key: &Key) -> Draft {
-        let none = nothing();
-        let parts = |tenant| self.parts.tenants.get(tenant).unwrap_or(&none);
-        match key {
-            Key::Domain(domain) => {
-                let claim = self.parts.domains.get(domain).cloned();
-                key.draft(&self.operator, &claim.map(|claim| DomainClaim { claim }))
-            }
-            Key::Root(tenant) => {
-                let root = Root {
-                    shards: self.stored_shards(tenant),
-                    root: parts(tenant).root.clone(),
-                };
-                key.draft(&self.operator, &root)
-            }
-            Key::Shard(tenant, name) => {
-                let shard = shard::shards(parts(tenant)).remove(name);
-                key.draft(&self.operator, &shard.unwrap_or_default())
-            }
+    /// A Secret as it is stored, what was just written included.
+    fn known<'a>(&'a self, key: &Key, progress: &'a Progress) -> Option<&'a Stored> {
+        let mut written = progress.secrets.iter().rev();
+        match written.find(|(of, _)| of == key) {
+            Some((_, stored)) => stored.as_ref(),
+            None => self.stored.get(key),
         }
     }
 }
 
 /// Creates it, or replaces a known version.
-async fn store(
+pub(super) async fn store(
     writer: &Writer,
     draft: &Draft,
     replaces: Option<&Version>,
