@@ -6,8 +6,8 @@
 //!        ▼
 //!  plan(now) ─► keys wanted ─► makers
 //!        │
-//!        ▼ for each tenant
-//!  finalizer ─► truth ─► bundles ─► private keys ─► what is not wanted ─► statuses, Events
+//!        ▼ of all tenants at once
+//!  finalizers ─► truth ─► bundles ─► private keys ─► what is not wanted ─► statuses, Events
 //! ```
 //!
 //! A turn that finds everything as it should be sends nothing. What fails is tried again, later each time, and holds up
