@@ -18,6 +18,7 @@ mod env;
 mod hashes;
 mod https;
 mod life;
+mod metrics;
 mod pods;
 mod properties;
 mod refusals;

@@ -143,6 +143,7 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
+        // A destructor has nobody to tell. Who wants to know what is left calls `remove`, as the end of a node does.
         self.remove().ok();
     }
 }

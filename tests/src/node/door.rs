@@ -45,6 +45,7 @@ impl Drop for Door {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(forwarder) = self.forwarder.take() {
+            // Had it panicked, its listener is gone all the same, and the kubelet's own errors tell of it.
             forwarder.join().ok();
         }
     }
@@ -71,6 +72,7 @@ async fn forward(listener: TcpListener, to: SocketAddr) {
     while let Ok((mut from, _)) = listener.accept().await {
         tokio::spawn(async move {
             if let Ok(mut to) = net::TcpStream::connect(to).await {
+                // Either end may break off, as on any network; the kubelet connects again and says what it met.
                 tokio::io::copy_bidirectional(&mut from, &mut to).await.ok();
             }
         });

@@ -50,6 +50,8 @@ impl Image {
             Ok(())
         });
         for left in [&layer, &small] {
+            // One of them may never have been made, and one that stays costs room only: both lie beside the image, in the
+            // test's own folder.
             fs::remove_file(left).ok();
         }
         outcome.with_context(|| format!("image {}", self.name))

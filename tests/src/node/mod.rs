@@ -224,6 +224,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        // A destructor has nobody to tell; `end` does the same and says what went wrong.
         lock(&self.server).stop().ok();
     }
 }
