@@ -11,7 +11,7 @@ mod load;
 mod process;
 mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -20,11 +20,10 @@ use figures::Figures;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use load::Size;
-use mintage_core::bundle::KeyringFile;
-use mintage_core::managed;
 use mintage_crds::ApiAudience;
 use mintage_crds::status::{READY, find};
 use mintage_tests::cluster::{ControlPlane, Options as Cluster};
+use mintage_tests::managed;
 use mintage_tests::operator::{self, Operator, Options};
 use process::Memory;
 use tokio::time::Instant;
@@ -81,14 +80,14 @@ async fn main() -> Result<()> {
     say("restart")?;
     let traffic = Traffic::new(&plane);
     traffic.until_silent().await?;
-    let before = keys(&client).await?;
+    let before = managed::private_keys(&client).await?;
     operator.terminate().await?;
     let traffic = Traffic::new(&plane);
     let mut operator = Operator::start(&kubeconfig, plane.folder(), &options)?;
     operator.ready().await?;
     operator.leads().await?;
     let restart = traffic.until_silent().await?;
-    let after = keys(&client).await?;
+    let after = managed::private_keys(&client).await?;
     let peak = peak.max(Memory::of(&operator)?.peak);
 
     let figures = Figures {
@@ -127,26 +126,6 @@ async fn ready(client: &Client, size: Size) -> Result<()> {
     }
     ensure!(count == size.audiences(), "there are {count}");
     Ok(())
-}
-
-/// The names of the private keys by the Secrets that hold them.
-async fn keys(client: &Client) -> Result<BTreeMap<String, BTreeSet<String>>> {
-    let api: Api<k8s_openapi::api::core::v1::Secret> = Api::all(client.clone());
-    let label = format!("{}=keyring", managed::LABEL);
-    let secrets = api.list(&ListParams::default().labels(&label)).await?;
-    let keys = secrets.items.into_iter().map(|secret| {
-        let place = format!(
-            "{}/{}",
-            secret.namespace().unwrap_or_default(),
-            secret.name_any()
-        );
-        let data = secret.data.unwrap_or_default();
-        let bytes = data.into_values().next().context("an empty keyring")?;
-        let file = KeyringFile::parse(&bytes.0).with_context(|| place.clone())?;
-        let keys = file.keys.iter().map(|key| key.kid.to_string()).collect();
-        Ok((place, keys))
-    });
-    keys.collect()
 }
 
 fn say(what: &str) -> Result<()> {

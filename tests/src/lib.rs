@@ -7,6 +7,7 @@ pub mod dev;
 pub mod dice;
 pub mod disk;
 pub mod feed;
+pub mod managed;
 pub mod mintage;
 pub mod node;
 pub mod operator;

@@ -11,12 +11,13 @@ use k8s_openapi::api::admissionregistration::v1::{
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, ResourceExt as _};
-use mintage_core::bundle::{KeyringFile, join};
+use mintage_core::UnixTime;
+use mintage_core::bundle::join;
 use mintage_core::keyring::{Key, Policy, next_due};
-use mintage_core::{UnixTime, managed};
 use mintage_crds::status::{READY, find};
 use mintage_crds::{ApiAudience, Tenant};
 use mintage_tests::cluster::within;
+use mintage_tests::managed;
 use mintage_tests::operator::{ACCOUNT, NAMESPACE, Operator, Options};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -124,32 +125,6 @@ async fn batch(scene: &Scene, word: &str) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-async fn managed_secrets(scene: &Scene, content: &str) -> Result<Vec<Secret>> {
-    let api: Api<Secret> = Api::all(scene.client.clone());
-    let label = format!("{}={content}", managed::LABEL);
-    Ok(api.list(&ListParams::default().labels(&label)).await?.items)
-}
-
-/// The names of the private keys, by the Secrets that hold them.
-async fn private_keys(scene: &Scene) -> Result<BTreeMap<String, BTreeSet<String>>> {
-    let mut keys = BTreeMap::new();
-    for secret in managed_secrets(scene, "keyring").await? {
-        let place = format!(
-            "{}/{}",
-            secret.namespace().unwrap_or_default(),
-            secret.name_any()
-        );
-        let data = secret.data.unwrap_or_default();
-        let bytes = data.into_values().next().context("an empty keyring")?;
-        let file = KeyringFile::parse(&bytes.0).with_context(|| place.clone())?;
-        keys.insert(
-            place,
-            file.keys.iter().map(|key| key.kid.to_string()).collect(),
-        );
-    }
-    Ok(keys)
-}
-
 /// When each namespace's key is to be followed by another, by what the bundles say.
 async fn rotations(scene: &Scene) -> Result<Vec<UnixTime>> {
     let policy = Policy {
@@ -159,7 +134,7 @@ async fn rotations(scene: &Scene) -> Result<Vec<UnixTime>> {
         brings: false,
     };
     let mut due = Vec::new();
-    for secret in managed_secrets(scene, "bundle").await? {
+    for secret in managed::secrets(&scene.client, "bundle").await? {
         let data = secret.data.unwrap_or_default();
         let shard = data.into_values().next().context("an empty bundle")?;
         let bundle = join(&[Some(&shard.0)])?;
@@ -297,7 +272,10 @@ async fn f14_rotations_of_many_tenants_are_spread_and_a_start_anew_writes_nothin
     all_ready(&scene, &all).await?;
     silence(&scene, Duration::from_secs(3)).await?;
     are_spread(&rotations(&scene).await?)?;
-    let (keys, versions) = (private_keys(&scene).await?, scene.managed().await?);
+    let (keys, versions) = (
+        managed::private_keys(&scene.client).await?,
+        scene.managed().await?,
+    );
     ensure!(keys.len() >= TENANTS, "{} keyrings", keys.len());
     let used = memory(&operator).await?;
     ensure!(used < 128.0, "{used} MiB for {TENANTS} tenants");
@@ -315,7 +293,10 @@ async fn f14_rotations_of_many_tenants_are_spread_and_a_start_anew_writes_nothin
     tokio::time::sleep(Duration::from_secs(12)).await;
     let written = writes(&scene.plane.audit_since(mark)?);
     ensure!(written.is_empty(), "{written:?}");
-    ensure!(private_keys(&scene).await? == keys, "a key was replaced");
+    ensure!(
+        managed::private_keys(&scene.client).await? == keys,
+        "a key was replaced"
+    );
     ensure!(scene.managed().await? == versions);
     // It works all the same.
     let api = api(&all[0], 900);
