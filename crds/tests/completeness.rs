@@ -51,7 +51,7 @@ impl Mutant {
 
 /// The generated definitions, by kind.
 fn definitions() -> Vec<(String, Value)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("generated");
+    let folder = Path::new("generated");
     let mut definitions: Vec<(String, Value)> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 #[test]
 fn committed_definitions_are_fresh() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("generated");
+    let folder = Path::new("generated");
     let files = mintage_crds::generated();
     for (name, content) in &files {
         let committed = fs::read_to_string(folder.join(name)).unwrap_or_default();

@@ -21,9 +21,12 @@ pub fn quickstart() -> std::path::PathBuf {
     workspace().join("examples/quickstart")
 }
 
-/// The top of the workspace.
+/// The top of the workspace that cargo runs this for, which need not be where it was built: two checkouts may build into
+/// one folder.
 pub fn workspace() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let package = std::env::var_os("CARGO_MANIFEST_DIR");
+    std::path::PathBuf::from(package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()))
+        .join("..")
 }
 
 /// A path as a word of a command line.

@@ -3,16 +3,24 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::Context as _;
 
 use crate::process;
 
-/// The top of the checkout this program was built from.
+/// The top of the checkout that cargo runs this program for.
+///
+/// Not where it was built: two checkouts that build into one folder have one program, and cargo takes it to be fresh in
+/// both.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask lies in the workspace")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let package = manifest.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = package.parent().expect("xtask lies in the workspace");
+        root.to_owned()
+    });
+    &ROOT
 }
 
 /// The cargo that runs this task, to be started at [`root`].

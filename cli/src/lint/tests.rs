@@ -419,7 +419,7 @@ fn a_clean_folder_has_no_finding() {
 
 #[test]
 fn the_quickstart_is_clean() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart");
+    let folder = "../examples/quickstart";
     let manifests = mintage_crds::manifest::load(folder.as_ref()).unwrap();
     let findings = look(&manifests, NOW, false).unwrap();
     assert!(findings.is_empty(), "{findings:#?}");
