@@ -32,17 +32,20 @@ fn every_kind() -> World {
         Alg::ALL.map(|alg| [Dialect::Auth0, Dialect::Rfc9068].map(|dialect| (alg, dialect)));
     for (alg, dialect) in kinds.into_iter().flatten() {
         let text = format!("{alg}-{dialect:?}").to_lowercase();
-        world.audiences.push(Audience {
-            alg: AudienceAlg::Asymmetric(alg),
-            dialect,
-            scopes: vec![name("read:orders"), name("write:orders")],
-            grants: vec![grant("shop/checkout", "read:orders write:orders")],
-            ..audience(
-                ACME,
-                &format!("orders/{text}"),
-                &format!("https://{text}.test"),
-            )
-        });
+        world.audiences.push(
+            Audience {
+                alg: AudienceAlg::Asymmetric(alg),
+                dialect,
+                scopes: vec![name("read:orders"), name("write:orders")],
+                grants: vec![grant("shop/checkout", "read:orders write:orders")],
+                ..audience(
+                    ACME,
+                    &format!("orders/{text}"),
+                    &format!("https://{text}.test"),
+                )
+            }
+            .into(),
+        );
     }
     world
 }
@@ -100,7 +103,7 @@ fn large_world() -> World {
         tenants: vec![tenant(ACME, "acme.test")],
         ..World::default()
     };
-    world.audiences.extend((0..1000).map(|n| Audience {
+    let audiences = (0..1000).map(|n| Audience {
         // Ed25519 keys are made at once, and the planner does not care.
         alg: AudienceAlg::Asymmetric(Alg::EdDSA),
         scopes: vec![name("read:orders")],
@@ -110,7 +113,8 @@ fn large_world() -> World {
             &format!("team-{}/api-{n}", n % 100),
             &format!("https://api-{n}.test"),
         )
-    }));
+    });
+    world.audiences = audiences.map(Into::into).collect();
     world
 }
 

@@ -28,6 +28,8 @@ pub mod mint;
 pub mod ownership;
 pub mod plan;
 pub mod policy;
+pub mod shared;
+pub mod sorted;
 pub mod time;
 pub mod verify;
 pub mod world;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::shared::Shared;
 use crate::{
     Alg, Domain, Identifier, Kid, Namespace, ObjectName, ObjectRef, Scope, Seconds, TenantRef, Uid,
     UnixTime, WorkloadId,
@@ -13,8 +14,8 @@ use crate::{
 /// Everything declared, at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
-    /// The APIs.
-    pub audiences: Vec<Audience>,
+    /// The APIs, which it has in common with whoever read them: they are by far the largest part.
+    pub audiences: Vec<Shared<Audience>>,
     /// The custom domains.
     pub domains: Vec<CustomDomain>,
     /// The namespaces that exist.

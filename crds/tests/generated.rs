@@ -13,7 +13,7 @@ fn committed_definitions_are_fresh() {
             "crds/generated/{name} is stale: run `cargo xtask gen`"
         );
     }
-    let mut committed: Vec<String> = fs::read_dir(&folder)
+    let mut committed: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();

@@ -8,8 +8,8 @@ use mintage_operator::options::{Cli, Process, Task};
 use mintage_operator::{run, uninstall};
 use mintage_sidecar::logging;
 
-// For aws-lc, too: it takes the place of the C library's.
-#[cfg(target_env = "musl")]
+// Plans are made in one thread and taken apart in others, for which glibc's keeps several times what there is (ADR 6). It
+// takes the place of the C library's for aws-lc, too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -12,8 +12,8 @@ const MEMORY: u64 = 200 * 1024;
 /// The longest that a change may take to show.
 const CHANGE: Duration = Duration::from_secs(1);
 
-/// Writes of one object beyond which something turns in circles.
-const HOT: usize = 10;
+/// New keys are told of together, every so often: an object that is written more often than that turns in circles.
+const TOGETHER: Duration = Duration::from_secs(5);
 
 /// What was measured.
 pub struct Figures {
@@ -36,9 +36,9 @@ impl Figures {
     }
 
     fn is_hot(&self) -> bool {
-        self.converging
-            .busiest()
-            .is_some_and(|(_, count)| count > HOT)
+        let times = self.converged.as_secs() / TOGETHER.as_secs();
+        let busiest = self.converging.busiest();
+        busiest.is_some_and(|(_, count)| count as u64 > times)
     }
 
     /// As Markdown.

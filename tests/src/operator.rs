@@ -24,6 +24,9 @@ pub const NAMESPACE: &str = "mintage-system";
 /// The name of its `ServiceAccount`, as in a release of the chart that is named `mintage`.
 pub const ACCOUNT: &str = "mintage";
 
+/// What the chart sets in its environment, besides where it is.
+pub const ENVIRONMENT: [(&str, &str); 1] = [("MIMALLOC_PURGE_DELAY", "10")];
+
 /// How an operator is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -67,6 +70,7 @@ impl Operator {
             .args(["--identity", &format!("operator-{number}")])
             .args(&options.arguments)
             .env("KUBECONFIG", kubeconfig)
+            .envs(ENVIRONMENT)
             .env_remove("KUBERNETES_SERVICE_HOST")
             .env("NO_PROXY", "*")
             .envs(options.environment.iter().cloned())

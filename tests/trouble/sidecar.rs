@@ -36,9 +36,8 @@ pub fn cluster_of_today(ago: i64) -> Cluster {
     let mut world = standard();
     for audience in &mut world.audiences {
         if audience.at.namespace.as_str() == "orders" {
-            audience
-                .grants
-                .push(grant("orders/api", audience.scopes[0].as_ref()));
+            let grant = grant("orders/api", audience.scopes[0].as_ref());
+            audience.grants.push(grant);
         }
     }
     let mut cluster = Cluster::new(world);

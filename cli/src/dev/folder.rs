@@ -128,7 +128,7 @@ impl Folder {
             object.metadata.uid = Some(uid::of_object("ApiAudience", &object.metadata));
             let audience = observe::audience(&object).with_context(|| source.at("").to_string())?;
             self.place(Kind::ApiAudience, audience.at.clone(), source.at(""))?;
-            self.world.audiences.push(audience);
+            self.world.audiences.push(audience.into());
         }
         for Located { object, source } in &manifests.domains {
             let mut object = object.clone();

@@ -62,7 +62,7 @@ fn look_alike<'a>(view: &'a View<'_>, audience: &Audience) -> Option<&'a Audienc
             .trim_end_matches('/')
             .to_ascii_lowercase()
     };
-    let before = view.folder.world.audiences.iter();
+    let before = view.folder.world.audiences.iter().map(|other| &**other);
     before
         .take_while(|other| other.at != audience.at)
         .find(|other| {

@@ -37,23 +37,22 @@ fn many_audiences() -> World {
         info.labels = BTreeMap::from([(label, "yes".to_owned())]);
         world.namespaces.insert(at, info);
     }
-    world.audiences.extend((0..10_000).map(|n| {
-        Audience {
-            alg: AudienceAlg::Asymmetric(Alg::ES256),
-            scopes: vec![name("read:orders"), name("write:orders")],
-            grants: [1, 7, 33]
-                .map(|step| {
-                    let workload = format!("team-{}/app", grantee(n, step * (1 + n / 1000)));
-                    grant(&workload, "read:orders write:orders")
-                })
-                .into(),
-            ..audience(
-                &tenant_of(n),
-                &format!("team-{}/api-{n}", n % 1000),
-                &format!("https://api-{n}.example.com"),
-            )
-        }
-    }));
+    let audiences = (0..10_000).map(|n| Audience {
+        alg: AudienceAlg::Asymmetric(Alg::ES256),
+        scopes: vec![name("read:orders"), name("write:orders")],
+        grants: [1, 7, 33]
+            .map(|step| {
+                let workload = format!("team-{}/app", grantee(n, step * (1 + n / 1000)));
+                grant(&workload, "read:orders write:orders")
+            })
+            .into(),
+        ..audience(
+            &tenant_of(n),
+            &format!("team-{}/api-{n}", n % 1000),
+            &format!("https://api-{n}.example.com"),
+        )
+    });
+    world.audiences = audiences.map(Into::into).collect();
     world
 }
 
@@ -67,16 +66,19 @@ fn many_tenants() -> World {
             allowed: AllowedNamespaces::Same,
             ..tenant(&at, &format!("team-{n}.example.com"))
         });
-        world.audiences.push(Audience {
-            alg: AudienceAlg::Asymmetric(Alg::ES256),
-            scopes: vec![name("read:orders")],
-            grants: vec![grant(&format!("{space}/app"), "read:orders")],
-            ..audience(
-                &at,
-                &format!("{space}/api"),
-                &format!("https://api-{n}.example.com"),
-            )
-        });
+        world.audiences.push(
+            Audience {
+                alg: AudienceAlg::Asymmetric(Alg::ES256),
+                scopes: vec![name("read:orders")],
+                grants: vec![grant(&format!("{space}/app"), "read:orders")],
+                ..audience(
+                    &at,
+                    &format!("{space}/api"),
+                    &format!("https://api-{n}.example.com"),
+                )
+            }
+            .into(),
+        );
     }
     world
 }
@@ -87,14 +89,14 @@ fn key(number: usize, alg: Alg) -> Jwk {
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     let material = if alg.is_rsa() {
         Material::Rsa {
-            e: "AQAB".to_owned(),
-            n: URL_SAFE_NO_PAD.encode(bytes),
+            e: "AQAB".into(),
+            n: URL_SAFE_NO_PAD.encode(bytes).into(),
         }
     } else {
         Material::Ec {
-            crv: "P-256".to_owned(),
-            x: URL_SAFE_NO_PAD.encode(&bytes[..32]),
-            y: URL_SAFE_NO_PAD.encode(&bytes[32..64]),
+            crv: "P-256".into(),
+            x: URL_SAFE_NO_PAD.encode(&bytes[..32]).into(),
+            y: URL_SAFE_NO_PAD.encode(&bytes[32..64]).into(),
         }
     };
     Jwk::new(material, alg)

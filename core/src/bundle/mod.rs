@@ -4,8 +4,6 @@
 mod keyring_file;
 mod shards;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 pub use keyring_file::{InvalidKeyringFile, KEYRING_FORMAT, KeyringFile, PrivateEntry};
@@ -14,6 +12,7 @@ pub use shards::{BundleTooLarge, InvalidBundle, MAX_PART, MAX_SHARDS, join, spli
 
 use crate::keyring::Key;
 use crate::ledger::{Bounds, Term};
+use crate::sorted::SortedMap;
 use crate::world::{Dialect, Issuance};
 use crate::{
     Alg, Domain, Identifier, Namespace, ObjectName, Scope, Seconds, TenantRef, Uid, UnixTime,
@@ -44,7 +43,7 @@ pub struct Body {
     /// The tenant's own domain.
     pub domain: Domain,
     /// Every domain whose issuer is or was the tenant's, the own one included.
-    pub domains: BTreeMap<Domain, Term>,
+    pub domains: SortedMap<Domain, Term>,
     /// How old the bundle may get.
     pub max_age: Seconds,
     /// The audience of a workload that names none.
@@ -75,7 +74,7 @@ pub struct IssueAudience {
     /// Every scope the API declares, in its order: the order of scopes in tokens.
     pub scopes: Vec<Scope>,
     /// The grants, by `ServiceAccount`.
-    pub grants: BTreeMap<ObjectName, Bounds>,
+    pub grants: SortedMap<ObjectName, Bounds>,
 }
 
 /// An API of the namespace.
@@ -89,7 +88,7 @@ pub struct AcceptAudience {
     /// Its scopes.
     pub scopes: Vec<Scope>,
     /// The algorithms its tokens may have: the present one, and earlier ones while tokens under them live.
-    pub algs: BTreeMap<Alg, Term>,
+    pub algs: SortedMap<Alg, Term>,
 }
 
 /// A key that validators know.
@@ -102,6 +101,6 @@ pub struct TrustedKey {
     /// The key and its life.
     pub key: Key,
     /// What a namespace's key may speak for, by audience. A tenant's key has none: it may speak for every audience.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub bounds: BTreeMap<Identifier, Bounds>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub bounds: SortedMap<Identifier, Bounds>,
 }

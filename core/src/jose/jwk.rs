@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
@@ -29,7 +31,8 @@ pub enum Usage {
     Sig,
 }
 
-/// The numbers of a public key, base64url (RFC 7518 section 6, RFC 8037 section 2).
+/// The numbers of a public key, base64url (RFC 7518 section 6, RFC 8037 section 2). A key is in every bundle that lists
+/// it, and they all have these in common.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "kty")]
 pub enum Material {
@@ -37,27 +40,27 @@ pub enum Material {
     #[serde(rename = "EC")]
     Ec {
         /// Always `P-256`.
-        crv: String,
+        crv: Arc<str>,
         /// 32 bytes.
-        x: String,
+        x: Arc<str>,
         /// 32 bytes.
-        y: String,
+        y: Arc<str>,
     },
     /// Ed25519.
     #[serde(rename = "OKP")]
     Okp {
         /// Always `Ed25519`.
-        crv: String,
+        crv: Arc<str>,
         /// 32 bytes.
-        x: String,
+        x: Arc<str>,
     },
     /// RSA, 2048 to 8192 bits.
     #[serde(rename = "RSA")]
     Rsa {
         /// The public exponent.
-        e: String,
+        e: Arc<str>,
         /// The modulus.
-        n: String,
+        n: Arc<str>,
     },
 }
 
@@ -143,7 +146,7 @@ impl Jwk {
         }
         let need = |name| {
             text(name)?
-                .map(str::to_owned)
+                .map(Arc::from)
                 .ok_or(InvalidJwk::Malformed("a required member is missing"))
         };
         let material = match text("kty")? {

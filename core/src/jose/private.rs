@@ -130,7 +130,7 @@ impl PrivateKey {
     /// Parses a stored key for an algorithm.
     pub fn from_pkcs8(alg: Alg, pkcs8: &Pkcs8) -> Result<Self, InvalidPrivateKey> {
         let der = pkcs8.0.as_slice();
-        let encode = |bytes: &[u8]| BASE64URL.encode(bytes);
+        let encode = |bytes: &[u8]| BASE64URL.encode(bytes).into();
         let (pair, material) = match alg {
             Alg::EdDSA => {
                 let pair = Ed25519KeyPair::from_pkcs8(der)?;
@@ -138,7 +138,7 @@ impl PrivateKey {
                 (
                     Pair::Ed(pair),
                     Material::Okp {
-                        crv: "Ed25519".to_owned(),
+                        crv: "Ed25519".into(),
                         x,
                     },
                 )
@@ -151,7 +151,7 @@ impl PrivateKey {
                 (
                     Pair::Ec(pair),
                     Material::Ec {
-                        crv: "P-256".to_owned(),
+                        crv: "P-256".into(),
                         x,
                         y,
                     },
@@ -219,8 +219,8 @@ fn rsa(
         return Err(InvalidPrivateKey::Weak);
     }
     let material = Material::Rsa {
-        e: BASE64URL.encode(e),
-        n: BASE64URL.encode(n),
+        e: BASE64URL.encode(e).into(),
+        n: BASE64URL.encode(n).into(),
     };
     Ok((Pair::Rsa(pair, encoding), material))
 }

@@ -25,13 +25,13 @@ impl PublicKey {
     /// Takes the key of a JWK; its numbers are checked here (length, curve, point on the curve, exponent).
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, InvalidJwk> {
         let key = match (&jwk.material, jwk.alg) {
-            (Material::Ec { crv, x, y }, Alg::ES256) if crv == "P-256" => {
+            (Material::Ec { crv, x, y }, Alg::ES256) if &**crv == "P-256" => {
                 // SEC 1 uncompressed point.
                 let point = [[4].as_slice(), &coordinate(x)?, &coordinate(y)?].concat();
                 ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
                     .map_err(|_| InvalidJwk::Material)?
             }
-            (Material::Okp { crv, x }, Alg::EdDSA) if crv == "Ed25519" => {
+            (Material::Okp { crv, x }, Alg::EdDSA) if &**crv == "Ed25519" => {
                 ParsedPublicKey::new(&ED25519, coordinate(x)?).map_err(|_| InvalidJwk::Material)?
             }
             (Material::Rsa { e, n }, alg) => {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use term::Term;
 use term::{Effect, in_use, settle, switch};
 
+use crate::sorted::SortedMap;
 use crate::world::{Audience, Issuance};
 use crate::{
     Alg, Domain, Identifier, Namespace, ObjectRef, Scope, Seconds, TenantRef, Uid, UnixTime,
@@ -36,16 +37,16 @@ pub struct AudienceLedger {
     /// How long new tokens live.
     pub lifetime: Lifetime,
     /// The algorithms of its tokens.
-    pub algs: BTreeMap<Alg, Term>,
+    pub algs: SortedMap<Alg, Term>,
     /// Who signs. A namespace's key counts for this audience while `Local` is believed.
-    pub issuance: BTreeMap<Issuance, Term>,
+    pub issuance: SortedMap<Issuance, Term>,
     /// What each workload was granted.
     pub grants: Grants,
 }
 
 /// What each workload was granted. By far the largest part of a ledger, and seldom another one: states, and what is stored
 /// of them, have it in common.
-pub type Grants = Arc<BTreeMap<WorkloadId, GrantTerms>>;
+pub type Grants = Arc<SortedMap<WorkloadId, GrantTerms>>;
 
 /// How long new tokens live. A shorter life counts at once; a longer one when every validator has heard of it, because
 /// they refuse tokens that live longer than any they know of.
@@ -92,7 +93,7 @@ pub struct GrantTerms {
     /// The grant of the audience itself.
     pub term: Term,
     /// The scopes.
-    pub scopes: BTreeMap<Scope, Term>,
+    pub scopes: SortedMap<Scope, Term>,
 }
 
 /// Plans the ledger of a served audience. `grants` are those that count: to workloads of namespaces that the tenant
@@ -160,13 +161,13 @@ fn settle_grants(
     wanted: &BTreeMap<WorkloadId, BTreeSet<Scope>>,
     effect: Effect,
 ) -> Grants {
-    let mut outer: BTreeMap<WorkloadId, Term> = before
+    let mut outer: SortedMap<WorkloadId, Term> = before
         .iter()
         .map(|(id, grant)| (id.clone(), grant.term))
         .collect();
     settle(&mut outer, &wanted.keys().cloned().collect(), effect);
     let nothing = BTreeSet::new();
-    let terms: BTreeMap<_, _> = outer
+    let terms: SortedMap<_, _> = outer
         .into_iter()
         .map(|(id, term)| {
             let mut scopes = before
@@ -254,25 +255,28 @@ pub struct Bounds {
     /// The audience itself.
     pub term: Term,
     /// The scopes.
-    pub scopes: BTreeMap<Scope, Term>,
+    pub scopes: SortedMap<Scope, Term>,
 }
 
 impl Bounds {
     fn of(grants: Vec<(&WorkloadId, &GrantTerms)>, local: Term) -> Self {
         let mut term: Option<Term> = None;
-        let mut scopes: BTreeMap<Scope, Term> = BTreeMap::new();
+        let mut scopes: BTreeMap<&Scope, Term> = BTreeMap::new();
         for (_, grant) in grants {
             term = Some(term.map_or(grant.term, |known| known.or(grant.term)));
             for (scope, term) in &grant.scopes {
                 scopes
-                    .entry(scope.clone())
+                    .entry(scope)
                     .and_modify(|known| *known = known.or(*term))
                     .or_insert(*term);
             }
         }
         Self {
             term: term.map_or(local, |term| term.and(local)),
-            scopes,
+            scopes: scopes
+                .into_iter()
+                .map(|(scope, term)| (scope.clone(), term))
+                .collect(),
         }
     }
 }
@@ -288,7 +292,7 @@ pub struct TenantLedger {
     /// The longest token life of any of its audiences, ever.
     pub longest_lifetime: Seconds,
     /// Its domains.
-    pub domains: BTreeMap<Domain, Term>,
+    pub domains: SortedMap<Domain, Term>,
 }
 
 /// Plans a tenant's ledger: its own domain and its verified custom domains.

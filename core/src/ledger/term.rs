@@ -1,9 +1,10 @@
 //! When one promise holds, and how promises open and close.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sorted::SortedMap;
 use crate::{LEEWAY, Seconds, UnixTime};
 
 /// When a promise holds.
@@ -161,7 +162,7 @@ impl Effect {
 
 /// Opens what is wanted and closes what is not; forgets what nobody believes any more.
 pub(super) fn settle<K: Clone + Ord>(
-    terms: &mut BTreeMap<K, Term>,
+    terms: &mut SortedMap<K, Term>,
     wanted: &BTreeSet<K>,
     effect: Effect,
 ) {
@@ -173,7 +174,7 @@ pub(super) fn settle<K: Clone + Ord>(
 }
 
 /// Settles promises of which one is used at a time: what was used before stays in use until what is wanted may be.
-pub(super) fn switch<K: Clone + Ord>(terms: &mut BTreeMap<K, Term>, wanted: &K, effect: Effect) {
+pub(super) fn switch<K: Clone + Ord>(terms: &mut SortedMap<K, Term>, wanted: &K, effect: Effect) {
     let known = terms.get(wanted).copied();
     let open = known.filter(|term| matches!(term, Term::Open { .. }));
     // Keys for it may have to be made first; they sign from `effect.from` on by each issuer's clock, and issuers are told
@@ -198,7 +199,7 @@ pub(super) fn switch<K: Clone + Ord>(terms: &mut BTreeMap<K, Term>, wanted: &K, 
 }
 
 /// What is in use of promises that [`switch`] settled; just after something came back, what will be.
-pub(super) fn in_use<K: Copy>(terms: &BTreeMap<K, Term>, now: UnixTime) -> Option<K> {
+pub(super) fn in_use<K: Copy>(terms: &SortedMap<K, Term>, now: UnixTime) -> Option<K> {
     let open = |used: bool| {
         terms
             .iter()
@@ -208,7 +209,7 @@ pub(super) fn in_use<K: Copy>(terms: &BTreeMap<K, Term>, now: UnixTime) -> Optio
 }
 
 fn close_others<K: Ord>(
-    terms: &mut BTreeMap<K, Term>,
+    terms: &mut SortedMap<K, Term>,
     effect: Effect,
     keep: impl Fn(&K, Term) -> bool,
 ) {

@@ -10,6 +10,7 @@ use super::served::{Served, ServedAudience, ServedTenant};
 use crate::bundle::{AcceptAudience, Body, Bundle, IssueAudience, TrustedKey};
 use crate::keyring::Keyring;
 use crate::ledger::{Bounds, GrantTerms};
+use crate::sorted::SortedMap;
 use crate::world::{AllowedNamespaces, Tenant, World};
 use crate::{Identifier, Namespace, TenantRef, UnixTime, WorkloadId};
 
@@ -32,7 +33,7 @@ pub(super) fn settle(
     }
     let admitted = Admitted::of(served);
     let mut json = Vec::new();
-    let mut bundles = Bundles::new();
+    let mut bundles = Vec::new();
     let mut new_stamps = Vec::new();
     for tenant in &served.tenants {
         let rings = by_tenant.remove(&tenant.tenant.at).unwrap_or_default();
@@ -46,11 +47,12 @@ pub(super) fn settle(
             let body = view.body(now, namespace);
             let before = stamps.get(&(&tenant.tenant.at, namespace)).copied();
             let (bundle, stamp) = stamp_bundle(now, body, before, &mut json);
-            bundles.insert((tenant.tenant.at.clone(), namespace.clone()), bundle);
+            bundles.push(((tenant.tenant.at.clone(), namespace.clone()), bundle));
             new_stamps.push(stamp);
         }
     }
-    (bundles, new_stamps)
+    // All at once: entry by entry, half of the map's room would stay empty.
+    (bundles.into_iter().collect(), new_stamps)
 }
 
 /// When a bundle's content is to be confirmed again: at a third of its greatest age, so that two confirmations may
@@ -163,6 +165,8 @@ impl<'a> TenantView<'a> {
             .get(namespace)
             .map(Vec::as_slice)
             .unwrap_or_default();
+        let mut can_issue = Vec::with_capacity(issue.len());
+        can_issue.extend(issue.iter().filter_map(|entry| issue_audience(now, entry)));
         Body {
             tenant: tenant.at.clone(),
             tenant_uid: tenant.uid.clone(),
@@ -171,10 +175,7 @@ impl<'a> TenantView<'a> {
             domains: self.tenant.ledger.domains.clone(),
             max_age: tenant.max_bundle_age,
             default_audience: self.default_audience.cloned(),
-            issue: issue
-                .iter()
-                .filter_map(|granted| issue_audience(now, granted))
-                .collect(),
+            issue: can_issue,
             accept: accept.iter().map(|entry| accept_audience(entry)).collect(),
             keys: self.keys(namespace, accept),
         }
@@ -190,25 +191,26 @@ impl<'a> TenantView<'a> {
                 owners.entry(owner).or_default().insert(identifier, bounds);
             }
         }
-        let own = self.tenant_keys.iter().flat_map(|keyring| &keyring.keys);
-        let mut keys: Vec<TrustedKey> = own
-            .map(|key| TrustedKey {
-                namespace: None,
-                key: key.clone(),
-                bounds: BTreeMap::new(),
-            })
-            .collect();
-        for (owner, bounds) in owners {
+        let keys_of = |owner: &Namespace| {
             let keyrings = self.namespace_keys.get(owner).into_iter().flatten();
-            keys.extend(
-                keyrings
-                    .flat_map(|keyring| &keyring.keys)
-                    .map(|key| TrustedKey {
-                        namespace: Some(owner.clone()),
-                        key: key.clone(),
-                        bounds: bounds.clone(),
-                    }),
-            );
+            keyrings.flat_map(|keyring| &keyring.keys)
+        };
+        let own = self.tenant_keys.iter().flat_map(|keyring| &keyring.keys);
+        // There are very many of these: no room for more than there are.
+        let others: usize = owners.keys().map(|owner| keys_of(owner).count()).sum();
+        let mut keys = Vec::with_capacity(own.clone().count() + others);
+        keys.extend(own.map(|key| TrustedKey {
+            namespace: None,
+            key: key.clone(),
+            bounds: SortedMap::new(),
+        }));
+        for (owner, bounds) in owners {
+            let bounds: SortedMap<Identifier, Bounds> = bounds.into_iter().collect();
+            keys.extend(keys_of(owner).map(|key| TrustedKey {
+                namespace: Some(owner.clone()),
+                key: key.clone(),
+                bounds: bounds.clone(),
+            }));
         }
         keys
     }

@@ -8,6 +8,7 @@ use super::deletion::{self, Deletions};
 use super::served::MANAGEMENT_LIFETIME;
 use super::status::{Reason, Verdict};
 use crate::ownership::{self, Claim, Holder, Kind, Name, Object, Want};
+use crate::shared::Shared;
 use crate::world::{Audience, CustomDomain, Tenant, World};
 use crate::{Domain, ObjectRef, Seconds, TenantRef, Uid, UnixTime};
 
@@ -108,7 +109,7 @@ fn wants(world: &World, state: &State, deletions: &Deletions) -> Vec<Want> {
         .iter()
         .map(|tenant| (&tenant.at, tenant))
         .collect();
-    let admitted = |audience: &&Audience| {
+    let admitted = |audience: &&Shared<Audience>| {
         let namespace = &audience.at.namespace;
         let tenant = by_ref.get(&audience.tenant);
         tenant.is_some_and(|tenant| tenant.allows(namespace, labels(world, namespace)))

@@ -20,6 +20,7 @@ use super::{BundleStamp, Rotation, State};
 use crate::keyring::{Key, Keyring, Owner};
 use crate::ledger::{AudienceLedger, Grants, Lifetime, TenantLedger, Term};
 use crate::ownership::{Claim, Holder, Name};
+use crate::sorted::SortedMap;
 use crate::world::Issuance;
 use crate::{
     Alg, Domain, Identifier, Kid, Namespace, ObjectRef, Seconds, TenantRef, Uid, UnixTime,
@@ -148,7 +149,7 @@ pub struct TenantPromises {
     /// The longest token life of any of its APIs, ever.
     pub longest_lifetime: Seconds,
     /// Its domains.
-    pub domains: BTreeMap<Domain, Term>,
+    pub domains: SortedMap<Domain, Term>,
 }
 
 /// An [`AudienceLedger`] without its tenant and identifier.
@@ -164,9 +165,9 @@ pub struct AudiencePromises {
     /// How long new tokens live.
     pub lifetime: Lifetime,
     /// The algorithms of its tokens.
-    pub algs: BTreeMap<Alg, Term>,
+    pub algs: SortedMap<Alg, Term>,
     /// Who signs.
-    pub issuance: BTreeMap<Issuance, Term>,
+    pub issuance: SortedMap<Issuance, Term>,
     /// What each workload was granted.
     pub grants: Grants,
 }

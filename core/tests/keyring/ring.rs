@@ -21,8 +21,8 @@ pub fn jwk(alg: Alg, number: usize) -> Jwk {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     let material = Material::Okp {
-        crv: "Ed25519".to_owned(),
-        x: URL_SAFE_NO_PAD.encode(bytes),
+        crv: "Ed25519".into(),
+        x: URL_SAFE_NO_PAD.encode(bytes).into(),
     };
     Jwk::new(material, alg)
 }

@@ -104,7 +104,7 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         uid: uid("audience"),
     };
     World {
-        audiences: vec![audience],
+        audiences: vec![audience.into()],
         domains: Vec::new(),
         namespaces: [shop(), orders()].iter().map(namespace).collect(),
         tenants: vec![tenant],

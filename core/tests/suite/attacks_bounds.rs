@@ -224,7 +224,7 @@ fn with_an_ed25519_key_for_other() -> mintage_core::world::World {
     let mut audience = crate::support::audience(ACME, "orders/signed", "https://signed.test");
     audience.alg = mintage_core::world::AudienceAlg::Asymmetric(Alg::EdDSA);
     audience.grants = vec![crate::support::grant("other/worker", "")];
-    world.audiences.push(audience);
+    world.audiences.push(audience.into());
     world
 }
 
@@ -242,7 +242,7 @@ fn a_central_audience_signed_by_a_namespace() {
     let mut local = crate::support::audience(ACME, "payments/local", "https://local.test");
     local.alg = mintage_core::world::AudienceAlg::Asymmetric(Alg::PS256);
     local.grants = vec![crate::support::grant("shop/checkout", "")];
-    world.audiences.push(local);
+    world.audiences.push(local.into());
     let cluster = Cluster::new(world);
     let token = Forge::of(&good.token).sign_as(&cluster.key("identity/acme/shop", Alg::PS256));
     let verdict = cluster.judge(ACME, REPORTS, &token).map(|_| ());

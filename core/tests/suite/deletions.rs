@@ -66,7 +66,7 @@ fn a_note_names_a_few_of_many() {
     let mut world = standard();
     world.audiences.extend((0..20).map(|number| {
         let identifier = format!("https://api-{number}.test");
-        audience(ACME, &format!("shop/api-{number:02}"), &identifier)
+        audience(ACME, &format!("shop/api-{number:02}"), &identifier).into()
     }));
     let mut cluster = Cluster::new(world);
     delete(&mut cluster, |_| ());
@@ -156,7 +156,7 @@ fn who_is_not_admitted_holds_no_tenant_back() {
         outside.labels.clear();
         world
             .audiences
-            .push(audience(ACME, "other/leech", "https://leech.test"));
+            .push(audience(ACME, "other/leech", "https://leech.test").into());
     });
     assert_eq!(waits_for(&cluster), [""; 0]);
     assert_status(

@@ -55,11 +55,9 @@ fn attack_39_two_tenants_claim_one_domain() {
     for domain in ["acme.test", "acme.test:443"] {
         let cluster = with(|world| {
             world.tenants.push(tenant("other/thief", domain));
-            world.audiences.push(audience(
-                "other/thief",
-                "other/theirs",
-                "https://theirs.test",
-            ));
+            world
+                .audiences
+                .push(audience("other/thief", "other/theirs", "https://theirs.test").into());
         });
         assert_status(&cluster, Kind::Tenant, "identity/acme", Reason::Served, &[]);
         let says = ["domain acme.test", "Tenant identity/acme"];
@@ -164,7 +162,7 @@ fn a_domain_that_nobody_verified_holds_nothing() {
 
 #[test]
 fn attack_32_an_identifier_stays_with_its_holder() {
-    let mut cluster = with(|world| world.audiences.push(squatter(NOW - 1)));
+    let mut cluster = with(|world| world.audiences.push(squatter(NOW - 1).into()));
     let held_by = ["https://orders.test", "ApiAudience orders/orders"];
     let squats = |cluster: &Cluster| {
         assert_status(
@@ -236,7 +234,7 @@ fn a_namespace_that_is_seen_after_its_objects_makes_no_stranger() {
 
 #[test]
 fn a_name_is_free_after_the_longest_token_life() {
-    let mut cluster = with(|world| world.audiences.push(squatter(NOW - 1)));
+    let mut cluster = with(|world| world.audiences.push(squatter(NOW - 1).into()));
     cluster.world.audiences.remove(0);
     cluster.plan_at(NOW + 10);
     let free = NOW + 10 + DAY + LEEWAY + 1;

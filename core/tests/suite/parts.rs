@@ -12,6 +12,7 @@ use mintage_core::plan::{
     AudiencePart, BundleStamp, NamespacePart, Parts, RootPart, Rotation, State, TenantParts,
     part_name,
 };
+use mintage_core::sorted::SortedMap;
 use mintage_core::world::Issuance;
 use mintage_core::{Alg, Identifier, Kid, Namespace, TenantRef, UnixTime};
 use proptest::collection::vec;
@@ -86,15 +87,15 @@ fn audience() -> impl Strategy<Value = AudienceLedger> {
             uid: name("uid-orders-x"),
             longest_lifetime: 86_400,
             lifetime: Lifetime { now: 3600, next },
-            algs: BTreeMap::from([(Alg::RS256, term)]),
-            issuance: BTreeMap::from([(Issuance::Central, term)]),
+            algs: SortedMap::from([(Alg::RS256, term)]),
+            issuance: SortedMap::from([(Issuance::Central, term)]),
             grants: grants
                 .into_iter()
                 .map(|(workload, term)| {
-                    let scopes = BTreeMap::from([(name("read"), term)]);
+                    let scopes = SortedMap::from([(name("read"), term)]);
                     (name(workload), GrantTerms { term, scopes })
                 })
-                .collect::<BTreeMap<_, _>>()
+                .collect::<SortedMap<_, _>>()
                 .into(),
         },
     )
@@ -102,8 +103,8 @@ fn audience() -> impl Strategy<Value = AudienceLedger> {
 
 fn key(number: u8) -> Key {
     let material = Material::Okp {
-        crv: "Ed25519".to_owned(),
-        x: URL_SAFE_NO_PAD.encode([number; 32]),
+        crv: "Ed25519".into(),
+        x: URL_SAFE_NO_PAD.encode([number; 32]).into(),
     };
     Key {
         jwk: Jwk::new(material, Alg::EdDSA),

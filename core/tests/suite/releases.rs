@@ -13,10 +13,13 @@ const SQUATTER: (Kind, &str) = (Kind::ApiAudience, "payments/squatter");
 /// The standard world with one who waits for the identifier of `orders/orders`.
 fn squatted() -> Cluster {
     with(|world| {
-        world.audiences.push(Audience {
-            created: NOW - 1,
-            ..audience(ACME, SQUATTER.1, ORDERS)
-        });
+        world.audiences.push(
+            Audience {
+                created: NOW - 1,
+                ..audience(ACME, SQUATTER.1, ORDERS)
+            }
+            .into(),
+        );
     })
 }
 
@@ -58,7 +61,7 @@ fn an_identifier_whose_holder_is_gone_is_free_when_the_tenants_admin_says_so() {
     cluster.edit(|world| {
         world
             .audiences
-            .push(audience(ACME, "orders/orders", ORDERS));
+            .push(audience(ACME, "orders/orders", ORDERS).into());
     });
     assert_status(&cluster, SQUATTER.0, SQUATTER.1, Reason::Served, &[]);
     cluster.edit(|world| release(world, 0, &[]));

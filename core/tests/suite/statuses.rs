@@ -26,10 +26,13 @@ fn a_namespace_that_is_not_admitted_takes_no_name() {
         let (outside, mut info) = namespace("outside");
         info.labels.clear();
         world.namespaces.insert(outside, info);
-        world.audiences.push(Audience {
-            created: NOW - 900,
-            ..audience(ACME, "outside/orders", ORDERS)
-        });
+        world.audiences.push(
+            Audience {
+                created: NOW - 900,
+                ..audience(ACME, "outside/orders", ORDERS)
+            }
+            .into(),
+        );
     });
     let says = ["identity/acme", "namespace outside", "allowedNamespaces"];
     assert_status(
@@ -64,7 +67,7 @@ fn identifiers_that_are_the_tenants_own() {
         let cluster = with(|world| {
             world
                 .audiences
-                .push(audience(ACME, "shop/fake", identifier));
+                .push(audience(ACME, "shop/fake", identifier).into());
         });
         assert_status(
             &cluster,
@@ -77,7 +80,7 @@ fn identifiers_that_are_the_tenants_own() {
     let cluster = with(|world| {
         world
             .audiences
-            .push(audience(ACME, "shop/fine", "https://acme.test/api/v2/x"));
+            .push(audience(ACME, "shop/fine", "https://acme.test/api/v2/x").into());
     });
     assert_status(
         &cluster,
@@ -91,11 +94,9 @@ fn identifiers_that_are_the_tenants_own() {
 #[test]
 fn a_tenant_that_is_not_there() {
     let cluster = with(|world| {
-        world.audiences.push(audience(
-            "identity/nobody",
-            "shop/lost",
-            "https://lost.test",
-        ));
+        world
+            .audiences
+            .push(audience("identity/nobody", "shop/lost", "https://lost.test").into());
     });
     let says = ["identity/nobody", "tenantRef"];
     assert_status(

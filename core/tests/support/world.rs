@@ -144,7 +144,9 @@ pub fn standard() -> World {
         ..audience(GLOBEX, "orders/globex-orders", ORDERS)
     };
     World {
-        audiences: vec![orders, payments, ledger, reports, globex_orders],
+        audiences: [orders, payments, ledger, reports, globex_orders]
+            .map(Into::into)
+            .to_vec(),
         domains: vec![custom_domain("identity/login", ACME, "login.acme.test")],
         namespaces: [
             "identity",

@@ -49,6 +49,8 @@ impl Engine {
             if !self.make_keys(&plan, &snapshot, patience).await {
                 break;
             }
+            // Two plans of a large cluster take twice the memory.
+            drop(plan);
             plan = self.plan(&world).await;
         }
         self.next_due = next_due(&plan, self.context.clock.now());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::Resource;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::Event;
+use mintage_core::shared::Shared;
 use mintage_core::world::{NamespaceInfo, World};
 use mintage_core::{Namespace, TenantRef, Uid, inject, world};
 use mintage_crds::{ApiAudience, CustomDomain, Tenant};
@@ -27,7 +28,7 @@ struct NamespaceSeen {
 /// What all watches show.
 pub struct Index {
     tenants: Watched<Parsed<Tenant, world::Tenant>>,
-    audiences: Watched<Parsed<ApiAudience, world::Audience>>,
+    audiences: Watched<Parsed<ApiAudience, Shared<world::Audience>>>,
     domains: Watched<Parsed<CustomDomain, world::CustomDomain>>,
     namespaces: Watched<NamespaceSeen>,
     pods: Watched<Arc<PodSeen>>,

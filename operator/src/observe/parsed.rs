@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
+use mintage_core::shared::Shared;
 use mintage_core::world;
 use mintage_crds::observe::{self, Unobservable};
 use mintage_crds::status;
@@ -16,6 +17,9 @@ pub struct Parsed<K, W> {
     pub object: Arc<K>,
     pub read: Result<W, Unobservable>,
 }
+
+/// What `kubectl apply` keeps of the manifest.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Kinds that the plan reads.
 pub trait Observed: Sized {
@@ -33,10 +37,10 @@ impl Observed for Tenant {
 }
 
 impl Observed for ApiAudience {
-    type World = world::Audience;
+    type World = Shared<world::Audience>;
 
-    fn read(&self) -> Result<world::Audience, Unobservable> {
-        observe::audience(self)
+    fn read(&self) -> Result<Shared<world::Audience>, Unobservable> {
+        observe::audience(self).map(Shared::from)
     }
 }
 
@@ -55,8 +59,9 @@ impl Observed for CustomDomain {
 
 impl<K: Observed + kube::Resource<DynamicType = ()>> Parsed<K, K::World> {
     pub fn new(mut object: K) -> Self {
-        // Nobody reads who wrote which field, and it is half of the object.
+        // Nobody reads who wrote which field, nor what was applied: together they are two thirds of the object.
         object.managed_fields_mut().clear();
+        object.annotations_mut().remove(LAST_APPLIED);
         Self {
             read: object.read(),
             object: Arc::new(object),

@@ -81,7 +81,7 @@ pub fn snapshot() -> Snapshot {
         domain("login", "login.acme.test", true),
         domain("new", "new.acme.test", false),
     ];
-    world.audiences = vec![audience("orders/orders")];
+    world.audiences = vec![audience("orders/orders").into()];
     Snapshot {
         namespace_tenants: Arc::new(of_namespaces),
         world: Arc::new(world),

@@ -267,7 +267,7 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
     };
     let namespaces = BTreeMap::from([(WorkloadId::parse(WORKLOAD)?.namespace, namespace)]);
     Ok(World {
-        audiences,
+        audiences: audiences.into_iter().map(Into::into).collect(),
         domains: Vec::new(),
         namespaces,
         tenants: vec![tenant],

@@ -89,7 +89,12 @@ fn public_spellings(jwk: &Jwk) -> Vec<Vec<u8>> {
         Material::Rsa { n, .. } => n.clone(),
     };
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{number}\n-----END PUBLIC KEY-----\n");
-    vec![json, number.into_bytes(), pem.into_bytes(), Vec::new()]
+    vec![
+        json,
+        number.as_bytes().to_vec(),
+        pem.into_bytes(),
+        Vec::new(),
+    ]
 }
 
 /// Attack 2: the `alg` of another key family.
