@@ -9,6 +9,7 @@ mod check;
 mod deny;
 mod elf;
 mod generate;
+mod images;
 mod nightly;
 mod place;
 mod process;
@@ -37,6 +38,8 @@ enum Command {
     /// Write every generated file
     #[command(name = "gen")]
     Generate(generate::Args),
+    /// Write the images of the operator and the sidecar, which need no daemon and no registry
+    Image(images::Args),
     /// Run what takes too long for every change: fuzzing
     Nightly(nightly::Args),
     /// Build static binaries that come out the same everywhere, with checksums and SBOMs
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args),
         Command::Check => check::run(),
         Command::Generate(args) => generate::run(&args),
+        Command::Image(args) => images::run(&args),
         Command::Nightly(args) => nightly::run(&args),
         Command::Release(args) => release::run(&args),
         Command::Sbom(args) => sbom::run(&args),

@@ -1,16 +1,12 @@
-//! Images without a registry: a program, what it is linked to, and nothing else, as `docker save` writes it.
+//! Images without a registry: a program, what it is linked to, and nothing else.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use aws_lc_rs::digest::{Context as Digest, SHA256};
-use serde_json::{Value, json};
-use tar::{Builder, Header};
+use xtask::image::{self, Entry};
 
 /// An image of one program.
 #[derive(Clone, Debug)]
@@ -28,37 +24,25 @@ pub struct Image {
 impl Image {
     /// Writes it to a file that `ctr images import` reads.
     pub fn write(&self, file: &Path) -> Result<()> {
-        let layer = file.with_extension("layer");
         let small = file.with_extension("small");
-        let outcome = self.layer(&layer, &small).and_then(|()| {
-            let digest = digest(&layer)?;
-            let configuration = self.configuration(&digest).to_string();
-            let manifest = json!([{
-                "Config": "image.json", "RepoTags": [self.name], "Layers": ["layer.tar"],
-            }]);
-            let mut archive = Builder::new(BufWriter::new(File::create(file)?));
-            let texts = [
-                ("image.json", configuration),
-                ("manifest.json", manifest.to_string()),
-            ];
-            for (name, text) in texts {
-                let length = text.len().try_into()?;
-                archive.append_data(&mut header(length, 0o644), name, text.as_bytes())?;
-            }
-            append(&mut archive, &layer, Path::new("layer.tar"), 0o644)?;
-            archive.into_inner()?.flush()?;
-            Ok(())
+        let written = self.files(&small).and_then(|files| {
+            let image = image::Image {
+                name: self.name.clone(),
+                files,
+                arguments: self.arguments.clone(),
+                user: self.user,
+                labels: BTreeMap::new(),
+                compress: false,
+            };
+            image.write(file)
         });
-        for left in [&layer, &small] {
-            // One of them may never have been made, and one that stays costs room only: both lie beside the image, in the
-            // test's own folder.
-            fs::remove_file(left).ok();
-        }
-        outcome.with_context(|| format!("image {}", self.name))
+        // It may never have been made, and if it stays it costs room only: it lies beside the image, in the test's folder.
+        fs::remove_file(small).ok();
+        written.map(drop)
     }
 
     /// `small` is where the program may be without what debuggers need, which is most of it.
-    fn layer(&self, file: &Path, small: &Path) -> Result<()> {
+    fn files(&self, small: &Path) -> Result<Vec<Entry>> {
         let mut strip = Command::new("strip");
         strip.arg("--strip-debug").arg("-o").arg(small);
         let stripped = strip.arg(&self.program).status();
@@ -66,36 +50,18 @@ impl Image {
             Ok(status) if status.success() => small,
             _ => self.program.as_path(),
         };
-        let mut archive = Builder::new(BufWriter::new(File::create(file)?));
         let name = self.program.file_name().context("a program has a name")?;
-        append(&mut archive, program, Path::new(name), 0o755)?;
+        let mut files = vec![Entry {
+            path: name.into(),
+            source: program.to_owned(),
+        }];
         for library in libraries(&self.program)? {
-            let name = library.strip_prefix("/")?;
-            append(&mut archive, &library, name, 0o755)?;
+            files.push(Entry {
+                path: library.strip_prefix("/")?.to_owned(),
+                source: library,
+            });
         }
-        archive.into_inner()?.flush()?;
-        Ok(())
-    }
-
-    fn configuration(&self, layer: &str) -> Value {
-        let name = self.program.file_name().unwrap_or_default();
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
-        json!({
-            "architecture": architecture,
-            "os": "linux",
-            "created": "1970-01-01T00:00:00Z",
-            "config": {
-                "Entrypoint": [format!("/{}", name.display())],
-                "Cmd": self.arguments,
-                "User": format!("{0}:{0}", self.user),
-                "WorkingDir": "/",
-            },
-            "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{layer}")] },
-        })
+        Ok(files)
     }
 }
 
@@ -125,45 +91,6 @@ fn paths(said: &str) -> BTreeSet<PathBuf> {
     words.map(PathBuf::from).collect()
 }
 
-fn append(archive: &mut Builder<impl Write>, file: &Path, name: &Path, mode: u32) -> Result<()> {
-    let source = File::open(file).with_context(|| file.display().to_string())?;
-    let length = source.metadata()?.len();
-    archive.append_data(&mut header(length, mode), name, BufReader::new(source))?;
-    Ok(())
-}
-
-/// Of root, and of no time: the same program makes the same image.
-fn header(length: u64, mode: u32) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_size(length);
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header
-}
-
-fn digest(file: &Path) -> Result<String> {
-    struct Digester(Digest);
-    impl Write for Digester {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut digester = Digester(Digest::new(&SHA256));
-    io::copy(&mut File::open(file)?, &mut digester)?;
-    let digest = digester.0.finish();
-    let mut hex = String::new();
-    for byte in digest.as_ref() {
-        write!(hex, "{byte:02x}")?;
-    }
-    Ok(hex)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,39 +108,21 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_holds_the_program_and_says_its_digest() {
+    fn the_program_comes_first_and_its_libraries_with_it() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("image.tar");
         let image = Image {
             name: "mintage.test/sh:1".into(),
             program: "/bin/sh".into(),
             arguments: vec!["-c".into()],
             user: 7600,
         };
-        image.write(&file).unwrap();
-        let unpacked = folder.path().join("unpacked");
-        tar::Archive::new(File::open(&file).unwrap())
-            .unpack(&unpacked)
-            .unwrap();
-        let read = |name: &str| -> Value {
-            serde_json::from_slice(&fs::read(unpacked.join(name)).unwrap()).unwrap()
-        };
-        assert_eq!(read("manifest.json")[0]["RepoTags"][0], "mintage.test/sh:1");
-        let layer = unpacked.join("layer.tar");
-        assert_eq!(
-            read("image.json")["rootfs"]["diff_ids"][0],
-            format!("sha256:{}", digest(&layer).unwrap())
-        );
-        assert_eq!(read("image.json")["config"]["Entrypoint"][0], "/sh");
-        let mut layer = tar::Archive::new(File::open(layer).unwrap());
-        let names: Vec<PathBuf> = layer
-            .entries()
-            .unwrap()
-            .map(|entry| entry.unwrap().path().unwrap().into_owned())
-            .collect();
-        assert_eq!(names[0], Path::new("sh"));
-        for left in ["image.layer", "image.small"] {
-            assert!(!folder.path().join(left).exists());
-        }
+        let files = image.files(&folder.path().join("small")).unwrap();
+        let paths: Vec<&Path> = files.iter().map(|file| &*file.path).collect();
+        assert_eq!(paths[0], Path::new("sh"));
+        assert_eq!(paths.len(), 1 + libraries(&image.program).unwrap().len());
+        assert!(files.iter().all(|file| file.path.is_relative()));
+        let written = folder.path().join("image.tar");
+        image.write(&written).unwrap();
+        assert!(written.exists() && !folder.path().join("image.small").exists());
     }
 }

@@ -7,13 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
-use std::fmt::Write as _;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use aws_lc_rs::digest::{SHA256, digest};
+use xtask::image::sha256;
 
 use crate::progress::{Steps, say};
 use crate::{elf, process, sbom, workspace};
@@ -36,24 +36,38 @@ pub struct Args {
 
 /// Runs `cargo xtask release`.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    Ok(match release(args.out.as_deref(), args.verify)? {
+        Some(_) => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
+    })
+}
+
+/// Makes a release; the folder with it.
+pub fn make(out: Option<&Path>) -> Result<PathBuf> {
+    let made = release(out, false)?;
+    made.context("a release that nothing is compared with differs from nothing")
+}
+
+/// `None` if a second build came out differently.
+fn release(out: Option<&Path>, verify: bool) -> Result<Option<PathBuf>> {
     let target = target();
-    let out = match &args.out {
-        Some(folder) => folder.clone(),
+    let out = match out {
+        Some(folder) => folder.to_owned(),
         None => workspace::target()?.join("dist").join(&target),
     };
-    let mut steps = Steps::new(2 + 2 * usize::from(args.verify));
+    let mut steps = Steps::new(2 + 2 * usize::from(verify));
     steps.next(&format!("build for {target}"))?;
     build::prepare(&target)?;
     let folder = workspace::target()?.join("release-build");
     let elsewhere = tempfile::tempdir()?;
     let copy = elsewhere.path().join("another/copy");
-    if args.verify {
+    if verify {
         // Now, so that both builds are of the same files though somebody edits them meanwhile.
         copy_checkout(&copy)?;
     }
     let built = build::run(workspace::root(), &folder, &target)?;
 
-    if args.verify {
+    if verify {
         steps.next("build again, from a copy elsewhere")?;
         let again = build::run(&copy, &elsewhere.path().join("target"), &target)?;
         steps.next("compare")?;
@@ -64,12 +78,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             all_same &= same;
         }
         if !all_same {
-            return Ok(ExitCode::FAILURE);
+            return Ok(None);
         }
     }
     steps.next("write")?;
     write(&built, &out, &target)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Some(out))
 }
 
 /// What is released for: this machine's kind of processor, and no shared library.
@@ -91,9 +105,14 @@ fn compare(name: &str, one: &[u8], other: &[u8]) -> (bool, String) {
     (one == other, said)
 }
 
-/// Writes binaries, their documents and `SHA256SUMS`, which `sha256sum --check` reads.
+/// Where the image of a program is.
+pub fn archive(out: &Path, program: &str) -> PathBuf {
+    out.join(format!("{program}.image.tar"))
+}
+
+/// Writes binaries, their documents and their sums. Images of an earlier release go.
 fn write(built: &BTreeMap<&str, PathBuf>, out: &Path, target: &str) -> Result<()> {
-    let mut files = sbom::write_all(out, target)?;
+    sbom::write_all(out, target)?;
     for (name, file) in built {
         let bytes = fs::read(file).with_context(|| file.display().to_string())?;
         ensure!(
@@ -108,18 +127,32 @@ fn write(built: &BTreeMap<&str, PathBuf>, out: &Path, target: &str) -> Result<()
             tenths / 10,
             tenths % 10
         ))?;
-        files.push(released);
+        match fs::remove_file(archive(out, name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
     }
-    files.sort();
-    let mut sums = String::new();
-    for file in &files {
-        let name = file.file_name().context("a file without a name")?;
-        writeln!(sums, "{}  {}", sha256(&fs::read(file)?), name.display())?;
-    }
-    let file = out.join("SHA256SUMS");
-    fs::write(&file, sums).with_context(|| file.display().to_string())?;
+    write_sums(out)?;
     say(format_args!("written: {}", out.display()))?;
     Ok(())
+}
+
+/// Writes `SHA256SUMS`, of all files that are there, as `sha256sum --check` reads it.
+pub fn write_sums(out: &Path) -> Result<()> {
+    const SUMS: &str = "SHA256SUMS";
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(out)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_file() && name != SUMS {
+            let sum = sha256(&fs::read(entry.path())?);
+            lines.push((name.clone(), format!("{sum}  {}\n", name.display())));
+        }
+    }
+    lines.sort();
+    let text: String = lines.into_iter().map(|(_, line)| line).collect();
+    let file = out.join(SUMS);
+    fs::write(&file, text).with_context(|| file.display().to_string())
 }
 
 /// Copies what git knows of, with what was changed since the last commit.
@@ -137,15 +170,6 @@ fn copy_checkout(to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    let digest = digest(&SHA256, bytes);
-    let mut text = String::new();
-    for byte in digest.as_ref() {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +184,14 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_sha256sum() {
-        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(sha256(b""), empty);
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("b", ""), ("a", "abc"), ("SHA256SUMS", "old")] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        write_sums(folder.path()).unwrap();
+        let mut check = Command::new("sha256sum");
+        check.args(["--check", "SHA256SUMS"]);
+        let said = process::read(check.current_dir(folder.path())).unwrap();
+        assert_eq!(said, "a: OK\nb: OK\n");
     }
 }

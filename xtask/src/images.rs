@@ -1,0 +1,164 @@
+//! `cargo xtask image`: the images of a release. Each holds one static program, and nothing else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, ensure};
+use xtask::image::{Entry, Image};
+
+use crate::progress::say;
+use crate::{process, release, workspace};
+
+/// Where the chart looks for the images, unless told otherwise.
+const REGISTRY: &str = "ghcr.io/mintage-dev";
+
+/// The programs that get an image, and what they are.
+const IMAGES: [(&str, &str); 2] = [
+    (
+        "mintage-operator",
+        "Makes keys and config of Tenants, ApiAudiences and CustomDomains, and injects sidecars",
+    ),
+    (
+        "mintage-sidecar",
+        "Issues and validates access tokens for the app beside it",
+    ),
+];
+
+/// The user and group of the programs: nobody's in particular.
+const USER: u32 = 65_532;
+
+/// The most that a node has to fetch, in bytes.
+const MOST: usize = 20_000_000;
+
+/// The options of `cargo xtask image`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The folder to write to; that of `cargo xtask release` unless given
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// What the images' names begin with
+    #[arg(long, value_name = "REGISTRY", default_value = REGISTRY)]
+    registry: String,
+    /// Their tag; the version unless given
+    #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+    tag: String,
+}
+
+/// Runs `cargo xtask image`.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let out = release::make(args.out.as_deref())?;
+    let revision = revision();
+    let mut archives = Vec::new();
+    for (program, about) in IMAGES {
+        let image = Image {
+            name: format!("{}/{program}:{}", args.registry, args.tag),
+            files: vec![Entry {
+                path: program.into(),
+                source: out.join(program),
+            }],
+            arguments: Vec::new(),
+            user: USER,
+            labels: labels(program, about, &args.tag, revision.as_deref()),
+            compress: true,
+        };
+        let archive = release::archive(&out, program);
+        let written = image.write(&archive)?;
+        ensure!(
+            written.size <= MOST,
+            "{program}'s image has {} bytes, more than the {MOST} that it may have",
+            written.size
+        );
+        let tenths = written.size / 100_000;
+        say(format_args!(
+            "{}@{}: {}.{} MB",
+            image.name,
+            written.digest,
+            tenths / 10,
+            tenths % 10
+        ))?;
+        archives.push(archive);
+    }
+    release::write_sums(&out)?;
+    next(&archives)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn next(archives: &[PathBuf]) -> Result<()> {
+    for (what, command) in [
+        ("into a kind cluster", "kind load image-archive"),
+        (
+            "into a node's containerd",
+            "ctr --namespace k8s.io images import",
+        ),
+        ("into Docker", "docker load --input"),
+    ] {
+        say(format_args!("\n{what}:"))?;
+        for archive in archives {
+            say(format_args!("  {command} {}", archive.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The labels that registries and scanners show (OCI image specification, "Annotations").
+fn labels(
+    title: &str,
+    about: &str,
+    version: &str,
+    revision: Option<&str>,
+) -> BTreeMap<String, String> {
+    let all = [
+        ("title", Some(title)),
+        ("description", Some(about)),
+        ("version", Some(version)),
+        ("revision", revision),
+        ("source", Some(env!("CARGO_PKG_REPOSITORY"))),
+        ("licenses", Some(env!("CARGO_PKG_LICENSE"))),
+    ];
+    let known = all
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    known
+        .map(|(name, value)| (format!("org.opencontainers.image.{name}"), value.to_owned()))
+        .collect()
+}
+
+/// The commit, if git knows it: `-dirty` if something was changed since.
+fn revision() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        process::read(git.current_dir(workspace::root()).args(arguments)).ok()
+    };
+    let commit = git(&["rev-parse", "HEAD"])?;
+    let changed = git(&["status", "--porcelain"])?;
+    let dirty = if changed.is_empty() { "" } else { "-dirty" };
+    Some(format!("{}{dirty}", commit.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chart_looks_for_these_images() {
+        let values = workspace::root().join("charts/mintage/values.yaml");
+        let values = std::fs::read_to_string(values).unwrap();
+        for (program, _) in IMAGES {
+            let line = format!("repository: {REGISTRY}/{program}\n");
+            assert!(values.contains(&line), "{line}");
+        }
+        let chart = workspace::root().join("charts/mintage/Chart.yaml");
+        let chart = std::fs::read_to_string(chart).unwrap();
+        let line = format!("appVersion: {}\n", env!("CARGO_PKG_VERSION"));
+        assert!(chart.contains(&line), "{line}");
+    }
+
+    #[test]
+    fn what_nobody_knows_has_no_label() {
+        let labels = labels("mintage", "About it", "1.0.0", None);
+        assert_eq!(labels["org.opencontainers.image.title"], "mintage");
+        assert_eq!(labels["org.opencontainers.image.licenses"], "Apache-2.0");
+        assert!(!labels.contains_key("org.opencontainers.image.revision"));
+    }
+}

@@ -1,0 +1,3 @@
+//! What other packages of the workspace need of the tasks.
+
+pub mod image;
