@@ -1,6 +1,7 @@
 //! The `mintage` command: runs Mintage on a laptop, and asks a running sidecar.
 
 mod ask;
+mod cluster;
 mod color;
 mod completion;
 mod decode;
@@ -19,7 +20,7 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory as _, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -44,6 +45,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cluster(cluster::Args),
     Completion(completion::Args),
     Decode(decode::Args),
     Dev(dev::Args),
@@ -62,9 +64,19 @@ async fn main() -> ExitCode {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
-    let cli = parse();
+    let program = std::env::args_os().next();
+    let cli = if cluster::Plugin::is(program.as_deref()) {
+        let plugin: cluster::Plugin = parse();
+        Cli {
+            command: Command::Cluster(plugin.args),
+            color: plugin.color,
+        }
+    } else {
+        parse()
+    };
     color::follow(cli.color);
     let outcome = match cli.command {
+        Command::Cluster(args) => cluster::run(&args).await,
         Command::Completion(args) => completion::run(&args, Cli::command()),
         Command::Decode(args) => decode::run(&args),
         Command::Dev(args) => dev::run(args).await,
@@ -83,9 +95,9 @@ async fn main() -> ExitCode {
 }
 
 /// Reads the command line; help and errors have their colours as `--color` says, too.
-fn parse() -> Cli {
-    let command = Cli::command().color(color::asked(std::env::args_os()));
-    let parsed = Cli::from_arg_matches(&command.get_matches());
+fn parse<T: Parser>() -> T {
+    let command = T::command().color(color::asked(std::env::args_os()));
+    let parsed = T::from_arg_matches(&command.get_matches());
     parsed.unwrap_or_else(|error| error.exit())
 }
 

@@ -199,7 +199,7 @@ fn annotation<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
 }
 
 /// The entries of an annotation that is a list with commas.
-fn listed<'a>(meta: &'a ObjectMeta, name: &str) -> impl Iterator<Item = &'a str> {
+pub fn listed<'a>(meta: &'a ObjectMeta, name: &str) -> impl Iterator<Item = &'a str> {
     let entries = annotation(meta, name).unwrap_or_default().split(',');
     entries.map(str::trim).filter(|entry| !entry.is_empty())
 }

@@ -78,13 +78,13 @@ fn state_of(dir: &Path) -> Result<State, Failure> {
     })
 }
 
-fn row(now: UnixTime, ring: &Keyring, key: &Key) -> Value {
+pub fn row(now: UnixTime, ring: &Keyring, key: &Key) -> Value {
     let (activate_at, sign_until) = signing_term(key.schedule);
     json!({ "tenant": ring.owner.tenant, "namespace": ring.owner.namespace, "kid": key.kid(), "alg": key.alg(),
         "generation": key.generation, "state": key.state(now), "activateAt": activate_at, "signUntil": sign_until })
 }
 
-fn print_rows<'a>(
+pub fn print_rows<'a>(
     now: UnixTime,
     rows: impl Iterator<Item = (&'a Keyring, &'a Key)>,
 ) -> std::io::Result<()> {

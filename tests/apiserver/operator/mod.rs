@@ -13,6 +13,7 @@ mod matrix;
 mod names;
 mod outages;
 mod permissions;
+mod plugin;
 mod quickstart;
 mod scene;
 mod slow;

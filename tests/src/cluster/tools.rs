@@ -36,7 +36,12 @@ impl Cluster {
         let (program, first) = line.split_first().context("an empty command line")?;
         let home = self.folder().join("home");
         std::fs::create_dir_all(&home)?;
-        let path = std::env::var_os("PATH").unwrap_or_default();
+        // Plugins of kubectl lie there.
+        let mut path = home.join("bin").into_os_string();
+        if let Some(inherited) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(inherited);
+        }
         let output = Command::new(program)
             .args(first)
             .args(arguments)
