@@ -39,6 +39,10 @@ impl Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            // `| head` has seen enough: there is nothing to say, and nobody to say it to.
+            return Self::Refused(String::new());
+        }
         Self::Input(format!("cannot write the answer: {error}"))
     }
 }

@@ -1,8 +1,8 @@
 //! Who asked the API server for what.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -57,10 +57,28 @@ impl Mark {
     pub const START: Self = Self(0);
 }
 
-/// The end of the log.
+/// The end of the log's last whole line: one that is being written comes after.
 pub fn mark(log: &Path) -> Mark {
     // Before the first request there is no file.
-    Mark(fs::metadata(log).map_or(0, |file| file.len()))
+    Mark(whole_lines(log).unwrap_or(0))
+}
+
+/// How many bytes of a file its whole lines take.
+fn whole_lines(file: &Path) -> io::Result<u64> {
+    const STEP: u64 = 64 * 1024;
+    let mut file = File::open(file)?;
+    let mut end = file.metadata()?.len();
+    while end > 0 {
+        let start = end.saturating_sub(STEP);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        (&file).take(end - start).read_to_end(&mut bytes)?;
+        if let Some(newline) = bytes.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + newline as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 /// What was written after a mark, by request, in the order of the answers; each request stands there once, as it was
@@ -160,6 +178,26 @@ impl From<Written> for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_is_where_a_line_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.log");
+        assert_eq!(mark(&file).0, 0, "there is none yet");
+        let long = "x".repeat(200_000);
+        for (text, whole) in [
+            ("", 0),
+            ("half", 0),
+            ("one\n", 4),
+            ("one\nhal", 4),
+            ("one\n\n", 5),
+            (&*format!("one\n{long}"), 4),
+            (&*format!("{long}\n{long}\nhalf"), 400_002),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(mark(&file).0, whole);
+        }
+    }
 
     #[test]
     fn each_request_stands_there_once_and_half_a_line_not_at_all() {
