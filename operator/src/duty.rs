@@ -112,7 +112,6 @@ impl Leader {
             !pod.ending
                 && !self.excluded.contains(&at.namespace)
                 && inject::is_opted_in(snapshot, &at.namespace, &pod.labels)
-                && !inject::is_skipped(&pod.labels, &pod.annotations)
         });
         let pods = wanted.map(|(at, pod)| self.pod(snapshot, at, pod));
         Some(pods.collect())
@@ -143,6 +142,7 @@ impl Leader {
             tenant,
             has: annotation(inject::HASH).cloned(),
             wants,
+            skipped: inject::is_skipped(&pod.labels, &pod.annotations),
         }
     }
 }

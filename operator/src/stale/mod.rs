@@ -4,6 +4,9 @@
 //! - to whatever made the pod, by an Event, at most once an hour;
 //! - to the admin of the tenant, by a condition that changes every half a minute at most;
 //! - to whoever watches the metrics.
+//!
+//! A pod that goes without one on purpose, as those of a node's own network do, is no stale one; whatever made it hears of
+//! it all the same.
 
 mod said;
 
@@ -42,6 +45,8 @@ mintage_core::coded! {
 mintage_core::coded! {
     /// The reasons of Events.
     pub enum Topic {
+        /// Pods of an owner go without a sidecar, although their namespace asks for one.
+        InjectionSkipped = "InjectionSkipped",
         /// Pods of an owner are stale.
         StalePod = "StalePod",
     }
@@ -78,6 +83,8 @@ pub struct Pod {
     pub has: Option<String>,
     /// The hash of the sidecar that it would get now, or why it would not be admitted.
     pub wants: Result<String, String>,
+    /// Whether it goes without a sidecar on purpose.
+    pub skipped: bool,
 }
 
 /// What was found.
@@ -89,6 +96,8 @@ pub struct Survey {
     pub by_tenant: BTreeMap<TenantRef, Stale>,
     /// What each owner is to hear.
     pub owners: BTreeMap<(Namespace, Owner), Told>,
+    /// The owners of pods that go without a sidecar on purpose.
+    pub skipped: BTreeSet<(Namespace, Owner)>,
 }
 
 /// What an owner is to hear.
@@ -106,6 +115,10 @@ pub struct Told {
 pub fn survey(pods: impl IntoIterator<Item = Pod>) -> Survey {
     let mut found = Survey::default();
     for pod in pods {
+        if pod.skipped {
+            found.skipped.insert((pod.at.namespace, pod.owner));
+            continue;
+        }
         let (reason, refusal) = match (&pod.has, &pod.wants) {
             (Some(has), Ok(wants)) if has == wants => continue,
             // It ends by itself, or has ended: metadata do not say. The next one has what is current.
@@ -156,14 +169,23 @@ impl Told {
     }
 }
 
-/// Whom was told when.
+/// What an owner hears whose pods go without a sidecar on purpose.
+const SKIPPED: &str = "Pods of this namespace get a Mintage sidecar; this one's do not, since they share the node's network or processes, are static, or run on Windows: label them mintage.dev/inject: \"false\" to say so";
+
+/// Whom was told when; `None` of pods that go without a sidecar on purpose.
 #[derive(Debug, Default)]
-struct Reminders(HashMap<(Namespace, Owner, Reason), Instant>);
+struct Reminders(HashMap<(Namespace, Owner, Option<Reason>), Instant>);
 
 impl Reminders {
     /// Whether an owner is to be told now. Owners that are in order again are forgotten, but only after a while: one that
     /// goes back and forth is told no more often.
-    fn due(&mut self, namespace: &Namespace, owner: &Owner, reason: Reason, now: Instant) -> bool {
+    fn due(
+        &mut self,
+        namespace: &Namespace,
+        owner: &Owner,
+        reason: Option<Reason>,
+        now: Instant,
+    ) -> bool {
         let key = (namespace.clone(), owner.clone(), reason);
         let due = self
             .0
@@ -179,10 +201,16 @@ impl Reminders {
     fn tell(&mut self, survey: &Survey, events: &Events, now: Instant) {
         self.forget_old(now);
         for ((namespace, owner), told) in &survey.owners {
-            if self.due(namespace, owner, told.reason, now) {
+            if self.due(namespace, owner, Some(told.reason), now) {
                 let about = reference(namespace, owner);
                 let message = told.message(owner);
                 events.publish(about, Topic::StalePod, Severity::Warning, &message);
+            }
+        }
+        for (namespace, owner) in &survey.skipped {
+            if self.due(namespace, owner, None, now) {
+                let about = reference(namespace, owner);
+                events.publish(about, Topic::InjectionSkipped, Severity::Normal, SKIPPED);
             }
         }
     }
@@ -269,6 +297,7 @@ mod tests {
             tenant: Some(TenantRef::parse("identity/acme").unwrap()),
             has: has.map(str::to_owned),
             wants: wants.map(str::to_owned).map_err(str::to_owned),
+            skipped: false,
         }
     }
 
@@ -306,6 +335,18 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(survey([]), Survey::default());
+    }
+
+    #[test]
+    fn pods_that_go_without_a_sidecar_on_purpose_are_not_stale() {
+        let mut skipped = pod("node", None, Ok("a"));
+        skipped.skipped = true;
+        let owner = (skipped.at.namespace.clone(), skipped.owner.clone());
+        let expected = Survey {
+            skipped: BTreeSet::from([owner]),
+            ..Survey::default()
+        };
+        assert_eq!(survey([skipped.clone(), skipped]), expected);
     }
 
     #[test]
@@ -354,10 +395,12 @@ mod tests {
             reminders.forget_old(now);
             reminders.due(&at.namespace, &owner, reason, now)
         };
-        assert!(due(Reason::Missing, 0));
-        assert!(!due(Reason::Missing, 3599));
-        assert!(due(Reason::Outdated, 3599));
-        assert!(due(Reason::Missing, 3600));
+        assert!(due(Some(Reason::Missing), 0));
+        assert!(!due(Some(Reason::Missing), 3599));
+        assert!(due(Some(Reason::Outdated), 3599));
+        assert!(due(None, 3599));
+        assert!(due(Some(Reason::Missing), 3600));
+        assert!(!due(None, 3600));
     }
 
     #[test]

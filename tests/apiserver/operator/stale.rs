@@ -79,6 +79,7 @@ async fn a_tenant_says_which_pods_have_no_current_sidecar() -> Result<()> {
         annotation(&made, SKIPPED) == Some("host-namespace"),
         "{made:?}"
     );
+    scene.event("shop", "InjectionSkipped").await?;
     pods.delete("early", &DeleteParams::default().grace_period(0))
         .await?;
     let message = scene
