@@ -1,7 +1,8 @@
 //! No pod of the chart has more rights than it needs.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use mintage_tests::operator;
+use serde_json::json;
 
 use crate::helm;
 
@@ -68,27 +69,21 @@ fn the_operator_is_started_by_its_image() -> Result<()> {
         return Ok(());
     };
     let objects = helm.render(&json!({}))?;
-    let operator = objects.one("Deployment", "mintage")?;
+    let deployment = objects.one("Deployment", "mintage")?;
     let hook = objects.one("Job", "mintage-uninstall")?;
-    for object in [operator, hook] {
+    let field = |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
+    let fields = [
+        field("MINTAGE_NAMESPACE", "metadata.namespace"),
+        field("POD_NAME", "metadata.name"),
+    ];
+    let settings =
+        operator::ENVIRONMENT.map(|(name, value)| json!({ "name": name, "value": value }));
+    for (object, settings) in [(deployment, &settings[..]), (hook, &[])] {
         let container = &object["spec"]["template"]["spec"]["containers"][0];
         assert!(container["command"].is_null());
         assert!(container["envFrom"].is_null());
         let variables = container["env"].as_array().unwrap();
-        let fields: Vec<(&Value, &Value)> = variables
-            .iter()
-            .map(|variable| {
-                let from = &variable["valueFrom"]["fieldRef"]["fieldPath"];
-                (&variable["name"], from)
-            })
-            .collect();
-        assert_eq!(
-            fields,
-            [
-                (&json!("MINTAGE_NAMESPACE"), &json!("metadata.namespace")),
-                (&json!("POD_NAME"), &json!("metadata.name")),
-            ]
-        );
+        assert_eq!(*variables, [&fields[..], settings].concat());
     }
     Ok(())
 }

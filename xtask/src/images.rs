@@ -150,7 +150,7 @@ mod tests {
         }
         let chart = workspace::root().join("charts/mintage/Chart.yaml");
         let chart = std::fs::read_to_string(chart).unwrap();
-        let line = format!("appVersion: {}\n", env!("CARGO_PKG_VERSION"));
+        let line = format!("appVersion: \"{}\"\n", env!("CARGO_PKG_VERSION"));
         assert!(chart.contains(&line), "{line}");
     }
 
