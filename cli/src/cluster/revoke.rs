@@ -44,10 +44,10 @@ pub async fn run(args: &Args, scene: &Scene) -> Result<(), Failure> {
         let near = output::nearest(kid.as_str(), kids.map(|key| key.kid().as_str()));
         let near = near
             .first()
-            .map(|near| format!("; did you mean {near}?"))
+            .map(|near| format!(" (did you mean {near}?)"))
             .unwrap_or_default();
         return Err(Failure::Input(format!(
-            "no namespace of tenant {tenant} knows a key {kid}, so nothing is revoked{near} `kubectl mintage keys {tenant}` lists them"
+            "no namespace of tenant {tenant} knows a key {kid}, so nothing is revoked{near}; `kubectl mintage keys {tenant}` lists them"
         )));
     }
     ask(scene, &tenant, kid).await?;

@@ -1,7 +1,6 @@
 //! Images without a registry: a program, what it is linked to, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,21 +23,17 @@ pub struct Image {
 impl Image {
     /// Writes it to a file that `ctr images import` reads.
     pub fn write(&self, file: &Path) -> Result<()> {
-        let small = file.with_extension("small");
-        let written = self.files(&small).and_then(|files| {
-            let image = image::Image {
-                name: self.name.clone(),
-                files,
-                arguments: self.arguments.clone(),
-                user: self.user,
-                labels: BTreeMap::new(),
-                compress: false,
-            };
-            image.write(file)
-        });
-        // It may never have been made, and if it stays it costs room only: it lies beside the image, in the test's folder.
-        fs::remove_file(small).ok();
-        written.map(drop)
+        let folder = tempfile::tempdir()?;
+        let image = image::Image {
+            name: self.name.clone(),
+            files: self.files(&folder.path().join("small"))?,
+            arguments: self.arguments.clone(),
+            user: self.user,
+            labels: BTreeMap::new(),
+            compress: false,
+        };
+        image.write(file)?;
+        Ok(())
     }
 
     /// `small` is where the program may be without what debuggers need, which is most of it.
@@ -121,8 +116,9 @@ mod tests {
         assert_eq!(paths[0], Path::new("sh"));
         assert_eq!(paths.len(), 1 + libraries(&image.program).unwrap().len());
         assert!(files.iter().all(|file| file.path.is_relative()));
-        let written = folder.path().join("image.tar");
-        image.write(&written).unwrap();
-        assert!(written.exists() && !folder.path().join("image.small").exists());
+        let beside = tempfile::tempdir().unwrap();
+        image.write(&beside.path().join("image.tar")).unwrap();
+        let left: Vec<_> = std::fs::read_dir(beside.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing but the image: {left:?}");
     }
 }
