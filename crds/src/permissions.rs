@@ -55,6 +55,8 @@ pub enum When {
     Always,
     /// Those in which the operator makes the webhook's certificate and writes its `caBundle`.
     OperatorTls,
+    /// Those with a stream to sidecars.
+    Feed,
 }
 
 /// What the operator does while it runs.
@@ -98,6 +100,13 @@ pub const OPERATOR: &[Permission] = &[
         verbs: &["create", "delete", "update"],
         why: "keyrings, bundles, truths and claims; an admission policy refuses every Secret that is not labelled as managed",
         ..everywhere("")
+    },
+    Permission {
+        resources: &["tokenreviews"],
+        verbs: &["create"],
+        when: When::Feed,
+        why: "which pod a sidecar that asks for the stream belongs to; its token is for the operator alone",
+        ..everywhere("authentication.k8s.io")
     },
     Permission {
         resources: &["events"],

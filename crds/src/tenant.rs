@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -154,6 +154,41 @@ pub struct TenantStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "status::conditions")]
     pub conditions: Vec<Condition>,
+    /// How far the newest keys, grants and revocations have come; absent where the operator has no stream to sidecars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propagation: Option<Propagation>,
+}
+
+/// How far the newest keys, grants and revocations have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Propagation {
+    /// The highest version of what any namespace was told; it grows with every change.
+    #[schemars(range(min = 0))]
+    pub version: i64,
+    /// The pods with a sidecar of this tenant.
+    #[schemars(range(min = 0))]
+    pub pods: i32,
+    /// Those of them that have said that they go by the newest version of their namespace.
+    #[schemars(range(min = 0))]
+    pub acknowledged: i32,
+    /// How long the slowest of those took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub slowest_milliseconds: Option<i32>,
+    /// The first few of the others, each with what is known of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "missing")]
+    pub missing: Vec<String>,
+}
+
+fn missing(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "atomic",
+        "items": { "type": "string", "maxLength": 1024 },
+    })
 }
 
 impl Default for Signing {

@@ -1,6 +1,7 @@
 //! What a leader does: plans and writes, checks domains, keeps the webhook's certificate, and looks for stale pods.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use kube::Client;
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::domains::{self, Checker, Pace};
 use crate::engine::{self, Context};
 use crate::events::Events;
+use crate::feed::{self, Feed};
 use crate::health::Health;
 use crate::inject;
 use crate::lease::Leadership;
@@ -20,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::snapshot::{PodSeen, Snapshot, Snapshots};
 use crate::stale::{self, Sidecars};
 use crate::stand::Duty;
-use crate::tls;
+use crate::tls::{self, FeedAt};
 use crate::witness::Told;
 
 /// How many findings may wait for the engine.
@@ -28,19 +30,23 @@ const FINDINGS: usize = 64;
 
 /// What a leader works with.
 pub struct Leader {
+    /// The webhook's certificate and that of the stream to sidecars, if there is a webhook.
+    pub certificates: Option<tls::Certificates>,
     pub checker: Arc<Checker>,
     pub client: Client,
     pub clock: Arc<dyn Clock>,
     pub events: Events,
     /// The namespaces whose pods never get a sidecar.
     pub excluded: BTreeSet<Namespace>,
+    /// Where the stream to sidecars listens, if there is one.
+    pub feed_listen: Option<SocketAddr>,
     pub health: Arc<Health>,
     pub metrics: Arc<Metrics>,
     pub pace: Pace,
     pub settings: engine::Settings,
     pub sidecars: Arc<inject::Settings>,
     pub snapshots: Snapshots,
-    /// The webhook's certificate, if there is a webhook.
+    /// How the webhook's certificate is kept, if there is a webhook.
     pub tls: Option<tls::Config>,
     pub traces: Option<Arc<Traces>>,
 }
@@ -63,6 +69,27 @@ impl Duty for Leader {
             traces: self.traces.clone(),
             wanted_since: Mutex::default(),
         };
+        let feed = Arc::<Feed>::default();
+        let served = self.feed_listen.zip(self.certificates.as_ref());
+        let feed_at = match &served {
+            Some((_, certificates)) => certificates.feed(),
+            // Nobody is told of anything.
+            None => watch::channel(FeedAt::Known(None)).1,
+        };
+        let streams = async {
+            let Some((listen, certificates)) = served else {
+                return std::future::pending().await;
+            };
+            let options = feed::Options {
+                listen,
+                tls: certificates.feed_tls(),
+                client: self.client.clone(),
+                clock: clock(),
+                snapshots: self.snapshots.clone(),
+                metrics: Arc::clone(&self.metrics),
+            };
+            feed::serve(Arc::clone(&feed), options).await;
+        };
         let context = Context {
             client: self.client.clone(),
             snapshots: self.snapshots.clone(),
@@ -73,6 +100,8 @@ impl Duty for Leader {
             witness: Arc::new(told),
             challenge: domains::challenge_of,
             settings: self.settings.clone(),
+            feed: Arc::clone(&feed),
+            feed_at,
         };
         let domains = domains::run(
             Arc::clone(&self.checker),
@@ -96,7 +125,7 @@ impl Duty for Leader {
             Arc::clone(&self.metrics),
         );
         // The others are dropped when the engine ends: each of their writes is whole.
-        let others = async { tokio::join!(domains, certificate, stale) };
+        let others = async { tokio::join!(domains, certificate, stale, streams) };
         tokio::select! {
             end = engine::run(context, shutdown) => tracing::info!(event = "turn-ended", ?end),
             _ = others => {}

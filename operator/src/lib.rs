@@ -19,6 +19,7 @@ mod duty;
 pub mod engine;
 pub mod events;
 mod failpoint;
+mod feed;
 pub mod health;
 pub mod inject;
 mod keys;

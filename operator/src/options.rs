@@ -78,6 +78,9 @@ pub struct Run {
     /// The webhook.
     #[command(flatten)]
     pub webhook: Webhook,
+    /// The stream to sidecars.
+    #[command(flatten)]
+    pub feed: Feed,
     /// What pods are given.
     #[command(flatten)]
     pub sidecar: Sidecar,
@@ -217,6 +220,30 @@ pub struct Webhook {
     pub excluded: Vec<Namespace>,
 }
 
+/// The stream to sidecars.
+#[derive(Args, Debug)]
+pub struct Feed {
+    /// Where the leader sends news to sidecars at once, as 0.0.0.0:9444. Without it they come with the mounted Secrets, up to
+    /// a minute later. It is served with the webhook's certificate.
+    #[arg(
+        long = "feed-listen",
+        env = "MINTAGE_FEED_LISTEN",
+        value_name = "ADDRESS",
+        requires_all = ["listen", "address"]
+    )]
+    pub feed_listen: Option<SocketAddr>,
+    /// Where sidecars find it, as mintage-feed.mintage-system.svc:9444: each address of the name is tried, and the leader's
+    /// alone answers.
+    #[arg(
+        long = "feed-address",
+        env = "MINTAGE_FEED_ADDRESS",
+        value_name = "HOST:PORT",
+        requires = "feed_listen",
+        value_parser = host_and_port
+    )]
+    pub address: Option<String>,
+}
+
 /// What pods are given.
 #[derive(Args, Debug)]
 pub struct Sidecar {
@@ -292,6 +319,17 @@ pub struct Lease {
         hide = true
     )]
     retry: GoDuration,
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':');
+    let is_whole =
+        parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if is_whole {
+        Ok(text.to_owned())
+    } else {
+        Err("it is a host and a port, as mintage-feed.mintage-system.svc:9444".to_owned())
+    }
 }
 
 /// Where Kubernetes tells a pod its namespace.

@@ -152,15 +152,25 @@ async fn work(
     let tls = options
         .webhook
         .listen
-        .map(|_| tls_config(&options.webhook, &namespace));
+        .map(|_| tls_config(&options.webhook, options.feed.address.clone(), &namespace));
     let shared = Shared {
-        client: client.clone(),
-        clock: Arc::clone(&clock),
-        health: Arc::clone(&health),
         sidecars: Arc::clone(&sidecars),
         snapshots: snapshots.clone(),
     };
-    let webhook = webhook(options, shared, tls.clone(), webhook_metrics, ended.clone());
+    let certificates = tls.as_ref().map(|config| {
+        let certificates =
+            tls::follow(client.clone(), config, Arc::clone(&clock), &webhook_metrics);
+        let checked = certificates.clone();
+        health.require(Box::new(move || checked.ready()));
+        certificates
+    });
+    let webhook = webhook(
+        options,
+        shared,
+        certificates.clone(),
+        webhook_metrics,
+        ended.clone(),
+    );
 
     let identity = options.process.identity();
     let lease = options.lease.settings().map_err(anyhow::Error::msg)?;
@@ -168,6 +178,8 @@ async fn work(
         checker: Arc::new(Checker::new(options.domains.checker())?),
         clock: Arc::clone(&clock),
         events: Events::start(client.clone(), identity.clone(), Arc::clone(&metrics)),
+        certificates,
+        feed_listen: options.feed.feed_listen,
         excluded: stale::excluded(&namespace, &options.webhook.excluded),
         health: Arc::clone(&health),
         metrics: Arc::clone(&metrics),
@@ -199,9 +211,6 @@ async fn work(
 
 /// What the webhook shares with the rest.
 struct Shared {
-    client: Client,
-    clock: Arc<dyn Clock>,
-    health: Arc<Health>,
     sidecars: Arc<inject::Settings>,
     snapshots: Snapshots,
 }
@@ -210,16 +219,13 @@ struct Shared {
 async fn webhook(
     options: &Run,
     shared: Shared,
-    tls: Option<tls::Config>,
+    certificates: Option<tls::Certificates>,
     metrics: Arc<webhook::Metrics>,
     ended: watch::Receiver<bool>,
 ) -> Result<()> {
-    let (Some(listen), Some(config)) = (options.webhook.listen, tls) else {
+    let (Some(listen), Some(certificates)) = (options.webhook.listen, certificates) else {
         return Ok(());
     };
-    let certificates = tls::follow(shared.client, &config, shared.clock, &metrics);
-    let checked = certificates.clone();
-    shared.health.require(Box::new(move || checked.ready()));
     let served = webhook::serve(
         webhook::Options {
             listen,
@@ -236,13 +242,22 @@ async fn webhook(
         .with_context(|| format!("the webhook cannot listen on {listen}"))
 }
 
-fn tls_config(options: &options::Webhook, namespace: &Namespace) -> tls::Config {
+fn tls_config(
+    options: &options::Webhook,
+    feed: Option<String>,
+    namespace: &Namespace,
+) -> tls::Config {
     let mut names = BTreeSet::new();
     if let Some(service) = &options.service {
         names.extend(tls::service_names(service.as_str(), namespace));
     }
     names.extend(options.host.clone());
+    if options.configuration.is_some() {
+        let host = feed.as_deref().map(tls::host_of);
+        names.extend(host.map(str::to_owned));
+    }
     tls::Config {
+        feed,
         mode: match &options.configuration {
             Some(configuration) => Mode::Made {
                 configuration: configuration.clone(),

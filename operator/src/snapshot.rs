@@ -44,6 +44,8 @@ pub struct PodSeen {
     pub annotations: BTreeMap<String, String>,
     /// What made the pod; the pod itself if nothing did.
     pub owner: Owner,
+    /// Which life of the pod.
+    pub uid: Box<str>,
     /// Whether it is being deleted.
     pub ending: bool,
 }

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use mintage_core::bundle::{MAX_PART, MAX_SHARDS};
+use mintage_core::bundle::{self, MAX_PART, MAX_SHARDS};
 use zeroize::Zeroizing;
 
 /// The private keys of the pod's namespace.
@@ -66,6 +66,22 @@ impl Files {
     /// Removes a file.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
+    }
+
+    /// The version of the bundle, as its first shard has it.
+    pub fn bundle_version(&self) -> Option<u64> {
+        bundle::version(self.get(&bundle_name(0))?).ok()
+    }
+
+    /// Puts another bundle in the place of the one that is there.
+    pub fn replace_bundle(&mut self, shards: &[Vec<u8>]) {
+        for index in 0..MAX_SHARDS {
+            let name = bundle_name(index);
+            match shards.get(index) {
+                Some(shard) => self.insert(&name, shard.clone()),
+                None => self.remove(&name),
+            }
+        }
     }
 
     /// A file's content.

@@ -3,6 +3,8 @@
 //! ```text
 //!  folder ──► Files ──► Loaded (mint, verifier, caches) ──► Shared ──► routes ──► server
 //!  (reload)             one bundle, swapped as a whole
+//!     ▲
+//!   feed: the operator's stream
 //! ```
 //!
 //! `mintage dev` uses the same parts with files that it made itself.
@@ -12,6 +14,7 @@ mod cache;
 pub mod clock;
 mod context;
 pub mod descriptors;
+pub mod feed;
 pub mod files;
 mod front;
 mod guard;

@@ -1,4 +1,5 @@
-//! Loads a folder, and again whenever it changes. A set of files that cannot be used leaves the last good one.
+//! Loads a folder, and again whenever it changes or the operator sends a newer bundle. A set of files that cannot be used
+//! leaves the last good one.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use notify::{Event, EventKind, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use crate::feed::{Inlet, Pushed, Standing};
 use crate::files::Files;
 use crate::metrics::Metrics;
-use crate::state::{Identity, Shared};
+use crate::state::{Identity, LoadError, Shared};
 
 /// The folder is looked at this often even if nobody says that it changed.
 const POLL: Duration = Duration::from_secs(5);
@@ -26,6 +28,11 @@ pub struct Reloader {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     loaded: Option<Files>,
+    feed: Option<Inlet>,
+    /// The bundle that came by the stream, while it is newer than the folder's.
+    pushed: Option<Arc<Pushed>>,
+    /// Why the last one that came is not used.
+    refused: Option<String>,
 }
 
 impl Reloader {
@@ -37,7 +44,17 @@ impl Reloader {
             shared,
             metrics,
             loaded: None,
+            feed: None,
+            pushed: None,
+            refused: None,
         }
+    }
+
+    /// The same with the operator's stream.
+    #[must_use]
+    pub fn fed(mut self, feed: Inlet) -> Self {
+        self.feed = Some(feed);
+        self
     }
 
     /// Loads now, and then whenever the folder changes; never returns. Parsing keys takes time, so it is done beside
@@ -76,35 +93,101 @@ impl Reloader {
                     return;
                 }
             };
-            if let Ok(Some(())) = timeout(POLL, notices.recv()).await {
-                sleep(SETTLE).await;
-                while notices.try_recv().is_ok() {}
-            } else if watcher.is_err() {
-                // Without a watcher the channel is closed and would not wait.
-                sleep(POLL).await;
+            let pushed = async {
+                if let Some(feed) = &mut self.feed
+                    && feed.pushed.changed().await.is_ok()
+                {
+                    // It is taken by the look.
+                    feed.pushed.mark_changed();
+                } else {
+                    // Nothing will come any more.
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = pushed => {}
+                notice = timeout(POLL, notices.recv()) => {
+                    if let Ok(Some(())) = notice {
+                        sleep(SETTLE).await;
+                        while notices.try_recv().is_ok() {}
+                    } else if watcher.is_err() {
+                        // Without a watcher the channel is closed and would not wait.
+                        sleep(POLL).await;
+                    }
+                }
             }
         }
     }
 
-    /// Loads the folder if it differs from what is loaded.
+    /// Loads what is newest, of the folder and of what the operator sent, if that differs from what is loaded.
     pub fn look(&mut self) {
-        let files = match Files::read(&self.dir) {
-            Ok(files) => files,
-            Err(error) => return self.complain(&error.to_string()),
-        };
+        let arrived = self.feed.as_mut().and_then(|feed| {
+            let has_arrived = feed.pushed.has_changed().unwrap_or_default();
+            has_arrived.then(|| feed.pushed.borrow_and_update().clone())?
+        });
+        match Files::read(&self.dir) {
+            Ok(files) => self.look_at(files, arrived),
+            Err(error) => self.complain(&error.to_string()),
+        }
+        self.tell();
+    }
+
+    fn look_at(&mut self, files: Files, arrived: Option<Arc<Pushed>>) {
+        let mounted = files.bundle_version();
+        let is_newer =
+            |pushed: &Arc<Pushed>| mounted.is_none_or(|mounted| mounted < pushed.version);
+        self.pushed = self.pushed.take().filter(is_newer);
+        if let Some(pushed) = arrived.filter(is_newer) {
+            match self.load(with(&files, &pushed)) {
+                Ok(()) => {
+                    self.refused = None;
+                    self.pushed = Some(pushed);
+                    return;
+                }
+                Err(error) => self.refused = Some(error.to_string()),
+            }
+        }
+        // What is wrong with the rest of the files is said below.
+        if let Some(pushed) = &self.pushed
+            && self.load(with(&files, &Arc::clone(pushed))).is_ok()
+        {
+            return;
+        }
+        if let Err(error) = self.load(files) {
+            self.complain(&error.to_string());
+        }
+    }
+
+    fn load(&mut self, files: Files) -> Result<(), LoadError> {
         if self.loaded.as_ref() == Some(&files) {
             // What was wrong in between is mended; it is news if it comes again.
             self.shared.complain(None);
+            return Ok(());
+        }
+        self.shared.load(&files, &self.identity)?;
+        self.metrics.count_reload("loaded");
+        self.loaded = Some(files);
+        self.say_loaded();
+        Ok(())
+    }
+
+    /// Says what the sidecar goes by.
+    fn tell(&self) {
+        let (Some(feed), Some(loaded)) = (&self.feed, self.shared.current()) else {
             return;
-        }
-        match self.shared.load(&files, &self.identity) {
-            Ok(()) => {
-                self.metrics.count_reload("loaded");
-                self.loaded = Some(files);
-                self.say_loaded();
-            }
-            Err(error) => self.complain(&error.to_string()),
-        }
+        };
+        let standing = Standing {
+            tenant: Some(loaded.bundle.body.tenant.clone()),
+            version: loaded.bundle.version,
+            renewed_at: loaded.bundle.renewed_at,
+            refused: self.refused.clone(),
+            feed: loaded.bundle.body.feed.clone(),
+        };
+        feed.standing.send_if_modified(|known| {
+            let is_new = *known != standing;
+            *known = standing;
+            is_new
+        });
     }
 
     fn say_loaded(&self) {
@@ -140,6 +223,13 @@ impl Reloader {
         );
         self.shared.complain(Some(complaint.to_owned()));
     }
+}
+
+/// The same files with the bundle that came by the stream.
+fn with(files: &Files, pushed: &Pushed) -> Files {
+    let mut newer = files.clone();
+    newer.replace_bundle(&pushed.shards);
+    newer
 }
 
 /// Whether files may differ after an event. Opening and reading change nothing, and the reloader itself does both:

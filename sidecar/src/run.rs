@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::admin::admin_api;
 use crate::clock::SystemClock;
 use crate::descriptors;
+use crate::feed;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::reload::Reloader;
@@ -47,13 +48,15 @@ async fn serve(options: Options) -> Result<()> {
         accept: options.accept,
         domain: options.domain,
     };
+    let (inlet, outlet) = feed::ends(&options.dir);
+    tokio::spawn(feed::follow(outlet, Arc::clone(&metrics)));
     let reloader = Reloader::new(
         &options.dir,
         identity,
         Arc::clone(&shared),
         Arc::clone(&metrics),
     );
-    tokio::spawn(reloader.run());
+    tokio::spawn(reloader.fed(inlet).run());
 
     let bind = |address| {
         Listener::bind(address, None).with_context(|| format!("cannot listen on {address}"))

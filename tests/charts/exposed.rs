@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use mintage_core::UnixTime;
-use mintage_core::plan::{Input, State, plan};
+use mintage_core::plan::{Fleet, Input, State, plan};
 use mintage_core::world::World;
 use mintage_operator::metrics::Metrics;
 use mintage_operator::webhook;
@@ -38,6 +38,7 @@ impl Exposed {
             fresh: &BTreeMap::new(),
             brought: &BTreeMap::new(),
             private: &BTreeSet::new(),
+            fleet: Fleet::UNKNOWN,
         };
         let now = UnixTime(1_764_000_000);
         metrics.count_plan(&plan(now, input), now, Duration::from_millis(2));

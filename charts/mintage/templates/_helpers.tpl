@@ -128,3 +128,16 @@ capabilities:
 {{- define "mintage.webhookHost" -}}
 {{- (urlParse .Values.webhook.url).hostname }}
 {{- end }}
+
+{{- /* The stream to sidecars */ -}}
+
+{{- /* Where sidecars find it, `host:port`; empty if there is none. */ -}}
+{{- define "mintage.feedAddress" -}}
+{{- if and .Values.webhook.enabled .Values.feed.enabled }}
+{{- include "mintage.feedHost" . }}:9444
+{{- end }}
+{{- end }}
+
+{{- define "mintage.feedHost" -}}
+{{- printf "%s-feed.%s.svc" (include "mintage.fullname" .) .Release.Namespace }}
+{{- end }}

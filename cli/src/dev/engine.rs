@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use mintage_core::bundle::{self, KeyringFile, PrivateEntry};
 use mintage_core::jose::{Jwk, Pkcs8, PrivateKey};
 use mintage_core::keyring::{Keyring, Owner};
-use mintage_core::plan::{Input, KeyName, Plan, State, plan};
+use mintage_core::plan::{Fleet, Input, KeyName, Plan, State, plan};
 use mintage_core::world::World;
 use mintage_core::{Kid, Namespace, TenantRef, UnixTime};
 use mintage_sidecar::clock::Clock;
@@ -102,6 +102,7 @@ impl Engine {
                 fresh: &fresh,
                 brought: &BTreeMap::new(),
                 private: &private,
+                fleet: Fleet::UNKNOWN,
             };
             let plan = plan(now, input);
             if plan.wanted.is_empty() {

@@ -21,7 +21,7 @@ use clap::ValueEnum;
 use mintage_core::UnixTime;
 use mintage_core::code::Coded as _;
 use mintage_core::ownership::Kind;
-use mintage_core::plan::{Input, Plan, State, plan};
+use mintage_core::plan::{Fleet, Input, Plan, State, plan};
 use mintage_crds::Manifests;
 use mintage_sidecar::clock::{Clock as _, SystemClock};
 use serde_json::json;
@@ -115,6 +115,7 @@ fn look(
         fresh: &BTreeMap::new(),
         brought: &BTreeMap::new(),
         private: &BTreeSet::new(),
+        fleet: Fleet::UNKNOWN,
     };
     let view = View {
         manifests,

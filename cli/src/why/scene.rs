@@ -8,7 +8,7 @@ use mintage_core::bundle::Body;
 use mintage_core::inject::{NoTenant, PodWishes};
 use mintage_core::keyring::Schedule;
 use mintage_core::ownership::Kind;
-use mintage_core::plan::{Input, Plan, Status, plan};
+use mintage_core::plan::{Fleet, Input, Plan, Status, plan};
 use mintage_core::{ObjectRef, Seconds, TenantRef, UnixTime, WorkloadId};
 use mintage_crds::Manifests;
 use mintage_sidecar::clock::{Clock as _, SystemClock};
@@ -95,6 +95,7 @@ impl Scene {
             fresh: &fresh,
             brought: &BTreeMap::new(),
             private: &private,
+            fleet: Fleet::UNKNOWN,
         };
         let plan = plan(now, input);
         Ok(Self {

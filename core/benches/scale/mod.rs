@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::Criterion;
 use mintage_core::jose::{Jwk, Material};
-use mintage_core::plan::{Input, KeyName, Plan, State, plan};
+use mintage_core::plan::{Fleet, Input, KeyName, Plan, State, plan};
 use mintage_core::world::{AllowedNamespaces, Audience, AudienceAlg, World};
 use mintage_core::{Alg, Kid, UnixTime};
 
@@ -117,6 +117,7 @@ impl Planned {
             fresh,
             brought: &BTreeMap::new(),
             private: &self.private,
+            fleet: Fleet::UNKNOWN,
         };
         plan(now, input)
     }

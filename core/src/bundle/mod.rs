@@ -1,14 +1,21 @@
 //! What the sidecars of one namespace need to know of one tenant: issuers, audiences, grants, trusted keys with their
 //! bounds. It holds no secret; a namespace's private keys travel in a [`KeyringFile`].
+//!
+//! A sidecar that is older than its operator reads past fields that it does not know. Whatever a reader must understand to
+//! stay safe therefore comes with another format, which an older sidecar refuses as a whole.
 
+mod feed;
 mod keyring_file;
 mod shards;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+pub use feed::Feed;
 pub use keyring_file::{InvalidKeyringFile, KEYRING_FORMAT, KeyringFile, PrivateEntry};
 pub(crate) use shards::hex;
-pub use shards::{BundleTooLarge, InvalidBundle, MAX_PART, MAX_SHARDS, join, split};
+pub use shards::{BundleTooLarge, InvalidBundle, MAX_PART, MAX_SHARDS, join, split, version};
 
 use crate::keyring::Key;
 use crate::ledger::{Bounds, Term};
@@ -20,7 +27,7 @@ use crate::{
 
 /// A bundle, complete and consistent.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Bundle {
     /// Grows with every change. A sidecar never goes back to a lower one.
     pub version: u64,
@@ -32,7 +39,7 @@ pub struct Bundle {
 
 /// The content of a bundle.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Body {
     /// The tenant.
     pub tenant: TenantRef,
@@ -49,6 +56,9 @@ pub struct Body {
     /// The audience of a workload that names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_audience: Option<Identifier>,
+    /// Where there is news at once; `None` where the operator serves none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<Arc<Feed>>,
     /// What workloads of the namespace may ask for.
     pub issue: Vec<IssueAudience>,
     /// The APIs of the namespace, whose tokens its pods may accept.
@@ -59,7 +69,7 @@ pub struct Body {
 
 /// An audience for which workloads of the namespace hold grants.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct IssueAudience {
     /// The `aud`.
     pub identifier: Identifier,
@@ -79,7 +89,7 @@ pub struct IssueAudience {
 
 /// An API of the namespace.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct AcceptAudience {
     /// The `ApiAudience`'s name, by which a pod's annotation picks it.
     pub name: ObjectName,

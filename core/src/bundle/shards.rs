@@ -89,21 +89,8 @@ pub fn split(bundle: &Bundle) -> Result<Vec<Vec<u8>>, BundleTooLarge> {
 /// (a bundle that shrank leaves some behind).
 pub fn join(shards: &[Option<&[u8]>]) -> Result<Bundle, InvalidBundle> {
     let read = |index: usize| {
-        let bytes = shards
-            .get(index)
-            .copied()
-            .flatten()
-            .ok_or(InvalidBundle::Missing(index))?;
-        let end = bytes
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .ok_or(InvalidBundle::Manifest(index))?;
-        let manifest: Manifest =
-            serde_json::from_slice(&bytes[..end]).map_err(|_| InvalidBundle::Manifest(index))?;
-        if manifest.format != FORMAT {
-            return Err(InvalidBundle::Format(index));
-        }
-        Ok((manifest, &bytes[end + 1..]))
+        let shard = shards.get(index).copied().flatten();
+        read_shard(index, shard.ok_or(InvalidBundle::Missing(index))?)
     };
     let (first, part) = read(0)?;
     if first.index != 0 || !(1..=MAX_SHARDS).contains(&first.shards) {
@@ -132,6 +119,25 @@ pub fn join(shards: &[Option<&[u8]>]) -> Result<Bundle, InvalidBundle> {
     } else {
         Err(InvalidBundle::Mixed)
     }
+}
+
+/// The version of the bundle that a first shard begins; it may still turn out not to be whole.
+pub fn version(first: &[u8]) -> Result<u64, InvalidBundle> {
+    read_shard(0, first).map(|(manifest, _)| manifest.version)
+}
+
+/// A shard's manifest, and its part of the whole.
+fn read_shard(index: usize, bytes: &[u8]) -> Result<(Manifest, &[u8]), InvalidBundle> {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or(InvalidBundle::Manifest(index))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes[..end]).map_err(|_| InvalidBundle::Manifest(index))?;
+    if manifest.format != FORMAT {
+        return Err(InvalidBundle::Format(index));
+    }
+    Ok((manifest, &bytes[end + 1..]))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

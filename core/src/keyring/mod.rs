@@ -115,6 +115,9 @@ pub struct Key {
     pub longest_lifetime: Seconds,
     /// When it signs.
     pub schedule: Schedule,
+    /// When it was to sign at first, if that was put off: issuers that have not heard of it sign from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_activate_at: Option<UnixTime>,
 }
 
 impl Key {
@@ -153,6 +156,20 @@ impl Key {
         match self.schedule {
             Schedule::Closed { sign_until, .. } => Some(sign_until + LEEWAY),
             Schedule::Open { .. } | Schedule::Revoked { .. } => None,
+        }
+    }
+
+    /// The first second in which anybody may sign with it, unless it was revoked.
+    pub fn believed_from(&self) -> Option<UnixTime> {
+        self.first_activate_at
+            .or_else(|| self.schedule.activate_at())
+    }
+
+    /// Puts off the beginning of the key's signing to `at`.
+    fn put_off(&mut self, at: UnixTime) {
+        if let Schedule::Open { activate_at } = &mut self.schedule {
+            self.first_activate_at.get_or_insert(*activate_at);
+            *activate_at = at;
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Observed<'a> {
     /// Keys published before this moment are to be replaced as soon as the propagation delay allows. It is in the past:
     /// before one that is still to come, every new key would at once be too old again.
     pub rotate_before: Option<UnixTime>,
+    /// When the oldest news was made that any of those goes by who are to believe the keys; `None` if nobody says.
+    pub heard: Option<UnixTime>,
 }
 
 /// The outcome of a step.
@@ -70,6 +72,8 @@ pub enum Complaint {
 /// - A key whose private part is lost is rotated like an old one: sidecars that still hold it in memory go on until
 ///   the new one may sign, and tokens under it stay good.
 /// - A key that is brought is published as soon as it is there, with the same notice.
+/// - A key that somebody who is to believe it has not heard of signs a little later, up to twice the delay after it was
+///   published. What they say never makes it sign sooner.
 #[expect(
     clippy::too_many_lines,
     reason = "one key's life from top to bottom, to be read in one piece"
@@ -170,7 +174,11 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
             published_at: now,
             longest_lifetime: *lifetime,
             schedule: Schedule::Open { activate_at },
+            first_activate_at: None,
         });
+    }
+    if let Some(heard) = observed.heard {
+        wait_for_the_slow(now, &mut keys, policy, heard);
     }
 
     for key in &mut keys {
@@ -205,6 +213,51 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
     }
 }
 
+/// How long before a key is to sign it is looked whether all have heard of it.
+fn notice(policy: &Policy) -> Seconds {
+    policy.propagation_delay / 4
+}
+
+/// Puts off keys that are about to sign and that somebody has not heard of.
+fn wait_for_the_slow(now: UnixTime, keys: &mut [Key], policy: &Policy, heard: UnixTime) {
+    for index in 0..keys.len() {
+        let Some((look, later, goes_on)) = put_off(keys, index, policy, heard) else {
+            continue;
+        };
+        if look <= now && keys[index].state(now) == State::Next {
+            keys[goes_on].extend(later);
+            keys[index].put_off(later);
+        }
+    }
+}
+
+/// From which moment on a key is put off that somebody has not heard of, until when, and which key goes on meanwhile: only
+/// one whose tokens live long enough that everybody hears of this before they think that the last one has ended.
+fn put_off(
+    keys: &[Key],
+    index: usize,
+    policy: &Policy,
+    heard: UnixTime,
+) -> Option<(UnixTime, UnixTime, usize)> {
+    let (key, delay) = (&keys[index], policy.propagation_delay);
+    let Schedule::Open { activate_at } = key.schedule else {
+        return None;
+    };
+    let look = (activate_at - notice(policy)).max(key.published_at + 1);
+    let later = (activate_at + notice(policy)).min(key.published_at + 2 * delay);
+    if heard >= key.published_at || later <= activate_at || activate_at <= look {
+        return None;
+    }
+    let goes_on = keys.iter().position(|other| {
+        let signs_until_then = matches!(other.schedule, Schedule::Closed { activate_at: from, sign_until }
+            if from <= look && sign_until == activate_at);
+        other.alg() == key.alg()
+            && signs_until_then
+            && delay <= other.longest_lifetime
+    })?;
+    Some((look, later, goes_on))
+}
+
 impl Observed<'_> {
     /// Whether a key that is not in the ring cannot come into it.
     fn is_spent(&self, kid: &Kid) -> bool {
@@ -213,7 +266,12 @@ impl Observed<'_> {
 }
 
 /// When the next step may change something: the keyring is to be looked at again then.
-pub fn next_due(now: UnixTime, keys: &[Key], policy: &Policy) -> Option<UnixTime> {
+pub fn next_due(
+    now: UnixTime,
+    keys: &[Key],
+    policy: &Policy,
+    heard: Option<UnixTime>,
+) -> Option<UnixTime> {
     let changes = keys
         .iter()
         .filter_map(|key| key.schedule.next_change(now, key.longest_lifetime));
@@ -222,7 +280,12 @@ pub fn next_due(now: UnixTime, keys: &[Key], policy: &Policy) -> Option<UnixTime
         .filter(|key| matches!(key.schedule, Schedule::Open { .. }))
         .map(|key| replacement_due(key, policy))
         .filter(|due| *due > now);
-    changes.chain(replacements).min()
+    let looks = heard.into_iter().flat_map(|heard| {
+        let all = 0..keys.len();
+        all.filter_map(move |index| put_off(keys, index, policy, heard))
+    });
+    let looks = looks.map(|(look, ..)| look).filter(|look| *look > now);
+    changes.chain(replacements).chain(looks).min()
 }
 
 /// When the successor of an open key must be published: the propagation delay before the key's term ends. Up to a

@@ -1,13 +1,14 @@
 //! What each namespace is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::BundleStamp;
 use super::admission::labels;
 use super::served::{Served, ServedAudience, ServedTenant};
-use crate::bundle::{AcceptAudience, Body, Bundle, IssueAudience, TrustedKey};
+use super::{BundleStamp, Input};
+use crate::bundle::{AcceptAudience, Body, Bundle, Feed, IssueAudience, TrustedKey};
 use crate::keyring::Keyring;
 use crate::ledger::{Bounds, GrantTerms};
 use crate::sorted::SortedMap;
@@ -20,9 +21,11 @@ pub(super) fn settle(
     now: UnixTime,
     served: &Served<'_>,
     keyrings: &[Keyring],
-    stamps: &[BundleStamp],
+    input: Input<'_>,
 ) -> (Bundles, Vec<BundleStamp>) {
-    let stamps: BTreeMap<_, _> = stamps
+    let stamps: BTreeMap<_, _> = input
+        .state
+        .bundles
         .iter()
         .map(|stamp| ((&stamp.tenant, &stamp.namespace), stamp))
         .collect();
@@ -37,7 +40,7 @@ pub(super) fn settle(
     let mut new_stamps = Vec::new();
     for tenant in &served.tenants {
         let rings = by_tenant.remove(&tenant.tenant.at).unwrap_or_default();
-        let view = TenantView::of(tenant, &rings);
+        let view = TenantView::of(tenant, &rings, input.fleet.feed.as_ref());
         let mut namespaces = admitted.by(tenant.tenant);
         // A namespace that is admitted no longer is told so while it has keys; without news its sidecars would go on
         // issuing until their bundle is too old.
@@ -106,6 +109,7 @@ struct TenantView<'a> {
     accept: BTreeMap<&'a Namespace, Vec<&'a ServedAudience<'a>>>,
     issue: BTreeMap<&'a Namespace, Vec<Granted<'a>>>,
     default_audience: Option<&'a Identifier>,
+    feed: Option<&'a Arc<Feed>>,
     tenant_keys: Vec<&'a Keyring>,
     namespace_keys: BTreeMap<&'a Namespace, Vec<&'a Keyring>>,
 }
@@ -117,13 +121,18 @@ struct Granted<'a> {
 }
 
 impl<'a> TenantView<'a> {
-    fn of(tenant: &'a ServedTenant<'a>, keyrings: &[&'a Keyring]) -> Self {
+    fn of(
+        tenant: &'a ServedTenant<'a>,
+        keyrings: &[&'a Keyring],
+        feed: Option<&'a Arc<Feed>>,
+    ) -> Self {
         let default = tenant.tenant.default_audience.as_ref();
         let mut view = Self {
             tenant,
             accept: BTreeMap::new(),
             issue: BTreeMap::new(),
             default_audience: None,
+            feed,
             tenant_keys: Vec::new(),
             namespace_keys: BTreeMap::new(),
         };
@@ -175,6 +184,7 @@ impl<'a> TenantView<'a> {
             domains: self.tenant.ledger.domains.clone(),
             max_age: tenant.max_bundle_age,
             default_audience: self.default_audience.cloned(),
+            feed: self.feed.cloned(),
             issue: can_issue,
             accept: accept.iter().map(|entry| accept_audience(entry)).collect(),
             keys: self.keys(namespace, accept),

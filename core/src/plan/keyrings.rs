@@ -36,13 +36,15 @@ struct Outside<'a> {
     tenants: BTreeMap<&'a TenantRef, &'a Tenant>,
     served: BTreeSet<&'a TenantRef>,
     rotations: BTreeMap<&'a TenantRef, Vec<&'a Rotation>>,
+    /// Where an owner's keys are believed, besides its own namespace.
+    believers: BTreeMap<(&'a TenantRef, &'a Namespace), BTreeSet<&'a Namespace>>,
 }
 
-pub(super) fn settle(
+pub(super) fn settle<'a>(
     now: UnixTime,
-    served: &Served<'_>,
-    input: Input<'_>,
-    rotations: &[Rotation],
+    served: &'a Served<'_>,
+    input: Input<'a>,
+    rotations: &'a [Rotation],
 ) -> Keyrings {
     let mut due = wanted_keyrings(served);
     let delays: BTreeMap<&TenantRef, Seconds> = served
@@ -56,7 +58,11 @@ pub(super) fn settle(
         tenants: input.world.tenants.iter().map(|of| (&of.at, of)).collect(),
         served: delays.keys().copied().collect(),
         rotations: BTreeMap::new(),
+        believers: BTreeMap::new(),
     };
+    if !input.fleet.heard.is_empty() {
+        outside.believers = believers(served);
+    }
     for rotation in rotations.iter().filter(|rotation| rotation.at <= now) {
         let all = outside.rotations.entry(&rotation.tenant).or_default();
         all.push(rotation);
@@ -118,6 +124,7 @@ impl Keyrings {
         let brought_before = outside.input.state.brought.get(&owner.tenant);
         let brought_before = brought_before.filter(|_| owner.namespace.is_none());
         let brought_before: BTreeSet<Kid> = brought_before.into_iter().flatten().cloned().collect();
+        let heard = outside.heard(owner);
         let step = keyring::step(
             outside.now,
             keyring,
@@ -128,9 +135,10 @@ impl Keyrings {
                 private: outside.input.private,
                 revoke,
                 rotate_before: outside.rotate_before(owner),
+                heard,
             },
         );
-        let next = keyring::next_due(outside.now, &step.keys, &due.policy);
+        let next = keyring::next_due(outside.now, &step.keys, &due.policy, heard);
         self.next_due = self.next_due.into_iter().chain(next).min();
         let wanted = step.wanted.into_iter();
         self.wanted.extend(wanted.map(|alg| (owner.clone(), alg)));
@@ -185,6 +193,40 @@ impl Outside<'_> {
             .map(|rotation| rotation.at)
             .max()
     }
+
+    /// When the oldest news was made that any sidecar goes by which is told of an owner's keys.
+    fn heard(&self, owner: &Owner) -> Option<UnixTime> {
+        let heard = &self.input.fleet.heard;
+        let Some(namespace) = &owner.namespace else {
+            let all = heard
+                .iter()
+                .filter(|((tenant, _), _)| *tenant == owner.tenant);
+            return all.map(|(_, at)| *at).min();
+        };
+        let believers = self.believers.get(&(&owner.tenant, namespace));
+        let told = believers.into_iter().flatten().copied().chain([namespace]);
+        told.filter_map(|told| heard.get(&(owner.tenant.clone(), told.clone())))
+            .min()
+            .copied()
+    }
+}
+
+/// The namespaces of the audiences that were granted to each namespace.
+fn believers<'a>(
+    served: &'a Served<'_>,
+) -> BTreeMap<(&'a TenantRef, &'a Namespace), BTreeSet<&'a Namespace>> {
+    let mut believers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for tenant in &served.tenants {
+        for audience in &tenant.audiences {
+            for workload in audience.ledger.grants.keys() {
+                believers
+                    .entry((&tenant.tenant.at, &workload.namespace))
+                    .or_default()
+                    .insert(&audience.audience.at.namespace);
+            }
+        }
+    }
+    believers
 }
 
 impl<'a> Due<'a> {

@@ -17,6 +17,7 @@ mod served;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub use parts::{AudiencePart, NamespacePart, Parts, RootPart, TenantParts, part_
 pub use rotation::Rotation;
 pub use status::{Reason, Status};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Feed};
 use crate::jose::Jwk;
 use crate::keyring::{Keyring, Owner};
 use crate::ledger::{AudienceLedger, TenantLedger};
@@ -86,6 +87,25 @@ pub struct Input<'a> {
     pub brought: &'a BTreeMap<KeyName, Jwk>,
     /// The keys whose private part is stored and intact, brought ones included.
     pub private: &'a BTreeSet<Kid>,
+    /// What is known of the sidecars that run.
+    pub fleet: &'a Fleet,
+}
+
+/// What is known of the sidecars that run, and what they are to know of the operator.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Fleet {
+    /// Where they hear news at once.
+    pub feed: Option<Arc<Feed>>,
+    /// When the oldest bundle was made that any sidecar of a namespace goes by, for tenants and namespaces with sidecars.
+    pub heard: BTreeMap<(TenantRef, Namespace), UnixTime>,
+}
+
+impl Fleet {
+    /// Where nobody says anything, and nobody can be told at once.
+    pub const UNKNOWN: &'static Self = &Self {
+        feed: None,
+        heard: BTreeMap::new(),
+    };
 }
 
 /// What is to be.
@@ -121,7 +141,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     let rings = keyrings::settle(now, &served, input, &rotations);
     brought::note(&mut served.statuses, &rings.notes);
     rotations.retain(|rotation| rotation.stands(&rings.all));
-    let (bundles, stamps) = bundles::settle(now, &served, &rings.all, &input.state.bundles);
+    let (bundles, stamps) = bundles::settle(now, &served, &rings.all, input);
 
     let audiences = served.tenants.iter().flat_map(|entry| &entry.audiences);
     let audiences = audiences

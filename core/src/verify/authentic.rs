@@ -90,15 +90,8 @@ impl Verifier {
         let key = &self.keys.get(kid).ok_or(Rejection::KeyUnknown)?.trusted.key;
         match key.state(now) {
             State::Active | State::Retiring => Ok(()),
-            // The signer's clock may be ahead of ours.
-            State::Next
-                if key
-                    .schedule
-                    .activate_at()
-                    .is_some_and(|at| at <= now + LEEWAY) =>
-            {
-                Ok(())
-            }
+            // The signer's clock may be ahead of ours, or it has not heard that the key's beginning was put off.
+            State::Next if key.believed_from().is_some_and(|at| at <= now + LEEWAY) => Ok(()),
             State::Next => Err(Rejection::KeyNotActive),
             State::Removed => Err(Rejection::KeyRemoved),
             State::Revoked => Err(Rejection::KeyRevoked),

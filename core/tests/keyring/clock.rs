@@ -61,7 +61,7 @@ fn many_keyrings_turn_at_many_moments() {
     let due = |number| {
         let mut key = Ring::started().newest().clone();
         key.jwk = jwk(Alg::EdDSA, number);
-        next_due(START, &[key], &policy).unwrap() - START
+        next_due(START, &[key], &policy, None).unwrap() - START
     };
     let (first, last) = (PERIOD * 9 / 10 - DELAY, PERIOD - DELAY);
     let mut tenths = [0; 10];

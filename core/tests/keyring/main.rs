@@ -11,3 +11,4 @@ mod ends;
 mod properties;
 mod ring;
 mod rotations;
+mod slow;

@@ -16,6 +16,8 @@ enum Event {
     Bring(Alg, Option<usize>),
     Brings(bool),
     Delay(Seconds),
+    /// Somebody has heard of nothing for so long, or nobody says.
+    Heard(Option<Seconds>),
     Lifetime(Alg, Seconds),
     LosePrivate(usize),
     Period(Seconds),
@@ -33,6 +35,7 @@ fn event() -> impl Strategy<Value = Event> {
     let lifetime = || prop_oneof![60..200_i64, 60..5000_i64];
     prop_oneof![
         (0..400_i64).prop_map(Event::Delay),
+        proptest::option::weighted(0.8, 0..400_i64).prop_map(Event::Heard),
         (alg(), lifetime()).prop_map(|(alg, lifetime)| Event::Lifetime(alg, lifetime)),
         (0..4_usize).prop_map(Event::LosePrivate),
         (1..20_000_i64).prop_map(Event::Period),
@@ -68,6 +71,7 @@ fn happen(ring: &mut Ring, at: Seconds, event: &Event) {
         Event::Brings(brings) => ring.policy.brings = *brings,
         Event::TakeOut(alg) => drop(ring.brought.remove(alg)),
         Event::Delay(delay) => ring.policy.propagation_delay = *delay,
+        Event::Heard(ago) => ring.heard = ago.map(|ago| START + at - ago),
         Event::Lifetime(alg, lifetime) => {
             ring.policy.algs.insert(*alg, *lifetime);
         }
@@ -117,7 +121,7 @@ impl Past {
                 check_new(key, before, now);
             }
             if let Some(known) = self.keys.get(key.kid()) {
-                check_known(known, key, now);
+                check_known(known, key, now, ring.policy.propagation_delay);
             }
             let refused = matches!(key.state(now), State::Removed | State::Revoked);
             assert!(
@@ -158,7 +162,7 @@ fn check_new(key: &Key, before: &Ring, now: UnixTime) {
     }
 }
 
-fn check_known(before: &Key, after: &Key, now: UnixTime) {
+fn check_known(before: &Key, after: &Key, now: UnixTime, delay: Seconds) {
     assert!(before.longest_lifetime <= after.longest_lifetime);
     assert_eq!(
         (before.published_at, before.generation),
@@ -176,7 +180,14 @@ fn check_known(before: &Key, after: &Key, now: UnixTime) {
             assert_eq!(revoked_at, now);
             assert!(remember_until <= now + after.longest_lifetime + LEEWAY);
         }
+        (Schedule::Open { activate_at: was }, Schedule::Open { activate_at: is }) if was < is => {
+            // Put off, while it does not sign; it is believed as before.
+            assert!(now < was && is <= after.published_at + 2 * delay);
+        }
         (before, after) => assert_eq!(before.activate_at(), after.activate_at()),
+    }
+    if !matches!(after.schedule, Schedule::Revoked { .. }) {
+        assert_eq!(before.believed_from(), after.believed_from());
     }
     let is_open = |key: &Key| matches!(key.schedule, Schedule::Open { .. });
     assert!(is_open(before) || !is_open(after), "{after:?} came back");

@@ -35,6 +35,7 @@ pub struct Ring {
     pub private: BTreeSet<Kid>,
     pub revoke: BTreeSet<Kid>,
     pub rotate_before: Option<UnixTime>,
+    pub heard: Option<UnixTime>,
     /// The keys that the admin brings, if the policy says so.
     pub brought: BTreeMap<Alg, Jwk>,
     /// Every key since the admin first brought them.
@@ -63,6 +64,7 @@ impl Ring {
             private: BTreeSet::new(),
             revoke: BTreeSet::new(),
             rotate_before: None,
+            heard: None,
             brought: BTreeMap::new(),
             brought_before: BTreeSet::new(),
             offered: Vec::new(),
@@ -97,6 +99,7 @@ impl Ring {
             private: &self.private,
             revoke: &self.revoke,
             rotate_before: self.rotate_before,
+            heard: self.heard,
         };
         step(START + at, &self.keyring, &self.policy, observed)
     }
@@ -171,7 +174,7 @@ impl Ring {
 
     /// When the next turn is due.
     pub fn due(&self, at: Seconds) -> Option<Seconds> {
-        let due = next_due(START + at, self.keys(), &self.policy)?;
+        let due = next_due(START + at, self.keys(), &self.policy, self.heard)?;
         Some(due - START)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mintage_core::bundle::{Bundle, KeyringFile, PrivateEntry};
 use mintage_core::keyring::{Key, Owner};
 use mintage_core::mint::{Mint, NoOrder};
-use mintage_core::plan::{Input, Plan, State, plan};
+use mintage_core::plan::{Fleet, Input, Plan, State, plan};
 use mintage_core::policy::Request;
 use mintage_core::world::World;
 use mintage_core::{Kid, LEEWAY, Namespace, Seconds};
@@ -45,6 +45,7 @@ impl Stored {
                 fresh: &fresh,
                 brought: &BTreeMap::new(),
                 private: &private.keys().cloned().collect(),
+                fleet: Fleet::UNKNOWN,
             };
             for name in plan(START + at, input).wanted {
                 if name.0 == owner() && !fresh.contains_key(&name) {
@@ -61,6 +62,7 @@ impl Stored {
             fresh: &fresh,
             brought: &BTreeMap::new(),
             private: &private.keys().cloned().collect(),
+            fleet: Fleet::UNKNOWN,
         };
         let plan = plan(START + at, input);
         let keys = keys(&plan.state);

@@ -33,6 +33,7 @@ mod mutants;
 mod operator;
 mod receiver;
 mod run;
+mod slow;
 
 use explore::{Count, Fault, clocks, explore};
 use fixture::{DELAY, TICK};
@@ -66,6 +67,7 @@ impl Scenario {
             granted: true,
             signer: Signer::Namespace,
             rotation_period: NEVER,
+            slow: false,
             events: events.to_vec(),
             ticks: events.last().map_or(0, |(tick, _)| *tick) + AFTER,
         }

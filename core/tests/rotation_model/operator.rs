@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mintage_core::bundle::{Bundle, KeyringFile, PrivateEntry};
 use mintage_core::jose::Jwk;
 use mintage_core::keyring::{Key, Owner, Schedule, State as KeyState};
-use mintage_core::plan::{Input, KeyName, Plan, State, plan};
+use mintage_core::plan::{Fleet, Input, KeyName, Plan, State, plan};
 use mintage_core::world::{Audience, AudienceAlg, World};
 use mintage_core::{Alg, Kid, Seconds, UnixTime};
 
@@ -105,6 +105,8 @@ pub struct Scenario {
     pub signer: Signer,
     /// `signing.rotationPeriod`.
     pub rotation_period: Seconds,
+    /// Whether some sidecar that is to believe the keys never says that it has heard of them.
+    pub slow: bool,
     /// What happens, each at a tick; sorted.
     pub events: Vec<(i64, Event)>,
     /// How many ticks are explored.
@@ -157,7 +159,25 @@ struct Operator {
     /// Every key that was brought, and which of them is in the Secret.
     brought: Vec<Jwk>,
     secret: Option<usize>,
+    fleet: Fleet,
     history: History,
+}
+
+/// Sidecars that have all heard of everything, or of which one has heard of nothing.
+fn fleet(slow: bool) -> Fleet {
+    let at = |namespace| (fixture::tenant_ref(), namespace);
+    let heard = if slow {
+        UnixTime(0)
+    } else {
+        UnixTime(i64::MAX)
+    };
+    Fleet {
+        heard: BTreeMap::from([
+            (at(fixture::shop()), UnixTime(i64::MAX)),
+            (at(fixture::orders()), heard),
+        ]),
+        ..Fleet::default()
+    }
 }
 
 /// Plays a scenario. The operator's clock is the true one; receivers' clocks are off against it.
@@ -177,6 +197,7 @@ pub fn play(scenario: &Scenario, spoil: Spoil) -> History {
         owner,
         brought: Vec::new(),
         secret: None,
+        fleet: fleet(scenario.slow),
         history: History::default(),
     };
     if scenario.signer == Signer::TenantBrought {
@@ -312,6 +333,7 @@ impl Operator {
             fresh,
             brought: &brought.into_iter().collect(),
             private: &private,
+            fleet: &self.fleet,
         };
         plan(START + at, input)
     }

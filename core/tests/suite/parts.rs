@@ -112,6 +112,7 @@ fn key(number: u8) -> Key {
         published_at: NOW,
         longest_lifetime: 3600,
         schedule: Schedule::Open { activate_at: NOW },
+        first_activate_at: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bundles on their way: cut, mixed, damaged, shrunk (fault F13).
 
 use mintage_core::Scope;
-use mintage_core::bundle::{Bundle, InvalidBundle, MAX_PART, MAX_SHARDS, join, split};
+use mintage_core::bundle::{Bundle, InvalidBundle, MAX_PART, MAX_SHARDS, join, split, version};
 
 use super::secrets::secret_pieces;
 use crate::support::{ACME, Cluster, name};
@@ -156,11 +156,8 @@ fn manifests_that_lie() {
     );
 }
 
-#[test]
-fn content_of_another_version_is_named_as_such() {
-    // The hash fits, the shape does not: an unknown member.
-    let text = serde_json::to_string(&small()).unwrap();
-    let whole = text.replacen('{', r#"{"later":1,"#, 1);
+/// A shard with this content, whatever it is; the hash fits.
+fn shard_of(whole: &str) -> Vec<u8> {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, whole.as_bytes());
     let sha256 = digest
         .as_ref()
@@ -169,8 +166,33 @@ fn content_of_another_version_is_named_as_such() {
     let manifest = serde_json::json!({
         "format": "mintage.dev/bundle/v1", "version": 1, "index": 0, "shards": 1, "sha256": sha256,
     });
-    let refused = joined(&[format!("{manifest}\n{whole}").into_bytes()]).unwrap_err();
+    format!("{manifest}\n{whole}").into_bytes()
+}
+
+#[test]
+fn content_of_another_version_is_named_as_such() {
+    let text = serde_json::to_string(&small()).unwrap();
+    let refused = joined(&[shard_of(&text.replacen("renewedAt", "madeAt", 1))]).unwrap_err();
     assert!(matches!(refused, InvalidBundle::Content(_)), "{refused}");
+}
+
+#[test]
+fn a_reader_passes_over_what_a_newer_operator_adds() {
+    let mut known = small();
+    known.version = 1;
+    let text = serde_json::to_string(&known).unwrap();
+    for place in ["{", "\"body\":{"] {
+        let more = text.replacen(place, &format!("{place}\"later\":1,"), 1);
+        assert_ne!(more, text);
+        assert_eq!(joined(&[shard_of(&more)]), Ok(known.clone()));
+    }
+}
+
+#[test]
+fn a_first_shard_tells_the_version() {
+    let shards = split(&small()).unwrap();
+    assert_eq!(version(&shards[0]), Ok(small().version));
+    assert_eq!(version(b"no manifest"), Err(InvalidBundle::Manifest(0)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use mintage_core::jose::{Jwk, Pkcs8, PrivateKey};
 use mintage_core::keyring::Owner;
 use mintage_core::mint::{Mint, NoOrder};
 use mintage_core::ownership::{Kind, Object};
-use mintage_core::plan::{Input, KeyName, Plan, State, Status, plan};
+use mintage_core::plan::{Fleet, Input, KeyName, Plan, State, Status, plan};
 use mintage_core::policy::Request;
 use mintage_core::verify::{Authentic, Expected, Rejection, Verifier};
 use mintage_core::world::{Audience, World};
@@ -136,6 +136,7 @@ impl Cluster {
             fresh,
             brought: &self.brought,
             private: &private,
+            fleet: Fleet::UNKNOWN,
         };
         plan(self.now, input)
     }

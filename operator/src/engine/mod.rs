@@ -28,16 +28,18 @@ use mintage_core::plan::{KeyName, Plan, State};
 use mintage_core::{TenantRef, Uid, UnixTime};
 use mintage_sidecar::clock::Clock;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::api::{CountWrite, Failure, Leadership, Writer};
 use crate::brought::{self, Brought};
 use crate::drift::{self, Drift};
+use crate::feed::Feed;
 use crate::keys::{Keys, Made, Makers};
 use crate::outputs::Outputs;
 use crate::snapshot::{Finding, Snapshots};
 use crate::stale::Sidecars;
 use crate::status::{ChallengeOf, Facts, Statuses};
+use crate::tls::FeedAt;
 use crate::truth::Truth;
 use rest::Rest;
 use retry::Retries;
@@ -62,6 +64,10 @@ pub struct Context {
     pub challenge: ChallengeOf,
     /// How it goes about it.
     pub settings: Settings,
+    /// The streams to sidecars.
+    pub feed: Arc<Feed>,
+    /// Where sidecars find those.
+    pub feed_at: watch::Receiver<FeedAt>,
 }
 
 /// How the engine goes about it.
@@ -191,6 +197,12 @@ pub struct Engine {
 /// Changes are often several events.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// How often it is said at most how far the newest bundles have come.
+const PACE: Duration = Duration::from_secs(2);
+
+/// How long the first turn waits until it is known where sidecars find the stream: all bundles name it.
+const CERTIFICATE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long a status says that something was restored.
 const RESTORED_FOR: Duration = Duration::from_mins(15);
 
@@ -201,6 +213,14 @@ pub async fn run(context: Context, shutdown: watch::Receiver<bool>) -> End {
     let lead = async {
         listed.notified().await;
         keys_listed.notified().await;
+        let mut feed_at = context.feed_at.clone();
+        let read = feed_at.wait_for(|at| *at != FeedAt::Unread);
+        if timeout(CERTIFICATE_PATIENCE, read).await.is_err() {
+            tracing::warn!(
+                event = "certificate-unread",
+                "bundles name no stream until it is read"
+            );
+        }
         let mut asked = shutdown.clone();
         let opened = tokio::select! {
             opened = open(&context, drift) => opened,
@@ -339,8 +359,15 @@ impl Engine {
             if self.turn().await.is_err() {
                 return End::Deposed;
             }
+            let told = Instant::now();
             loop {
                 let wake = self.wake_at().min(resync);
+                // Sidecars report all at once: it is said so often at most how far they are.
+                let feed = Arc::clone(&self.context.feed);
+                let reported = async move {
+                    sleep_until(told + PACE).await;
+                    feed.reported().await;
+                };
                 tokio::select! {
                     changed = self.context.snapshots.changed() => {
                         if changed.is_err() {
@@ -360,6 +387,15 @@ impl Engine {
                     }
                     Ok(()) = self.context.sidecars.changed() => break,
                     () = self.drift.arrived() => break,
+                    () = self.context.feed.wanted() => {
+                        self.rest = None;
+                        break;
+                    }
+                    Ok(()) = self.context.feed_at.changed() => {
+                        self.rest = None;
+                        break;
+                    }
+                    () = reported => break,
                     () = self.brought.changed() => {
                         self.rest = None;
                         break;

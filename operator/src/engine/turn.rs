@@ -5,18 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mintage_core::keyring::{Key, Owner};
-use mintage_core::plan::{Input, Plan, State, Status, plan};
+use mintage_core::keyring::{Key, Owner, Schedule};
+use mintage_core::plan::{Fleet, Input, Plan, State, Status, plan};
 use mintage_core::world::{Tenant, World};
 use mintage_core::{Alg, TenantRef, Uid, UnixTime};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Engine, News, RESTORED_FOR, Rest, Topic};
 use crate::api::Failure;
+use crate::feed::Propagation;
 use crate::outputs::{Look as OutputLook, TenantPlan};
 use crate::secrets::Place;
 use crate::snapshot::{Snapshot, Snapshots};
+use crate::tls::FeedAt;
 use crate::truth::Look as TruthLook;
+
+/// Whether a plan revokes a key.
+fn revokes(plan: &Plan, before: &State) -> bool {
+    let revoked = |state: &State| -> usize {
+        let keys = state.keyrings.iter().flat_map(|ring| &ring.keys);
+        keys.filter(|key| matches!(key.schedule, Schedule::Revoked { .. }))
+            .count()
+    };
+    revoked(&plan.state) > revoked(before)
+}
 
 /// This process leads no longer.
 pub struct Deposed;
@@ -32,6 +44,7 @@ impl Engine {
             return Ok(());
         };
         self.facts.sidecars = self.context.sidecars.borrow_and_update().clone();
+        self.facts.propagation = self.propagation(&snapshot);
         self.retries.begin(Instant::now());
         self.look_at_drift(&snapshot).await?;
         if let Some(rest) = self.rest.take().filter(|rest| rest.covers(&snapshot)) {
@@ -42,8 +55,14 @@ impl Engine {
         }
         let world = self.world(&snapshot);
         self.take_what_is_brought(&world);
-        let mut plan = self.plan(&world).await;
-        let patience = Instant::now() + PATIENCE;
+        let mut plan = self.plan(&world, &snapshot).await;
+        // A key that is refused from now on is refused at once: its successor may take seconds to make.
+        let patience = if revokes(&plan, &self.state) {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        let patience = Instant::now() + patience;
         // At most three times: for the keys, and for a rotation that came due meanwhile.
         for _ in 0..3 {
             if !self.make_keys(&plan, &snapshot, patience).await {
@@ -51,7 +70,7 @@ impl Engine {
             }
             // Two plans of a large cluster take twice the memory.
             drop(plan);
-            plan = self.plan(&world).await;
+            plan = self.plan(&world, &snapshot).await;
         }
         self.next_due = next_due(&plan, self.context.clock.now());
         self.facts.making = making(&plan);
@@ -97,12 +116,13 @@ impl Engine {
     /// Plans beside the loop: it may take a while, and the Lease is renewed meanwhile.
     ///
     /// Each plan reads the clock anew: a key is published when the plan with it is made, not before.
-    async fn plan(&mut self, world: &Arc<World>) -> Plan {
+    async fn plan(&mut self, world: &Arc<World>, snapshot: &Snapshot) -> Plan {
         let now = self.context.clock.now();
         let (world, state) = (Arc::clone(world), Arc::clone(&self.state));
         let fresh = self.keys.fresh();
         let brought = self.brought_keys.clone();
         let private = self.keys.at_hand(now, &state.keyrings);
+        let fleet = self.fleet(snapshot);
         let begun = Instant::now();
         let planned = tokio::task::spawn_blocking(move || {
             let input = Input {
@@ -111,12 +131,32 @@ impl Engine {
                 fresh: &fresh,
                 brought: &brought,
                 private: &private,
+                fleet: &fleet,
             };
             plan(now, input)
         });
         let plan = planned.await.expect("planning does not panic");
         self.context.witness.planned(&plan, now, begun.elapsed());
         plan
+    }
+
+    /// What is known of the sidecars that run; nothing where they have no stream.
+    fn fleet(&self, snapshot: &Snapshot) -> Fleet {
+        let FeedAt::Known(Some(feed)) = self.context.feed_at.borrow().clone() else {
+            return Fleet::default();
+        };
+        Fleet {
+            feed: Some(feed),
+            heard: self.context.feed.heard(snapshot),
+        }
+    }
+
+    /// How far the newest bundles have come; nothing where sidecars have no stream.
+    fn propagation(&self, snapshot: &Snapshot) -> BTreeMap<TenantRef, Propagation> {
+        match &*self.context.feed_at.borrow() {
+            FeedAt::Known(Some(_)) => self.context.feed.propagation(snapshot),
+            _ => BTreeMap::new(),
+        }
     }
 
     /// Has the keys made that a plan wants; whether any came in time. A change that admins make ends the wait.
@@ -217,6 +257,12 @@ impl Engine {
         }
         self.write_truth(&plan, &mut blocked, &mut troubles).await?;
         self.tell_keys(snapshot, &before);
+
+        let news = plan.bundles.iter().filter(|((tenant, _), _)| {
+            !blocked.contains(tenant) && !self.truth.damaged().contains_key(tenant)
+        });
+        self.context.feed.publish(news);
+        self.facts.propagation = self.propagation(snapshot);
 
         let known: Vec<TenantRef> = self.outputs.tenants().cloned().collect();
         let mut wanted = by_tenant(&plan, world, &known);

@@ -223,6 +223,7 @@ mod tests {
             jwk: (*jwk).clone(),
             generation: 1,
             published_at: *published_at,
+            first_activate_at: None,
             longest_lifetime: 3600,
             schedule: Schedule::Open {
                 activate_at: *activate_at,

@@ -2,6 +2,13 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
+/// The labels of a refusal.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct CodeLabels {
+    /// The gRPC code.
+    pub code: &'static str,
+}
+
 /// The labels of an error.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ErrorLabels {

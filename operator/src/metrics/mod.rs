@@ -21,7 +21,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::stale::Reason;
-use labels::{ErrorLabels, EventLabels, KeyLabels, ObjectLabels, StaleLabels, WriteLabels};
+use labels::{
+    CodeLabels, ErrorLabels, EventLabels, KeyLabels, ObjectLabels, StaleLabels, WriteLabels,
+};
 
 type Level = Gauge<i64, AtomicI64>;
 
@@ -31,6 +33,8 @@ pub struct Metrics {
     connections: Level,
     errors: Family<ErrorLabels, Counter>,
     events: Family<EventLabels, Counter>,
+    feed_refusals: Family<CodeLabels, Counter>,
+    feed_streams: Level,
     key_making: Histogram,
     keys: Family<KeyLabels, Level>,
     leader: Level,
@@ -69,6 +73,8 @@ impl Metrics {
             connections: Gauge::default(),
             errors: Family::default(),
             events: Family::default(),
+            feed_refusals: Family::default(),
+            feed_streams: Gauge::default(),
             // An RSA key takes a tenth of a second, or several on a busy core.
             key_making: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             keys: Family::default(),
@@ -102,6 +108,16 @@ impl Metrics {
         );
         of.register("errors", "What went wrong, by stage", self.errors.clone());
         of.register("events", "Events, by outcome", self.events.clone());
+        of.register(
+            "feed_refusals",
+            "Sidecars that may not follow the stream, by gRPC code",
+            self.feed_refusals.clone(),
+        );
+        of.register(
+            "feed_streams",
+            "Sidecars that follow the stream",
+            self.feed_streams.clone(),
+        );
         of.register_with_unit(
             "key_making",
             "How long keys took to make",
@@ -208,6 +224,18 @@ impl Metrics {
         self.events.get_or_create(&EventLabels { outcome }).inc();
     }
 
+    /// Counts a sidecar that may not follow the stream.
+    pub fn count_feed_refusal(&self, code: tonic::Code) {
+        let code = code_name(code);
+        self.feed_refusals.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// Says how many sidecars follow the stream.
+    pub fn set_feed_streams(&self, streams: usize) {
+        self.feed_streams
+            .set(i64::try_from(streams).unwrap_or(i64::MAX));
+    }
+
     /// Counts a key that was made.
     pub fn count_key(&self, took: Duration) {
         self.key_making.observe(took.as_secs_f64());
@@ -235,6 +263,16 @@ impl Metrics {
     }
 }
 
+/// A refusal's code, as gRPC writes it.
+fn code_name(code: tonic::Code) -> &'static str {
+    match code {
+        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
+        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
+        tonic::Code::Unavailable => "UNAVAILABLE",
+        _ => "OTHER",
+    }
+}
+
 impl Connections for Metrics {
     fn add_connections(&self, change: i64) {
         self.connections.inc_by(change);
@@ -245,7 +283,7 @@ impl Connections for Metrics {
 mod tests {
     use std::collections::BTreeSet;
 
-    use mintage_core::plan::{Input, State as Remembered, plan};
+    use mintage_core::plan::{Fleet, Input, State as Remembered, plan};
     use mintage_core::world::World;
 
     use super::*;
@@ -291,6 +329,7 @@ mod tests {
             fresh: &BTreeMap::new(),
             brought: &BTreeMap::new(),
             private: &BTreeSet::new(),
+            fleet: Fleet::UNKNOWN,
         };
         let now = UnixTime(1_764_000_000);
         metrics.count_plan(&plan(now, input), now, Duration::from_millis(2));

@@ -19,6 +19,7 @@ pub fn read(pod: PartialObjectMeta<Pod>) -> Arc<PodSeen> {
         all.retain(|key, _| key.starts_with("mintage.dev/") || key == MIRROR);
         all
     };
+    let uid = meta.uid.clone().unwrap_or_default().into_boxed_str();
     let controller = meta
         .owner_references
         .into_iter()
@@ -42,6 +43,7 @@ pub fn read(pod: PartialObjectMeta<Pod>) -> Arc<PodSeen> {
         labels: kept(meta.labels),
         annotations: kept(meta.annotations),
         owner,
+        uid,
         ending: meta.deletion_timestamp.is_some(),
     })
 }

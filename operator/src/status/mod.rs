@@ -13,6 +13,7 @@ use mintage_crds::status::{READY, find};
 use mintage_crds::tenant::TenantStatus;
 use mintage_crds::{ApiAudience, CustomDomain, Tenant};
 
+use crate::feed::Propagation;
 use crate::observe::VERIFIED;
 use crate::snapshot::Finding;
 use crate::stale::Sidecars;
@@ -41,6 +42,8 @@ pub struct Facts {
     pub findings: BTreeMap<Uid, Finding>,
     /// The pods without a current sidecar.
     pub sidecars: Sidecars,
+    /// How far the newest bundles have come.
+    pub propagation: BTreeMap<TenantRef, Propagation>,
 }
 
 /// What a condition is to say.
@@ -83,6 +86,22 @@ pub fn tenant(
         observed_generation: object.metadata.generation,
         issuer: Some(issuer(&object.spec.domain)),
         conditions: conditions(old, says, object.metadata.generation, now),
+        propagation: facts.propagation.get(at).map(propagation),
+    }
+}
+
+fn propagation(known: &Propagation) -> mintage_crds::tenant::Propagation {
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let slowest = known.slowest.map(|took| {
+        let millis = took.as_millis();
+        i32::try_from(millis).unwrap_or(i32::MAX)
+    });
+    mintage_crds::tenant::Propagation {
+        version: i64::try_from(known.version).unwrap_or(i64::MAX),
+        pods: count(known.pods),
+        acknowledged: count(known.acknowledged),
+        slowest_milliseconds: slowest,
+        missing: known.missing.clone(),
     }
 }
 

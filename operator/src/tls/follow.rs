@@ -1,5 +1,6 @@
 //! Every replica: loads the certificate from its Secret, again whenever that changes, and says whether it is good.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,17 +12,19 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use mintage_core::UnixTime;
+use mintage_core::bundle::Feed;
 use mintage_sidecar::clock::Clock;
 use mintage_sidecar::server::TlsConfig;
 use rustls::ServerConfig;
 use rustls::server::ResolvesServerCertUsingSni;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::certificate::Facts;
-use super::state::{self, CERTIFICATE, KEY};
+use super::state::{self, AUTHORITIES, CERTIFICATE, KEY};
 use super::{Config, Mode};
 use crate::webhook::Metrics;
 
@@ -32,8 +35,19 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub struct Certificates {
     shared: Arc<Shared>,
+    feed: watch::Receiver<FeedAt>,
     /// Ends the watch with the last clone.
     watch: Option<Arc<Watch>>,
+}
+
+/// Where sidecars find the leader's stream.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum FeedAt {
+    /// The certificate has not been read yet.
+    #[default]
+    Unread,
+    /// There, or nowhere.
+    Known(Option<Arc<Feed>>),
 }
 
 struct Shared {
@@ -41,6 +55,8 @@ struct Shared {
     /// Why the Secret's newest content is not what is served.
     complaint: ArcSwapOption<String>,
     config: Config,
+    feed: watch::Sender<FeedAt>,
+    feed_tls: TlsConfig,
     loaded: ArcSwapOption<Facts>,
     metrics: Arc<Metrics>,
     tls: TlsConfig,
@@ -73,7 +89,7 @@ pub fn follow(
     metrics: &Arc<Metrics>,
 ) -> Certificates {
     let mut certificates = Certificates::new(config.clone(), clock, Arc::clone(metrics));
-    let watched = watch(client, Arc::clone(&certificates.shared));
+    let watched = watch_secret(client, Arc::clone(&certificates.shared));
     let task = tokio::spawn(watched);
     certificates.watch = Some(Arc::new(Watch(task.abort_handle())));
     certificates
@@ -82,16 +98,20 @@ pub fn follow(
 impl Certificates {
     /// None yet, and no Secret is followed: [`Self::load`] brings one.
     pub fn new(config: Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        let (feed, told) = watch::channel(FeedAt::default());
         let shared = Shared {
             clock,
             complaint: ArcSwapOption::empty(),
             config,
+            feed,
+            feed_tls: Arc::new(ArcSwap::from_pointee(without_certificate())),
             loaded: ArcSwapOption::empty(),
             metrics,
             tls: Arc::new(ArcSwap::from_pointee(without_certificate())),
         };
         Self {
             shared: Arc::new(shared),
+            feed: told,
             watch: None,
         }
     }
@@ -99,6 +119,16 @@ impl Certificates {
     /// For the listener.
     pub fn tls(&self) -> TlsConfig {
         Arc::clone(&self.shared.tls)
+    }
+
+    /// For the listener of the leader's stream.
+    pub fn feed_tls(&self) -> TlsConfig {
+        Arc::clone(&self.shared.feed_tls)
+    }
+
+    /// Where sidecars find the leader's stream.
+    pub fn feed(&self) -> watch::Receiver<FeedAt> {
+        self.feed.clone()
     }
 
     /// Whether API servers can be answered, as far as the certificate goes; if not why, with the mend.
@@ -153,6 +183,7 @@ impl Shared {
     fn load(&self, secret: Option<&Secret>) {
         match read(secret) {
             Ok((config, facts)) => {
+                self.tell_feed(self.feed_at(secret, &facts));
                 if self.loaded.load().as_deref() == Some(&facts) {
                     self.complaint.store(None);
                     return;
@@ -162,6 +193,7 @@ impl Shared {
                     expires = time(facts.not_after)
                 );
                 self.metrics.set_certificate_expiry(facts.not_after);
+                self.feed_tls.store(Arc::new(for_feed(config.clone())));
                 self.tls.store(Arc::new(config));
                 self.loaded.store(Some(Arc::new(facts)));
                 self.complaint.store(None);
@@ -170,9 +202,57 @@ impl Shared {
                 let goes_on = self.loaded.load().is_some();
                 tracing::error!(event = "webhook-certificate-unusable", secret = %self.config.secret, cause, goes_on);
                 self.complaint.store(Some(Arc::new(cause)));
+                // What sidecars were told holds: the certificate of before is still served.
+                if !goes_on {
+                    self.tell_feed(None);
+                }
             }
         }
     }
+
+    fn tell_feed(&self, feed: Option<Arc<Feed>>) {
+        self.feed.send_if_modified(|told| {
+            let now = FeedAt::Known(feed);
+            let is_news = *told != now;
+            *told = now;
+            is_news
+        });
+    }
+
+    /// Where sidecars find the stream, if they can believe the certificate.
+    fn feed_at(&self, secret: Option<&Secret>, facts: &Facts) -> Option<Arc<Feed>> {
+        let address = self.config.feed.clone()?;
+        let authorities = secret?.data.as_ref()?.get(AUTHORITIES);
+        let authorities = authorities.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
+        let host = host_of(&address);
+        match authorities {
+            Some(authorities) if facts.covers(&BTreeSet::from([host.to_owned()])) => {
+                Some(Arc::new(Feed {
+                    address,
+                    authorities,
+                }))
+            }
+            _ => {
+                tracing::warn!(
+                    event = "feed-without-certificate",
+                    secret = %self.config.secret,
+                    "sidecars get news with their mounted files only: the Secret lacks {AUTHORITIES}, or its certificate is not for {host}"
+                );
+                None
+            }
+        }
+    }
+}
+
+/// The host of `host:port`.
+pub fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
+}
+
+/// The same for HTTP/2.
+fn for_feed(mut config: ServerConfig) -> ServerConfig {
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config
 }
 
 fn read(secret: Option<&Secret>) -> Result<(ServerConfig, Facts), String> {
@@ -193,7 +273,7 @@ fn read(secret: Option<&Secret>) -> Result<(ServerConfig, Facts), String> {
     Ok((config, facts))
 }
 
-async fn watch(client: Client, shared: Arc<Shared>) {
+async fn watch_secret(client: Client, shared: Arc<Shared>) {
     let secrets: Api<Secret> = Api::namespaced(client, shared.config.namespace.as_str());
     let name = format!("metadata.name={}", shared.config.secret);
     let events = watcher(secrets, watcher::Config::default().fields(&name)).default_backoff();

@@ -32,7 +32,7 @@ use std::collections::BTreeSet;
 use mintage_core::{Namespace, ObjectName};
 
 pub use certificate::{BACKDATED, Facts, Made, NoCertificate, make};
-pub use follow::{Certificates, follow};
+pub use follow::{Certificates, FeedAt, follow, host_of};
 pub use keep::keep;
 pub use plan::{Policy, Step, Told, renew_at, step};
 pub use state::{Authority, Next, Served, State, Unusable};
@@ -42,8 +42,11 @@ pub use state::{Authority, Next, Served, State, Unusable};
 pub struct Config {
     /// Who makes it.
     pub mode: Mode,
-    /// The names that API servers call: [`service_names`], or the host of `webhook.url`.
+    /// The names that API servers call: [`service_names`], or the host of `webhook.url`. Where the operator makes the
+    /// certificate, the host of `feed` is among them, too.
     pub names: BTreeSet<String>,
+    /// Where sidecars find the leader's stream, `host:port`, if there is one: it is served with the same certificate.
+    pub feed: Option<String>,
     /// The operator's namespace.
     pub namespace: Namespace,
     /// The Secret, of type `kubernetes.io/tls`.

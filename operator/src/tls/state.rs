@@ -17,7 +17,7 @@ use super::certificate::{Facts, Made};
 /// Keys of the Secret: as the type `kubernetes.io/tls` has them, with all authorities in `ca.crt`.
 pub const CERTIFICATE: &str = "tls.crt";
 pub const KEY: &str = "tls.key";
-const AUTHORITIES: &str = "ca.crt";
+pub const AUTHORITIES: &str = "ca.crt";
 const NEXT_CERTIFICATE: &str = "next.crt";
 const NEXT_KEY: &str = "next.key";
 

@@ -25,6 +25,7 @@ pub fn replica(mode: Mode) -> Replica {
     let clock = Arc::new(ManualClock::at(NOW));
     let metrics = Arc::new(Metrics::default());
     let config = Config {
+        feed: None,
         mode,
         names: names(),
         namespace: name("mintage-system"),

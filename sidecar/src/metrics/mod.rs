@@ -34,6 +34,8 @@ pub struct Metrics {
     bundle_max_age: Gauge<i64, AtomicI64>,
     bundle_version: Gauge<f64, AtomicU64>,
     connections: Gauge<i64, AtomicI64>,
+    feed_connected: Gauge<i64, AtomicI64>,
+    feed_news: Counter,
     keys: Family<KeyLabels, Gauge<i64, AtomicI64>>,
     process: Process,
     reloads: Family<ReloadLabels, Counter>,
@@ -58,6 +60,8 @@ impl Default for Metrics {
             bundle_max_age: Gauge::default(),
             bundle_version: Gauge::default(),
             connections: Gauge::default(),
+            feed_connected: Gauge::default(),
+            feed_news: Counter::default(),
             keys: Family::default(),
             process: Process::default(),
             reloads: Family::default(),
@@ -96,6 +100,16 @@ impl Metrics {
             self.bundle_version.clone(),
         );
         of.register("connections", "Open connections", self.connections.clone());
+        of.register(
+            "feed_connected",
+            "Whether the operator's stream is there: 1, or 0 while news come with the mounted files only",
+            self.feed_connected.clone(),
+        );
+        of.register(
+            "feed_news",
+            "Bundles that came by the operator's stream",
+            self.feed_news.clone(),
+        );
         of.register(
             "keys",
             "Public keys in the bundle, by owner and state",
@@ -171,6 +185,16 @@ impl Metrics {
         self.signing
             .get_or_create(&AlgLabels { alg })
             .observe(took.as_secs_f64());
+    }
+
+    /// Whether the operator's stream is there.
+    pub fn set_feed(&self, connected: bool) {
+        self.feed_connected.set(connected.into());
+    }
+
+    /// Counts a bundle that came by the operator's stream.
+    pub fn count_news(&self) {
+        self.feed_news.inc();
     }
 
     /// Counts a set of files, `loaded` or `refused`.

@@ -31,6 +31,7 @@ mod logs;
 mod openapi;
 mod pod;
 mod process;
+mod pushed;
 mod raw;
 mod refusals;
 mod reload;

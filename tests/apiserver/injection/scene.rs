@@ -104,6 +104,7 @@ impl Scene {
         let as_operator = plane.client(&user, &[]).await?;
 
         let config = Config {
+            feed: None,
             mode: Mode::Made {
                 configuration: configuration.clone(),
                 policy,

@@ -144,7 +144,7 @@ async fn rotations(scene: &Scene) -> Result<Vec<UnixTime>> {
             .map(|one| one.key)
             .collect();
         ensure!(own.len() == 1, "{} keys", own.len());
-        due.push(next_due(bundle.renewed_at, &own, &policy).context("it has no end")?);
+        due.push(next_due(bundle.renewed_at, &own, &policy, None).context("it has no end")?);
     }
     due.sort();
     Ok(due)

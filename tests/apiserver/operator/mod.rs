@@ -4,6 +4,7 @@ mod brought;
 mod convergence;
 mod crashes;
 mod domains;
+mod feed;
 mod half_written;
 mod jail;
 mod keyrings;

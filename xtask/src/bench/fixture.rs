@@ -9,7 +9,7 @@ use mintage_core::bundle::{self, Bundle, KeyringFile, PrivateEntry};
 use mintage_core::jose::{Jwk, Pkcs8, PrivateKey};
 use mintage_core::keyring::Owner;
 use mintage_core::mint::Mint;
-use mintage_core::plan::{Input, KeyName, Plan, State, plan};
+use mintage_core::plan::{Fleet, Input, KeyName, Plan, State, plan};
 use mintage_core::world::{
     AllowedNamespaces, Audience, AudienceAlg, Dialect, Grant, Grantee, Issuance, NamespaceInfo,
     Tenant, World,
@@ -204,6 +204,7 @@ fn settle(
                 fresh: &fresh,
                 brought: &BTreeMap::new(),
                 private: &private,
+                fleet: Fleet::UNKNOWN,
             },
         );
         if planned.wanted.is_empty() {

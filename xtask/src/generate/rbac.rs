@@ -27,6 +27,7 @@ pub fn markdown() -> String {
             let when = match row.when {
                 When::Always => "",
                 When::OperatorTls => " (with `webhook.tls.mode: operator`)",
+                When::Feed => " (with `feed.enabled`)",
             };
             let _ = writeln!(
                 text,
@@ -140,14 +141,12 @@ fn rule(row: &Permission) -> String {
         text.push_str("    resourceNames: [{{ include \"mintage.fullname\" . | quote }}]\n");
     }
     let _ = writeln!(text, "    verbs: {}", list(row.verbs));
-    match row.when {
-        When::Always => text,
-        When::OperatorTls => {
-            format!(
-                "  {{{{- if include \"mintage.webhookOperatorTls\" . }}}}\n{text}  {{{{- end }}}}\n"
-            )
-        }
-    }
+    let condition = match row.when {
+        When::Always => return text,
+        When::OperatorTls => "mintage.webhookOperatorTls",
+        When::Feed => "mintage.feedAddress",
+    };
+    format!("  {{{{- if include {condition:?} . }}}}\n{text}  {{{{- end }}}}\n")
 }
 
 /// A list in one line, quoted: a bare empty string would be null.
