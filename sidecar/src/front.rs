@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::context::{Context, REQUEST_ID};
 use crate::guard;
+use crate::oauth::RefusedBy;
 use crate::routes::{App, route_of};
 
 /// Serves a request in its context and measures it.
@@ -16,7 +17,7 @@ pub async fn serve(State(app): State<App>, request: Request, next: Next) -> Resp
     let traced = app
         .traces
         .as_ref()
-        .map(|traces| traces.begin(route, &request));
+        .map(|traces| traces.begin(route, request.method().as_str(), request.headers()));
     let context = Context::of(request.headers());
     let context = match &traced {
         Some(traced) => context.traced(traced.trace_id()),
@@ -32,7 +33,8 @@ pub async fn serve(State(app): State<App>, request: Request, next: Next) -> Resp
     let mut response = context.scope(answer).await;
     response.headers_mut().insert(REQUEST_ID, id);
     if let Some(traced) = traced {
-        traced.end(&response);
+        let refused_by = response.extensions().get::<RefusedBy>();
+        traced.end(response.status(), refused_by.map(|rule| rule.0));
     }
     app.metrics
         .count_request(route, response.status().as_u16(), started.elapsed());

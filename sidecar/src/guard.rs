@@ -60,7 +60,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Browsers say where a request comes from; applications do not.
-fn is_from_a_page(headers: &HeaderMap) -> bool {
+pub fn is_from_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN)
         || headers
             .get_all("sec-fetch-site")

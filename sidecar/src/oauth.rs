@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mintage_core::code::Coded;
 use mintage_core::mint::NoOrder;
@@ -125,17 +126,47 @@ impl From<NoOrder> for OAuthError {
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.error, "error_description": self.description });
-        let mut response = (self.status, no_store_json(body.to_string())).into_response();
+        Denial::from(self).into_response()
+    }
+}
+
+/// A refusal as it is sent, by HTTP itself or in the message of another protocol.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// JSON, or nothing.
+    pub body: String,
+    /// The rule that refused.
+    pub rule: &'static str,
+}
+
+impl From<OAuthError> for Denial {
+    fn from(error: OAuthError) -> Self {
+        let body = json!({ "error": error.error, "error_description": error.description });
+        let mut headers = HeaderMap::from_iter(JSON_THAT_NOBODY_KEEPS);
+        if let Some(challenge) = error.challenge.and_then(|text| text.try_into().ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if error.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        Self {
+            status: error.status,
+            headers,
+            body: body.to_string(),
+            rule: error.rule,
+        }
+    }
+}
+
+impl IntoResponse for Denial {
+    fn into_response(self) -> Response {
+        // A `Body`, since a `String` would bring a type of its own.
+        let mut response = (self.status, self.headers, Body::from(self.body)).into_response();
         response.extensions_mut().insert(RefusedBy(self.rule));
-        if let Some(challenge) = self.challenge.and_then(|text| text.try_into().ok()) {
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-        }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("5"));
-        }
         response
     }
 }
@@ -157,12 +188,14 @@ fn replaced(text: &str, keep: impl Fn(char) -> bool) -> String {
         .collect()
 }
 
-/// A JSON body that nobody may keep (RFC 6749 section 5.1).
+/// RFC 6749 section 5.1.
+const JSON_THAT_NOBODY_KEEPS: [(HeaderName, HeaderValue); 3] = [
+    (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (PRAGMA, HeaderValue::from_static("no-cache")),
+];
+
+/// A JSON body that nobody may keep.
 pub fn no_store_json(body: String) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "no-store"),
-        (PRAGMA, "no-cache"),
-    ];
-    (headers, body).into_response()
+    (JSON_THAT_NOBODY_KEEPS, body).into_response()
 }

@@ -15,8 +15,8 @@ use crate::traces;
 
 /// Issues access tokens to the application beside it, and says whether a token it received is good.
 ///
-/// Reads one folder, as kubelet mounts it: keyring.json and bundle-0 to bundle-7. Serves the workload API on the
-/// loopback, health and metrics on the admin address. Exit codes: 0 ended by a signal, 2 wrong usage.
+/// Reads one folder, as kubelet mounts it: keyring.json and bundle-0 to bundle-7. Serves the workload API and Envoy's
+/// ext_authz on the loopback, health and metrics on the admin address. Exit codes: 0 ended by a signal, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Options {
@@ -53,6 +53,9 @@ pub struct Options {
         default_value = "0.0.0.0:7601"
     )]
     pub admin_listen: SocketAddr,
+    /// Where Envoy's ext_authz is answered, as gRPC; an address of the loopback, or off.
+    #[arg(long, env = "MINTAGE_EXT_AUTHZ_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7602", value_parser = loopback_or_off)]
+    pub ext_authz_listen: OrOff,
     /// How long requests may take to finish after SIGTERM, in seconds.
     #[arg(
         long,
@@ -81,6 +84,15 @@ pub struct Options {
     pub log_level: String,
 }
 
+/// An address to listen on, or none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OrOff {
+    /// There.
+    On(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub enum LogFormat {
@@ -91,7 +103,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// The workload API trusts whoever can connect, so it must not leave the pod.
+/// What trusts whoever can connect must not leave the pod.
 pub fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text
         .parse()
@@ -99,6 +111,17 @@ pub fn loopback(text: &str) -> Result<SocketAddr, String> {
     if address.ip().is_loopback() {
         Ok(address)
     } else {
-        Err("the workload API trusts whoever can connect: it listens on the loopback only, as 127.0.0.1:7600".to_owned())
+        Err(
+            "whoever can connect is trusted: it listens on the loopback only, as 127.0.0.1:7600"
+                .to_owned(),
+        )
+    }
+}
+
+fn loopback_or_off(text: &str) -> Result<OrOff, String> {
+    if text == "off" {
+        Ok(OrOff::Off)
+    } else {
+        loopback(text).map(OrOff::On)
     }
 }

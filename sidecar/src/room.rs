@@ -15,9 +15,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long a newcomer waits until it is looked again for somebody who can leave.
 const STEP: Duration = Duration::from_millis(50);
 
-/// What a connection's state holds instead of a time.
-const BUSY: u64 = u64::MAX;
-const LEAVING: u64 = u64::MAX - 1;
+/// What a connection's state holds instead of a time: this and one less than the number of its requests, or that it is
+/// leaving.
+const BUSY: u64 = 1 << 63;
+const LEAVING: u64 = BUSY - 1;
 
 /// The slots of a listener, and who has them.
 pub struct Room {
@@ -35,11 +36,14 @@ struct Visitors {
 
 /// Whether a connection has a request under way, or since when it has none.
 pub struct Activity {
-    /// Milliseconds since `opened` at which the last request ended, or [`BUSY`], or [`LEAVING`].
+    /// Milliseconds since `opened` at which the last request ended, or [`BUSY`] and more, or [`LEAVING`].
     state: AtomicU64,
     opened: Instant,
     leave: Notify,
 }
+
+/// A request under way. A connection with HTTP/2 can have several, and breaks some off.
+pub struct Request(Arc<Activity>);
 
 /// A connection in the room; it is out of it once this value is dropped.
 pub struct Visit {
@@ -128,6 +132,14 @@ impl Room {
     }
 }
 
+impl Drop for Request {
+    fn drop(&mut self) {
+        let now = millis(self.0.opened.elapsed());
+        self.0
+            .update(|state| if state == BUSY { now } else { state - 1 });
+    }
+}
+
 impl Drop for Visit {
     fn drop(&mut self) {
         self.room.lock().all.remove(&self.number);
@@ -135,15 +147,20 @@ impl Drop for Visit {
 }
 
 impl Activity {
-    /// A request was read.
-    pub fn begin(&self) {
-        self.state.store(BUSY, Ordering::Release);
+    /// A request was read; it is under way until the value is dropped, with its answer or without.
+    pub fn begin(self: &Arc<Self>) -> Request {
+        self.update(|state| if state < BUSY { BUSY } else { state + 1 });
+        Request(Arc::clone(self))
     }
 
-    /// Its answer is made.
-    pub fn end(&self) {
-        self.state
-            .store(millis(self.opened.elapsed()), Ordering::Release);
+    fn update(&self, next: impl Fn(u64) -> u64) {
+        let set = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |state| {
+                Some(next(state))
+            });
+        // It fails only where there is no next state.
+        debug_assert!(set.is_ok());
     }
 
     /// Resolves when the connection is to make way, unless it has a request by then.
@@ -184,10 +201,10 @@ mod tests {
     async fn the_idlest_makes_way_and_no_busy_one_does() {
         let room = room(3, Duration::ZERO);
         let [idle, busy, idlest] = [(); 3].map(|()| room.enter(None));
-        busy.activity.begin();
-        idle.activity.begin();
+        let [first, second] = [(); 2].map(|()| busy.activity.begin());
+        let request = idle.activity.begin();
         sleep(SHORT).await;
-        idle.activity.end();
+        drop((request, first));
         sleep(SHORT).await;
         room.make_way();
         assert!(leaves(&idlest).await);
@@ -196,6 +213,10 @@ mod tests {
         assert!(leaves(&idle).await);
         room.make_way();
         assert!(!leaves(&busy).await);
+        drop(second);
+        sleep(SHORT).await;
+        room.make_way();
+        assert!(leaves(&busy).await);
     }
 
     #[tokio::test]
@@ -213,7 +234,7 @@ mod tests {
         let visit = room.enter(None);
         sleep(SHORT).await;
         room.make_way();
-        visit.activity.begin();
+        let _request = visit.activity.begin();
         assert!(!leaves(&visit).await);
     }
 

@@ -9,12 +9,13 @@ use tokio::sync::watch;
 use crate::admin::admin_api;
 use crate::clock::SystemClock;
 use crate::descriptors;
+use crate::ext_authz::ext_authz_api;
 use crate::feed;
 use crate::metrics::Metrics;
-use crate::options::Options;
+use crate::options::{Options, OrOff};
 use crate::reload::Reloader;
 use crate::routes::{App, workload_api};
-use crate::server::{Limits, Listener};
+use crate::server::{Limits, Listener, Protocol};
 use crate::signals;
 use crate::state::{Identity, Shared};
 use crate::traces::Traces;
@@ -63,16 +64,27 @@ async fn serve(options: Options) -> Result<()> {
     };
     let workload = bind(options.listen)?;
     let admin = bind(options.admin_listen)?;
-    tracing::info!(event = "listening", workload_api = %workload.local_addr()?, admin = %admin.local_addr()?);
+    let ext_authz = match options.ext_authz_listen {
+        OrOff::On(address) => Some(bind(address)?.speaking(Protocol::Http2)),
+        OrOff::Off => None,
+    };
+    let of_ext_authz = ext_authz.as_ref().map(Listener::local_addr).transpose()?;
+    tracing::info!(
+        event = "listening",
+        workload_api = %workload.local_addr()?,
+        admin = %admin.local_addr()?,
+        ext_authz = of_ext_authz.map(tracing::field::display),
+    );
 
     let limits = Limits::default();
+    let listeners = if ext_authz.is_some() { 3 } else { 2 };
     let limits = Limits {
-        connections: descriptors::connections(2, limits.connections),
+        connections: descriptors::connections(listeners, limits.connections),
         drain: Duration::from_secs(options.drain_seconds),
         ..limits
     };
     let (end, ended) = watch::channel(false);
-    // The admin listener outlives the workload API, so that a probe sees "not ready" while requests finish.
+    // The admin listener outlives the others, so that a probe sees "not ready" while requests finish.
     let (end_admin, admin_ended) = watch::channel(false);
     let admin = tokio::spawn(admin.serve(
         admin_api(app.clone()),
@@ -80,6 +92,10 @@ async fn serve(options: Options) -> Result<()> {
         Arc::clone(&metrics),
         admin_ended,
     ));
+    let ext_authz = ext_authz.map(|listener| {
+        let (api, metrics) = (ext_authz_api(app.clone()), Arc::clone(&metrics));
+        tokio::spawn(listener.serve(api, limits, metrics, ended.clone()))
+    });
     let workload = tokio::spawn(workload.serve(workload_api(app), limits, metrics, ended));
 
     asked_to_end.await?;
@@ -87,6 +103,9 @@ async fn serve(options: Options) -> Result<()> {
     shared.drain();
     end.send_replace(true);
     workload.await?;
+    if let Some(ext_authz) = ext_authz {
+        ext_authz.await?;
+    }
     end_admin.send_replace(true);
     admin.await?;
     if let Some(traces) = traces {

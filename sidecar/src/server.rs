@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,6 +34,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// The most bytes of a request's line and headers; more is answered with 431.
     pub header_bytes: usize,
+    /// The requests that a connection may have at a time, where it can have several (HTTP/2); further ones wait.
+    pub streams: u32,
     /// How long requests may take to finish once the process is to end.
     pub drain: Duration,
 }
@@ -43,6 +46,7 @@ impl Default for Limits {
             connections: 1024,
             header_timeout: Duration::from_secs(15),
             header_bytes: 16 * 1024,
+            streams: 64,
             drain: Duration::from_secs(20),
         }
     }
@@ -59,6 +63,9 @@ const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(5);
 /// and a connection that has none can be closed.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// What may wait for a client that does not read, on each stream of HTTP/2.
+const SEND_BUFFER: usize = 16 * 1024;
+
 /// Is told of each connection, to count them.
 pub trait Connections: Send + Sync + 'static {
     /// A connection begins (1) or ends (-1).
@@ -68,10 +75,21 @@ pub trait Connections: Send + Sync + 'static {
 /// The TLS set-up of a listener; it can be replaced while the listener runs.
 pub type TlsConfig = Arc<ArcSwap<ServerConfig>>;
 
+/// How requests are written on a connection.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 from the first byte on, as gRPC has it.
+    Http2,
+}
+
 /// A bound listener.
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<TlsConfig>,
+    protocol: Protocol,
 }
 
 impl Listener {
@@ -87,7 +105,14 @@ impl Listener {
         Ok(Self {
             tcp: socket.listen(BACKLOG)?,
             tls,
+            protocol: Protocol::default(),
         })
+    }
+
+    /// The same for another protocol.
+    #[must_use]
+    pub fn speaking(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
     }
 
     /// The address that was bound.
@@ -110,6 +135,7 @@ impl Listener {
         let start = |stream, visit: Visit| {
             let connection = Connection {
                 service: TowerToHyperService::new(router.clone()),
+                protocol: self.protocol,
                 limits,
                 shutdown: shutdown_of_all.clone(),
                 activity: Arc::clone(&visit.activity),
@@ -194,6 +220,7 @@ async fn ended(shutdown: &mut watch::Receiver<bool>) {
 
 struct Connection {
     service: TowerToHyperService<Router>,
+    protocol: Protocol,
     limits: Limits,
     shutdown: watch::Receiver<bool>,
     activity: Arc<Activity>,
@@ -222,39 +249,61 @@ impl Connection {
         }
     }
 
-    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let (limits, shutdown) = (self.limits, self.shutdown);
         let (service, activity) = (self.service, self.activity);
-        let service = service_fn(|request| {
-            activity.begin();
+        let service = service_fn(move |request| {
+            let under_way = activity.begin();
             let answer = service.call(request);
-            let activity = &activity;
             async move {
                 let answer = answer.await;
-                activity.end();
+                drop(under_way);
                 answer
             }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header_timeout)
-            .max_buf_size(self.limits.header_bytes)
-            .max_headers(64)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
-        let end = async {
-            ended(&mut self.shutdown).await;
-            sleep(LINGER).await;
-        };
-        let outcome = tokio::select! {
-            biased;
-            outcome = connection.as_mut() => outcome,
-            () = end => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let stream = TokioIo::new(stream);
+        match self.protocol {
+            Protocol::Http1 => {
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(limits.header_timeout)
+                    .max_buf_size(limits.header_bytes)
+                    .max_headers(64)
+                    .serve_connection(stream, service);
+                to_the_end(connection, shutdown).await;
             }
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(event = "connection-ended", %error);
+            Protocol::Http2 => {
+                let connection = http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(limits.streams)
+                    .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+                    .max_send_buf_size(SEND_BUFFER)
+                    .serve_connection(stream, service);
+                to_the_end(connection, shutdown).await;
+            }
         }
+    }
+}
+
+/// Drives a connection; once the process is to end, it finishes what was begun.
+async fn to_the_end<C>(connection: C, mut shutdown: watch::Receiver<bool>)
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let mut connection = pin!(connection);
+    let end = async {
+        ended(&mut shutdown).await;
+        sleep(LINGER).await;
+    };
+    let outcome = tokio::select! {
+        biased;
+        outcome = connection.as_mut() => outcome,
+        () = end => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(event = "connection-ended", %error);
     }
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use axum::body::Bytes;
-use axum::extract::Request;
 use axum::http;
 use axum::http::header::HOST;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -26,8 +25,6 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-
-use crate::oauth::RefusedBy;
 
 /// How long a collector may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -85,10 +82,10 @@ impl Traces {
     }
 
     /// Begins the span of a request: under the caller's, if it sends a `traceparent`.
-    pub fn begin(&self, route: &'static str, request: &Request) -> Traced {
-        let parent = self.propagator.extract(&HeaderExtractor(request.headers()));
+    pub fn begin(&self, route: &'static str, method: &str, headers: &HeaderMap) -> Traced {
+        let parent = self.propagator.extract(&HeaderExtractor(headers));
         // Any text can be a method.
-        let method = match request.method().as_str() {
+        let method = match method {
             known @ ("GET" | "HEAD" | "POST" | "OPTIONS" | "PUT" | "DELETE" | "PATCH") => {
                 known.to_owned()
             }
@@ -135,13 +132,12 @@ impl Traced {
     }
 
     /// Ends the span with what came of the request.
-    pub fn end(mut self, response: &Response) {
-        let status = response.status();
+    pub fn end(mut self, status: StatusCode, refused_by: Option<&'static str>) {
         let code = i64::from(status.as_u16());
         self.0
             .set_attribute(KeyValue::new("http.response.status_code", code));
-        if let Some(RefusedBy(rule)) = response.extensions().get() {
-            self.0.set_attribute(KeyValue::new("mintage.rule", *rule));
+        if let Some(rule) = refused_by {
+            self.0.set_attribute(KeyValue::new("mintage.rule", rule));
         }
         if status.is_server_error() {
             self.0.set_status(Status::error(""));

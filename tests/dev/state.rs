@@ -150,6 +150,19 @@ async fn two_runs_do_not_share_a_state() -> Result<()> {
 }
 
 #[tokio::test]
+async fn envoy_is_answered_for_workloads_that_it_acts_as_only() -> Result<()> {
+    let options = ["--ext-authz", "orders/api=127.0.0.1:0"];
+    let refused = Dev::start(&quickstart(), &options).await.err();
+    let said = refused.context("it runs")?.to_string();
+    ensure!(said.contains("name it with --as or --also"), "{said}");
+    let also = ["--also", "orders/api=127.0.0.1:0"];
+    let dev = Dev::start(&quickstart(), &[also, options].concat()).await?;
+    dev.ext_authz(1)?;
+    ensure!(dev.ext_authz(0).is_err(), "nobody asked for it");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_refused_and_another_signs() -> Result<()> {
     let dev = start().await?;
     let token = dev.token(0, ORDERS).await?;

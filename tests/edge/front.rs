@@ -20,13 +20,18 @@ pub struct Front {
 
 /// The caller, the API, and a workload whose token has no scopes.
 pub async fn dev() -> Result<Dev> {
+    dev_with(&[]).await
+}
+
+/// The same with further options.
+pub async fn dev_with(more: &[&str]) -> Result<Dev> {
     let also = [
         "--also",
         "orders/api=127.0.0.1:0",
         "--also",
         "payments/api=127.0.0.1:0",
     ];
-    let dev = Dev::start(&quickstart(), &also).await?;
+    let dev = Dev::start(&quickstart(), &[&also, more].concat()).await?;
     dev.edit("orders.yaml", |text| {
         let grant = "    - workload:\n        namespace: payments\n        serviceAccount: api\n      scopes: []\n";
         text.replacen("  grants:\n", &format!("  grants:\n{grant}"), 1)

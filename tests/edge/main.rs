@@ -3,6 +3,7 @@
 
 mod browser;
 mod caddy;
+mod envoy;
 mod front;
 mod nginx;
 mod schemathesis;

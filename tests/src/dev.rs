@@ -1,6 +1,7 @@
 //! `mintage dev` as a process, on ports of its own, with a copy of some manifests.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -119,6 +120,15 @@ impl Dev {
             .pointer(&format!("/workloads/{workload}/url"))
             .and_then(Value::as_str);
         url.unwrap_or_default().to_owned()
+    }
+
+    /// Where Envoy's `ext_authz` is answered for a workload, by its number.
+    pub fn ext_authz(&self, workload: usize) -> Result<SocketAddr> {
+        let address = self
+            .info
+            .pointer(&format!("/workloads/{workload}/ext_authz"));
+        let address = address.and_then(Value::as_str);
+        Ok(address.context("it answers no ext_authz")?.parse()?)
     }
 
     /// Where the issuers are served over TLS.

@@ -31,6 +31,7 @@ impl Sidecar {
             .arg(dir)
             .args(["--as", workload])
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--ext-authz-listen", "127.0.0.1:0"])
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -77,6 +77,7 @@ impl Sidecar {
             .arg(folder.path())
             .args(["--as", "orders/api", "--accept", "orders"])
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--ext-authz-listen", "127.0.0.1:0"])
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -33,6 +33,9 @@ pub struct Args {
     /// Where the workload API listens; an address of the loopback.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7600", value_parser = loopback)]
     pub listen: SocketAddr,
+    /// Where Envoy's external authorization is answered for one of these workloads, as gRPC: `orders/api=127.0.0.1:7602`. May be repeated.
+    #[arg(long, value_name = "WORKLOAD=ADDRESS")]
+    pub ext_authz: Vec<Also>,
     /// Where health and metrics listen.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7601")]
     pub admin_listen: SocketAddr,
@@ -61,12 +64,12 @@ pub struct Args {
     pub log_level: String,
 }
 
-/// A workload and its address.
+/// A workload and an address.
 #[derive(Clone, Debug)]
 pub struct Also {
     /// The workload.
     pub workload: WorkloadId,
-    /// Where its workload API listens.
+    /// Where something listens for it.
     pub listen: SocketAddr,
 }
 

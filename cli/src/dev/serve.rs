@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use mintage_sidecar::admin::admin_api;
+use mintage_sidecar::ext_authz::ext_authz_api;
 use mintage_sidecar::issuer::issuer_api;
 use mintage_sidecar::metrics::Metrics;
 use mintage_sidecar::routes::{App, workload_api};
-use mintage_sidecar::server::{Limits, Listener, TlsConfig};
+use mintage_sidecar::server::{Limits, Listener, Protocol, TlsConfig};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -22,6 +23,8 @@ const INFO: &str = "dev.json";
 pub struct Servers {
     /// The workload APIs, in the order of the acting workloads.
     pub workloads: Vec<SocketAddr>,
+    /// Where Envoy's `ext_authz` is answered: for which of them, and at what address.
+    pub ext_authz: Vec<(usize, SocketAddr)>,
     /// Health and metrics, of the first workload.
     pub admin: SocketAddr,
     /// The issuers over TLS.
@@ -46,16 +49,29 @@ impl Servers {
                 workload_api(app(&one.shared)),
             ));
         }
+        let workloads = listeners
+            .iter()
+            .map(|(listener, _)| listener.local_addr())
+            .collect::<Result<_, _>>()?;
+        let mut ext_authz = Vec::new();
+        for asked in &session.args.ext_authz {
+            let mut acting = session.acting.iter().enumerate();
+            let (index, one) = acting
+                .find(|(_, one)| one.workload == asked.workload)
+                .with_context(|| {
+                    let workload = &asked.workload;
+                    format!("--ext-authz {workload}: it does not act as that workload; name it with --as or --also")
+                })?;
+            let listener = bind("--ext-authz", asked.listen, None)?.speaking(Protocol::Http2);
+            ext_authz.push((index, listener.local_addr()?));
+            listeners.push((listener, ext_authz_api(app(&one.shared))));
+        }
         let admin = bind("--admin-listen", session.args.admin_listen, None)?;
         let tls = bind(
             "--tls-listen",
             session.args.tls_listen,
             Some(Arc::clone(&session.tls)),
         )?;
-        let workloads = listeners
-            .iter()
-            .map(|(listener, _)| listener.local_addr())
-            .collect::<Result<_, _>>()?;
         let (admin_address, tls_address) = (admin.local_addr()?, tls.local_addr()?);
         if let Some(first) = session.acting.first() {
             listeners.push((admin, admin_api(app(&first.shared))));
@@ -74,6 +90,7 @@ impl Servers {
         let tasks = listeners.into_iter().map(serve).collect();
         Ok(Self {
             workloads,
+            ext_authz,
             admin: admin_address,
             tls: tls_address,
             end,
@@ -83,12 +100,15 @@ impl Servers {
 
     /// Writes down where it listens, for scripts: the file is there once everything answers.
     pub fn announce(&self, session: &Session) -> Result<()> {
-        let workloads: Vec<_> = session
+        let mut workloads: Vec<_> = session
             .acting
             .iter()
             .zip(&self.workloads)
             .map(|(one, address)| json!({ "workload": one.workload, "url": format!("http://{address}") }))
             .collect();
+        for (index, address) in &self.ext_authz {
+            workloads[*index]["ext_authz"] = address.to_string().into();
+        }
         let info = json!({
             "pid": std::process::id(),
             "workloads": workloads,

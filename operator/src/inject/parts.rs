@@ -87,6 +87,10 @@ impl Recipe {
             ("MINTAGE_DIR", Some(FOLDER.to_owned())),
             ("MINTAGE_LISTEN", Some(settings.workload_api().to_string())),
             ("MINTAGE_ADMIN_LISTEN", Some(settings.admin().to_string())),
+            (
+                "MINTAGE_EXT_AUTHZ_LISTEN",
+                Some(settings.ext_authz().to_string()),
+            ),
             ("MINTAGE_THREADS", Some(settings.threads.to_string())),
             ("MINTAGE_LOG_LEVEL", Some(settings.log_level.clone())),
             ("MINTAGE_OTLP_ENDPOINT", settings.otlp_endpoint.clone()),

@@ -50,7 +50,7 @@ pub enum PullPolicy {
 pub struct Ports {
     /// Health and metrics.
     pub admin: u16,
-    /// Kept free for Envoy's `ext_authz`.
+    /// Envoy's `ext_authz`, on the loopback.
     pub ext_authz: u16,
     /// The workload API, on the loopback.
     pub workload_api: u16,
@@ -154,6 +154,11 @@ impl Settings {
     /// Where the workload API listens.
     pub(super) fn workload_api(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports.workload_api).into()
+    }
+
+    /// Where Envoy's `ext_authz` is answered.
+    pub(super) fn ext_authz(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.ext_authz).into()
     }
 
     /// Where the admin listener listens.

@@ -39,6 +39,7 @@ fn the_sidecar_is_told_who_it_is_for() {
         ("MINTAGE_ADMIN_LISTEN", "0.0.0.0:7601"),
         ("MINTAGE_DIR", "/var/run/mintage"),
         ("MINTAGE_DOMAIN", "login.acme.test"),
+        ("MINTAGE_EXT_AUTHZ_LISTEN", "127.0.0.1:7602"),
         ("MINTAGE_LISTEN", "127.0.0.1:7600"),
         ("MINTAGE_LOG_LEVEL", "info"),
         ("MINTAGE_THREADS", "2"),
@@ -72,7 +73,7 @@ fn the_sidecar_understands_what_it_is_told() {
     } } }));
     let pod = injected(inject(&snapshot(), &name("shop"), &pod, &settings)).pod;
     let told = env(&pod["spec"]["initContainers"][0]);
-    assert_eq!(told.len(), 9);
+    assert_eq!(told.len(), 10);
     for name in told.keys() {
         assert!(known.iter().any(|one| *one == name.as_str()), "{name}");
     }

@@ -275,7 +275,7 @@ fn read_token(path: &Path) -> std::io::Result<Zeroizing<String>> {
 /// One HTTP/2 connection, as tonic wants it.
 struct Connection(http2::SendRequest<Body>);
 
-impl tower_service::Service<http::Request<Body>> for Connection {
+impl tower::Service<http::Request<Body>> for Connection {
     type Response = http::Response<hyper::body::Incoming>;
     type Error = hyper::Error;
     type Future =

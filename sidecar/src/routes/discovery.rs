@@ -12,9 +12,9 @@ use mintage_core::{Alg, Scope, UnixTime};
 use serde_json::{Value, json};
 
 use super::App;
-use super::introspect::not_accepted;
 use crate::oauth::OAuthError;
 use crate::state::Loaded;
+use crate::verdict::not_accepted;
 
 /// `GET /.well-known/openid-configuration`, and its alias of RFC 8414: the tenant's issuer with the endpoints of this
 /// loopback.

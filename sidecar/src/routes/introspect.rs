@@ -1,16 +1,16 @@
 //! `POST /introspect` (RFC 7662), for the audiences that this pod accepts.
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use mintage_core::ident::write_scopes;
-use mintage_core::verify::{Expected, NotAccepted};
+use mintage_core::verify::Expected;
 use serde_json::{Value, json};
 
 use super::App;
 use crate::oauth::{OAuthError, no_store_json};
 use crate::params::Params;
 use crate::rule::Rule;
+use crate::verdict::not_accepted;
 
 pub async fn handle(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -82,14 +82,4 @@ fn audience(audiences: &[String]) -> Value {
         [only] => only.as_str().into(),
         several => several.into(),
     }
-}
-
-/// A pod that accepts no audience has a mistake in its manifests: that is said, and not hidden in `active: false`.
-pub(super) fn not_accepted(reason: &NotAccepted) -> OAuthError {
-    OAuthError::new(
-        StatusCode::FORBIDDEN,
-        "access_denied",
-        Rule::AudienceNotChosen,
-        reason.to_string(),
-    )
 }

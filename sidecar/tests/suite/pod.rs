@@ -6,9 +6,10 @@ use std::sync::Arc;
 use mintage_core::UnixTime;
 use mintage_sidecar::admin::admin_api;
 use mintage_sidecar::clock::ManualClock;
+use mintage_sidecar::ext_authz::ext_authz_api;
 use mintage_sidecar::metrics::Metrics;
 use mintage_sidecar::routes::{App, workload_api};
-use mintage_sidecar::server::{Limits, Listener};
+use mintage_sidecar::server::{Limits, Listener, Protocol};
 use mintage_sidecar::state::{Identity, Shared};
 use reqwest::{Client, RequestBuilder};
 use tokio::sync::watch;
@@ -26,9 +27,11 @@ pub struct Pod {
     pub identity: Identity,
     pub workload_api: SocketAddr,
     pub admin: SocketAddr,
+    pub ext_authz: SocketAddr,
     pub client: Client,
     pub end: watch::Sender<bool>,
     pub served: JoinHandle<()>,
+    pub ext_authz_served: JoinHandle<()>,
 }
 
 /// A client that knows no proxy.
@@ -70,10 +73,15 @@ impl Pod {
             Listener::bind(free, None).unwrap()
         };
         let (workload, admin) = (bind(), bind());
+        let ext_authz = bind().speaking(Protocol::Http2);
+        let ext_authz_addr = ext_authz.local_addr().unwrap();
         let workload_addr = workload.local_addr().unwrap();
         let admin_addr = admin.local_addr().unwrap();
         let health = admin_api(app.clone());
         tokio::spawn(admin.serve(health, limits, Arc::new(Metrics::default()), ended.clone()));
+        let for_envoy = ext_authz_api(app.clone());
+        let for_envoy = ext_authz.serve(for_envoy, limits, Arc::clone(&metrics), ended.clone());
+        let ext_authz_served = tokio::spawn(for_envoy);
         let api = workload_api(app);
         let served = tokio::spawn(workload.serve(api, limits, Arc::clone(&metrics), ended));
         Self {
@@ -83,9 +91,11 @@ impl Pod {
             identity,
             workload_api: workload_addr,
             admin: admin_addr,
+            ext_authz: ext_authz_addr,
             client: client(),
             end,
             served,
+            ext_authz_served,
         }
     }
 

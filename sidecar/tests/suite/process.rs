@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 
 use crate::cluster::{ORDERS, PAYMENTS};
+use crate::envoy::messages::{CheckResponse, HealthCheckRequest, HealthCheckResponse};
+use crate::envoy::{CHECK, HEALTH, bearing, call, denied};
 use crate::pod::{answer, client};
 use crate::raw::{complete, status, token_request};
 use crate::sidecar::{Sidecar, command};
@@ -101,6 +103,15 @@ async fn wrong_usage_is_said_and_ends_with_2() {
             "it listens on the loopback only",
         ),
         (
+            &[
+                "--as",
+                "shop/checkout",
+                "--ext-authz-listen",
+                "0.0.0.0:7602",
+            ],
+            "it listens on the loopback only",
+        ),
+        (
             &["--as", "shop/checkout", "--listen", "localhost"],
             "is not an address with a port",
         ),
@@ -132,6 +143,49 @@ async fn wrong_usage_is_said_and_ends_with_2() {
         said.contains(&format!("cannot listen on {address}")),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn envoy_is_answered_unless_that_is_off() {
+    let sidecar = Sidecar::start().await;
+    let everything = HealthCheckRequest::default();
+    let health: HealthCheckResponse = call(sidecar.ext_authz, HEALTH, everything).await.unwrap();
+    assert_eq!(health.status, 1);
+    let checked: CheckResponse = call(sidecar.ext_authz, CHECK, bearing("x")).await.unwrap();
+    let refused = denied(checked);
+    assert_eq!(refused.status, 403, "no audience is in its namespace");
+    assert!(
+        refused.body.contains("audience-not-chosen"),
+        "{}",
+        refused.body
+    );
+    sidecar.terminate();
+    let (code, lines) = sidecar.ended().await;
+    assert_eq!(code, Some(0));
+    let listening = |lines: &[String]| {
+        let line = lines.iter().find(|line| line.contains("\"listening\""));
+        line.unwrap().clone()
+    };
+    assert!(listening(&lines).contains("\"ext_authz\":\"127.0.0.1:"));
+
+    let dir = tempfile::tempdir().unwrap();
+    let options = [
+        "--dir",
+        dir.path().to_str().unwrap(),
+        "--as=shop/checkout",
+        "--listen=127.0.0.1:0",
+        "--admin-listen=127.0.0.1:0",
+        "--ext-authz-listen=off",
+    ];
+    let mut child = command(&options).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    while let Some(line) = stderr.next_line().await.unwrap() {
+        if line.contains("\"listening\"") {
+            assert!(!line.contains("ext_authz"), "{line}");
+            return;
+        }
+    }
+    panic!("it ended early");
 }
 
 #[tokio::test]

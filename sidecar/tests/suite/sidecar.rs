@@ -22,6 +22,7 @@ pub struct Sidecar {
     lines: Vec<String>,
     pub workload_api: SocketAddr,
     pub admin: SocketAddr,
+    pub ext_authz: SocketAddr,
     pub files: Files,
     _folder: Folder,
 }
@@ -67,6 +68,8 @@ impl Sidecar {
             "127.0.0.1:0",
             "--admin-listen",
             "127.0.0.1:0",
+            "--ext-authz-listen",
+            "127.0.0.1:0",
             "--drain-seconds",
             "300",
             "--log-level",
@@ -103,6 +106,7 @@ impl Sidecar {
         Self {
             workload_api: address("workload_api"),
             admin: address("admin"),
+            ext_authz: address("ext_authz"),
             child,
             log,
             lines,

@@ -47,6 +47,7 @@ impl Server {
             .arg(dir)
             .args(["--listen", &workload.to_string()])
             .args(["--admin-listen", &admin.to_string()])
+            .args(["--ext-authz-listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

