@@ -15,8 +15,16 @@ pub struct Place {
     /// The path of the field; empty for the whole.
     pub field: String,
     /// File and line.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "as_text", skip_serializing_if = "is_of_cluster")]
     pub at: Location,
+}
+
+/// The file that objects of a cluster are in: they have no lines that anybody could look up.
+pub const CLUSTER: &str = "(cluster)";
+
+/// Whether a location is none that can be opened.
+pub fn is_of_cluster(at: &Location) -> bool {
+    &*at.file == CLUSTER
 }
 
 fn as_text<S: Serializer>(at: &Location, serializer: S) -> Result<S::Ok, S::Error> {

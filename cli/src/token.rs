@@ -1,5 +1,6 @@
 //! `mintage token`: gets an access token from the sidecar.
 
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::Failure;
@@ -14,12 +15,8 @@ use crate::output::{self, Output};
     after_help = "Example:\n  curl -H \"Authorization: Bearer $(mintage token -a https://orders.example.com)\" http://orders/"
 )]
 pub struct Args {
-    /// The identifier of the API. Without it, the tenant's default audience.
-    #[arg(long, short, value_name = "IDENTIFIER")]
-    audience: Option<String>,
-    /// The scopes, with spaces between them. Without it, all that are granted.
-    #[arg(long, short, value_name = "SCOPES")]
-    scope: Option<String>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Take a token that was made before, if a third of its life is left.
     #[arg(long)]
     cached: bool,
@@ -30,15 +27,31 @@ pub struct Args {
     target: Target,
 }
 
+/// What is asked for.
+#[derive(Debug, clap::Args)]
+pub struct Wanted {
+    /// The identifier of the API. Without it, the tenant's default audience.
+    #[arg(long, short, value_name = "IDENTIFIER")]
+    audience: Option<String>,
+    /// The scopes, with spaces between them. Without it, all that are granted.
+    #[arg(long, short, value_name = "SCOPES")]
+    scope: Option<String>,
+}
+
+impl Wanted {
+    /// The parameters of the request.
+    pub fn form(&self) -> Vec<(&'static str, &str)> {
+        let mut form = vec![("grant_type", "client_credentials")];
+        let audience = self.audience.as_deref();
+        form.extend(audience.map(|audience| ("audience", audience)));
+        form.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
+        form
+    }
+}
+
 /// Runs the command.
 pub async fn run(args: Args) -> Result<(), Failure> {
-    let mut form = vec![("grant_type", "client_credentials")];
-    form.extend(
-        args.audience
-            .as_deref()
-            .map(|audience| ("audience", audience)),
-    );
-    form.extend(args.scope.as_deref().map(|scope| ("scope", scope)));
+    let form = args.wanted.form();
     let request = |client: &reqwest::Client| {
         let request = client.post(args.target.at("/oauth/token")).form(&form);
         if args.cached {
@@ -50,20 +63,21 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let response = args.target.send(request).await?;
     let status = response.status();
     let body = response.bytes().await.map_err(Failure::input)?;
+    print(status, &body, &args.target.url, args.output)
+}
+
+/// Prints what a sidecar answered.
+pub fn print(status: StatusCode, body: &[u8], from: &str, output: Output) -> Result<(), Failure> {
     if !status.is_success() {
-        return Err(Failure::Refused(oauth_error(status, &body)));
+        return Err(Failure::Refused(oauth_error(status, body)));
     }
-    let answer: Value = serde_json::from_slice(&body).map_err(Failure::input)?;
-    match (
-        args.output,
-        answer.get("access_token").and_then(Value::as_str),
-    ) {
+    let answer: Value = serde_json::from_slice(body).map_err(Failure::input)?;
+    match (output, answer.get("access_token").and_then(Value::as_str)) {
         (Output::Json, Some(_)) => output::json(&answer)?,
         (Output::Text, Some(token)) => output::line(token)?,
         (_, None) => {
             return Err(Failure::Input(format!(
-                "{} answered without an access token",
-                args.target.url
+                "{from} answered without an access token"
             )));
         }
     }

@@ -11,7 +11,7 @@ use mintage_core::keyring::{Key, Keyring, Owner};
 use mintage_core::managed::{self, Content};
 use mintage_core::{Kid, Namespace, TenantRef};
 
-use super::reach;
+use super::{reach, seen};
 use crate::Failure;
 
 /// The bundles of a tenant, by namespace.
@@ -32,9 +32,13 @@ pub fn selector(tenant: &TenantRef) -> String {
 }
 
 impl Bundles {
-    /// Reads them. One of which only a part has been written yet is left out.
-    pub async fn read(client: &Client, tenant: &TenantRef) -> Result<Self, Failure> {
-        let api: Api<Secret> = Api::all(client.clone());
+    /// Reads them, of one namespace or of all. One of which only a part has been written yet is left out.
+    pub async fn read(
+        client: &Client,
+        tenant: &TenantRef,
+        namespace: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let api: Api<Secret> = seen::api(client, namespace);
         let all = ListParams::default().labels(&selector(tenant));
         let secrets = api.list(&all).await;
         let secrets = secrets.map_err(|error| reach::failure("Secrets", &error))?;
@@ -82,6 +86,11 @@ impl Bundles {
                 .collect(),
         });
         rings.filter(|ring| !ring.keys.is_empty()).collect()
+    }
+
+    /// Each namespace with its bundle.
+    pub fn by_namespace(self) -> impl Iterator<Item = (Namespace, Bundle)> {
+        self.0.into_iter()
     }
 
     /// The namespaces that know a key, each with what its bundle says of it.

@@ -24,7 +24,7 @@ pub async fn run(args: &Args, scene: &Scene) -> Result<(), Failure> {
     let api: Api<Tenant> = Api::namespaced(scene.client.clone(), tenant.namespace.as_str());
     let found = api.get_metadata(tenant.name.as_str()).await;
     found.map_err(|error| reach::failure(&format!("Tenant {tenant}"), &error))?;
-    let keyrings = Bundles::read(&scene.client, &tenant)
+    let keyrings = Bundles::read(&scene.client, &tenant, None)
         .await?
         .keyrings(&tenant);
     let now = SystemClock.now();

@@ -8,11 +8,16 @@
 
 mod bundles;
 mod connect;
+mod doctor;
+mod forward;
 mod keys;
 mod reach;
 mod revoke;
 mod rotate;
+mod seen;
 mod status;
+mod token;
+mod why;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,10 +62,13 @@ struct To {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Doctor(doctor::Args),
     Keys(keys::Args),
     Revoke(revoke::Args),
     Rotate(rotate::Args),
     Status(status::Args),
+    Token(token::Args),
+    Why(Box<why::Args>),
 }
 
 /// The command line of `kubectl mintage`.
@@ -109,7 +117,10 @@ impl Wait {
 /// A cluster, and the form of answers.
 struct Scene {
     client: Client,
+    /// The namespace for names that say none.
     namespace: String,
+    /// The namespace that was named.
+    asked: Option<String>,
     output: Output,
 }
 
@@ -133,13 +144,17 @@ pub async fn run(args: &Args) -> Result<(), Failure> {
     let scene = Scene {
         client,
         namespace,
+        asked: args.to.namespace.clone(),
         output: args.output,
     };
     match &args.command {
+        Command::Doctor(args) => doctor::run(args, &scene).await,
         Command::Keys(args) => keys::run(args, &scene).await,
         Command::Revoke(args) => revoke::run(args, &scene).await,
         Command::Rotate(args) => rotate::run(args, &scene).await,
         Command::Status(args) => status::run(args, &scene).await,
+        Command::Token(args) => token::run(args, &scene).await,
+        Command::Why(args) => why::run(args, &scene).await,
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Args {
 /// Runs the command.
 pub async fn run(args: &Args, scene: &Scene) -> Result<(), Failure> {
     let (tenant, kid) = (scene.tenant(&args.tenant)?, &args.kid);
-    let before = Bundles::read(&scene.client, &tenant).await?;
+    let before = Bundles::read(&scene.client, &tenant, None).await?;
     if before.know(kid).next().is_none() {
         let rings = before.keyrings(&tenant);
         let kids = rings.iter().flat_map(|ring| &ring.keys);
@@ -58,7 +58,7 @@ pub async fn run(args: &Args, scene: &Scene) -> Result<(), Failure> {
     let waiting = Progress::begin("waiting until every namespace is told", 0);
     let end = Instant::now() + patience;
     loop {
-        let bundles = Bundles::read(&scene.client, &tenant).await?;
+        let bundles = Bundles::read(&scene.client, &tenant, None).await?;
         let (told, untold): (Vec<_>, Vec<_>) = bundles
             .know(kid)
             .partition(|(_, key)| matches!(key.schedule, Schedule::Revoked { .. }));

@@ -34,7 +34,7 @@ pub struct Args {
 /// Runs the command.
 pub async fn run(args: &Args, scene: &Scene) -> Result<(), Failure> {
     let tenant = scene.tenant(&args.tenant)?;
-    let before = Bundles::read(&scene.client, &tenant)
+    let before = Bundles::read(&scene.client, &tenant, None)
         .await?
         .keyrings(&tenant);
     let known: BTreeSet<&Kid> = before
@@ -62,7 +62,7 @@ pub async fn run(args: &Args, scene: &Scene) -> Result<(), Failure> {
     let waiting = Progress::begin("waiting for the new keys", 0);
     let end = Instant::now() + patience;
     loop {
-        let after = Bundles::read(&scene.client, &tenant)
+        let after = Bundles::read(&scene.client, &tenant, None)
             .await?
             .keyrings(&tenant);
         let fresh: BTreeSet<(Owner, Alg)> = signing_among(&after, |kid| !known.contains(kid));

@@ -49,12 +49,17 @@ struct Row {
 /// A condition that is not as it should be.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Finding {
-    kind: String,
-    object: String,
-    condition: String,
-    reason: String,
-    message: String,
+pub struct Finding {
+    /// `Tenant`, …
+    pub kind: String,
+    /// Namespace and name.
+    pub object: String,
+    /// Its type.
+    pub condition: String,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, in words.
+    pub message: String,
 }
 
 /// Runs the command.
@@ -199,7 +204,8 @@ async fn told(scene: &Scene) -> Result<Option<BTreeMap<String, BTreeSet<String>>
     Ok(Some(told))
 }
 
-fn place(object: &impl Resource) -> String {
+/// Namespace and name.
+pub fn place(object: &impl Resource) -> String {
     let meta = object.meta();
     let part = |part: &Option<String>| part.clone().unwrap_or_default();
     format!("{}/{}", part(&meta.namespace), part(&meta.name))
@@ -210,7 +216,7 @@ fn is_ready(conditions: &[Condition]) -> bool {
 }
 
 /// The conditions that are not as they should be. All but `Degraded` should hold; one that was never said counts.
-fn findings(kind: &str, object: &str, conditions: &[Condition]) -> Vec<Finding> {
+pub fn findings(kind: &str, object: &str, conditions: &[Condition]) -> Vec<Finding> {
     let finding = |condition: &str, reason: &str, message: &str| Finding {
         kind: kind.to_owned(),
         object: object.to_owned(),

@@ -8,7 +8,7 @@ use mintage_core::ownership::{Kind, Object};
 use mintage_core::world::{Grantee, NamespaceInfo, World};
 use mintage_core::{Namespace, ObjectName, ObjectRef, Seconds, TenantRef, Uid, WorkloadId};
 use mintage_crds::manifest::{Located, Location, Manifests, Workload};
-use mintage_crds::{observe, uid};
+use mintage_crds::{CustomDomain, observe, uid};
 
 /// A folder, observed.
 pub struct Folder {
@@ -26,11 +26,22 @@ pub struct Folder {
 
 impl Folder {
     /// Observes manifests. The namespaces of `acting` workloads count as opted in, since they have a sidecar: this
-    /// process. `propagation_delay` stands for each tenant's own.
+    /// process. `propagation_delay` stands for each tenant's own. There is nobody to ask about domains: on a laptop the
+    /// admin's word counts.
     pub fn observe<'a>(
         manifests: &Manifests,
         acting: impl Iterator<Item = &'a WorkloadId>,
         propagation_delay: Seconds,
+    ) -> Result<Self> {
+        Self::observe_with(manifests, acting, propagation_delay, |_| true)
+    }
+
+    /// The same; `verified` says of a domain whether somebody has shown that it is the tenant's.
+    pub fn observe_with<'a>(
+        manifests: &Manifests,
+        acting: impl Iterator<Item = &'a WorkloadId>,
+        propagation_delay: Seconds,
+        verified: fn(&CustomDomain) -> bool,
     ) -> Result<Self> {
         let mut folder = Self {
             world: World::default(),
@@ -46,7 +57,7 @@ impl Folder {
             folder.opt_in(&workload.namespace)?;
             folder.workloads.entry(workload.clone()).or_default();
         }
-        folder.add_resources(manifests, propagation_delay)?;
+        folder.add_resources(manifests, propagation_delay, verified)?;
         folder.ignored = manifests
             .ignored
             .iter()
@@ -103,7 +114,12 @@ impl Folder {
         Ok(())
     }
 
-    fn add_resources(&mut self, manifests: &Manifests, propagation_delay: Seconds) -> Result<()> {
+    fn add_resources(
+        &mut self,
+        manifests: &Manifests,
+        propagation_delay: Seconds,
+        verified: fn(&CustomDomain) -> bool,
+    ) -> Result<()> {
         for Located { object, source } in &manifests.tenants {
             let mut object = object.clone();
             object.metadata.uid = Some(uid::of_object("Tenant", &object.metadata));
@@ -133,9 +149,8 @@ impl Folder {
         for Located { object, source } in &manifests.domains {
             let mut object = object.clone();
             object.metadata.uid = Some(uid::of_object("CustomDomain", &object.metadata));
-            // There is nobody to ask: on a laptop the admin's word counts.
-            let domain =
-                observe::custom_domain(&object, true).with_context(|| source.at("").to_string())?;
+            let domain = observe::custom_domain(&object, verified(&object))
+                .with_context(|| source.at("").to_string())?;
             self.place(Kind::CustomDomain, domain.at.clone(), source.at(""))?;
             self.world.domains.push(domain);
         }

@@ -112,7 +112,7 @@ fn nobody(view: &View<'_>, workload: &WorkloadId) -> Option<String> {
     if declared.peek().is_some() {
         let known = declared.any(|one| one.service_account == workload.service_account.as_str());
         return (!known).then(|| {
-            format!("no ServiceAccount and no pod of the folder is {workload}: correct the name, or declare it")
+            format!("no ServiceAccount and no pod is {workload}: correct the name, or declare it")
         });
     }
     let namespaces = &view.manifests.namespaces;

@@ -103,7 +103,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// All findings, by file and line.
-fn look(
+pub fn look(
     manifests: &Manifests,
     now: UnixTime,
     production: bool,

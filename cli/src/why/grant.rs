@@ -12,9 +12,10 @@ use mintage_core::world::Issuance;
 use mintage_core::{Domain, Identifier, TenantRef, WorkloadId};
 
 use super::place_of;
-use super::scene::{NoBody, Scene, View};
+use super::scene::{Keys, Scene, View};
 use super::step::{Answer, Found, Refused};
 use crate::Failure;
+use crate::dev::folder::Folder;
 use crate::output;
 use crate::place::{self, Place};
 
@@ -31,15 +32,29 @@ pub struct Args {
     /// The workload that asks, `<namespace>/<serviceaccount>`.
     #[arg(long = "as", value_name = "WORKLOAD")]
     workload: WorkloadId,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Wanted {
     /// The identifier of the API. Without it, the tenant's default audience.
     #[arg(long, short, value_name = "IDENTIFIER")]
-    audience: Option<String>,
+    pub audience: Option<String>,
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How it is asked for.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct How {
     /// The scopes, with spaces between them. Without it, all that are granted.
     #[arg(long, short, value_name = "SCOPES")]
-    scope: Option<String>,
+    pub scope: Option<String>,
     /// The tenant's domain that the token names as its issuer. Default: as the pod's annotation says, or the tenant's own.
     #[arg(long, value_name = "DOMAIN")]
-    domain: Option<Domain>,
+    pub domain: Option<Domain>,
 }
 
 const TENANT: &str = "tenant";
@@ -63,41 +78,71 @@ fn step_of(rule: Rule) -> &'static str {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let scene = Scene::open(&args.view, &args.workload)?;
-    let said = PodWishes {
-        tenant: args.view.tenant.clone(),
-        domain: args.domain.clone(),
-        accept: Vec::new(),
+    let question = Asked {
+        workload: &args.workload,
+        tenant: args.view.tenant.as_ref(),
+        wanted: &args.wanted,
     };
-    let wishes = scene.folder.wishes(&args.workload, said);
-    let body = scene.tenant(&args.workload, &wishes);
-    let asked = args.audience.as_deref().unwrap_or("the default audience");
-    let what = format!("{} asks for a token for {asked}", args.workload);
-    let answer = match &body {
-        Err(reason) => untold(&scene, args, reason),
-        Ok((tenant, body)) => {
-            let question = Question {
-                scene: &scene,
-                args,
-                tenant,
+    let answer = question.answer(&scene);
+    answer.report("granted", &question.what(), args.view.output)
+}
+
+/// A request for a token, as somebody imagines it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Who asks.
+    pub workload: &'a WorkloadId,
+    /// The tenant, where it is not left to the workload's annotations.
+    pub tenant: Option<&'a TenantRef>,
+    /// What for.
+    pub wanted: &'a Wanted,
+}
+
+impl Asked<'_> {
+    /// What is asked, in words.
+    pub fn what(&self) -> String {
+        let audience = self.wanted.audience.as_deref();
+        let audience = audience.unwrap_or("the default audience");
+        format!("{} asks for a token for {audience}", self.workload)
+    }
+
+    /// What the workload asks for, with what its pods say.
+    pub fn wishes(&self, folder: &Folder) -> PodWishes {
+        let said = PodWishes {
+            tenant: self.tenant.cloned(),
+            domain: self.wanted.how.domain.clone(),
+            accept: Vec::new(),
+        };
+        folder.wishes(self.workload, said)
+    }
+
+    /// Whether it would be granted, step by step.
+    pub fn answer(&self, scene: &Scene) -> Answer {
+        let wishes = self.wishes(&scene.folder);
+        match scene.tenant(self.workload, &wishes) {
+            Err(reason) => {
+                let refused = place_of::no_body(scene, self.workload, &reason);
+                Answer::new(&STEPS, Some((TENANT, refused)), |_| Found::default())
+            }
+            Ok((tenant, body)) => Question {
+                scene,
+                workload: self.workload,
+                wanted: self.wanted,
+                tenant: &tenant,
                 body,
                 domain: wishes.domain.as_ref(),
-            };
-            question.answer()
+            }
+            .answer(),
         }
-    };
-    answer.report("granted", &what, args.view.output)
+    }
 }
 
 const STEPS: [&str; 6] = [TENANT, ISSUER, AUDIENCE, GRANT, SCOPES, KEY];
 
-fn untold(scene: &Scene, args: &Args, reason: &NoBody<'_>) -> Answer {
-    let refused = place_of::no_body(scene, &args.workload, reason);
-    Answer::new(&STEPS, Some((TENANT, refused)), |_| (String::new(), None))
-}
-
 struct Question<'a> {
     scene: &'a Scene,
-    args: &'a Args,
+    workload: &'a WorkloadId,
+    wanted: &'a Wanted,
     tenant: &'a TenantRef,
     body: &'a Body,
     domain: Option<&'a Domain>,
@@ -105,10 +150,10 @@ struct Question<'a> {
 
 impl Question<'_> {
     fn answer(&self) -> Answer {
-        let policy = Policy::new(self.body, self.args.workload.clone(), self.domain);
+        let policy = Policy::new(self.body, self.workload.clone(), self.domain);
         let request = Request {
-            audience: self.args.audience.as_deref(),
-            scope: self.args.scope.as_deref(),
+            audience: self.wanted.audience.as_deref(),
+            scope: self.wanted.how.scope.as_deref(),
         };
         let granted = policy
             .decide(self.scene.now, request)
@@ -135,7 +180,7 @@ impl Question<'_> {
 
     /// The identifier that is asked for, or the default.
     fn identifier(&self) -> Option<&str> {
-        let asked = self.args.audience.as_deref();
+        let asked = self.wanted.audience.as_deref();
         let default = self.body.default_audience.as_ref();
         asked
             .filter(|asked| !asked.is_empty())
@@ -146,7 +191,7 @@ impl Question<'_> {
         match granted.terms.issuance {
             Issuance::Central => Owner::tenant(self.tenant.clone()),
             Issuance::Local => {
-                Owner::namespace(self.tenant.clone(), self.args.workload.namespace.clone())
+                Owner::namespace(self.tenant.clone(), self.workload.namespace.clone())
             }
         }
     }
@@ -158,8 +203,8 @@ impl Question<'_> {
         let keyring = keyrings.iter().find(|keyring| keyring.owner == owner);
         let active = keyring.and_then(|keyring| keyring.active(alg, self.scene.now));
         let first = keyring.is_none_or(|keyring| keyring.keys.iter().all(|key| key.alg() != alg));
-        let made_at_once = (first || self.scene.propagation_delay == 0)
-            && self.scene.plan.wanted.contains(&(owner, alg));
+        let made_at_once =
+            (first || self.scene.at_once) && self.scene.plan.wanted.contains(&(owner, alg));
         if active.is_some() || made_at_once {
             Ok(())
         } else {
@@ -183,7 +228,7 @@ impl Question<'_> {
                 (domain.issuer().to_string(), self.place_of_domain(domain))
             }
             AUDIENCE => (identifier.to_owned(), in_audience("spec.identifier")),
-            GRANT => (self.args.workload.to_string(), self.place_of_grant(granted)),
+            GRANT => (self.workload.to_string(), self.place_of_grant(granted)),
             SCOPES => {
                 let scope = granted.map(|granted| granted.scope.clone());
                 let scope = scope.filter(|scope| !scope.is_empty());
@@ -205,9 +250,15 @@ impl Question<'_> {
     fn place_of_grant(&self, granted: Option<&Granted>) -> Option<Place> {
         let identifier = Identifier::parse(self.identifier()?).ok()?;
         let scope = granted.map(|granted| granted.scope.as_str());
-        let asked = self.args.scope.as_deref().or(scope).unwrap_or_default();
+        let asked = self
+            .wanted
+            .how
+            .scope
+            .as_deref()
+            .or(scope)
+            .unwrap_or_default();
         let asked: Vec<&str> = asked.split_whitespace().collect();
-        let workload = &self.args.workload;
+        let workload = self.workload;
         place_of::grant(self.scene, self.tenant, &identifier, workload, &asked)
     }
 
@@ -228,7 +279,7 @@ impl Question<'_> {
             None if *domain == self.body.domain => {
                 place::of_tenant(manifests, self.tenant, "spec.domain")
             }
-            None => place::of_annotation(manifests, &self.args.workload, DOMAIN),
+            None => place::of_annotation(manifests, self.workload, DOMAIN),
         }
     }
 
@@ -300,15 +351,20 @@ impl Question<'_> {
                 notes.push(format!("similar identifiers: {}", near.join(", ")));
             }
         }
-        let asked = parse_scopes(self.args.scope.as_deref().unwrap_or_default());
-        if asked.is_ok_and(|asked| asked.is_empty()) && self.args.scope.is_some() {
+        let asked = parse_scopes(self.wanted.how.scope.as_deref().unwrap_or_default());
+        if asked.is_ok_and(|asked| asked.is_empty()) && self.wanted.how.scope.is_some() {
             notes.push("an empty scope asks for all that is granted".to_owned());
         }
         if granted.is_some_and(|granted| granted.terms.issuance == Issuance::Central) {
-            notes.push(format!(
-                "issuance is Central: `mintage dev` signs it itself, and in a cluster a sidecar answers {}",
-                Rule::IssuanceCentral.code()
-            ));
+            let rule = Rule::IssuanceCentral.code();
+            notes.push(match self.scene.keys {
+                Keys::State | Keys::NoState => format!(
+                    "issuance is Central: `mintage dev` signs it itself, and in a cluster a sidecar answers {rule}"
+                ),
+                Keys::Bundles | Keys::NoBundle => {
+                    format!("issuance is Central: a sidecar answers {rule}")
+                }
+            });
         }
         notes
     }

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  folder, .mintage ─► Scene (observe, plan) ─► core's policy or verifier ─► steps, with the place of each
+//!  cluster, bundles ─┘ (`kubectl mintage why`)
 //! ```
 
-mod grant;
+pub mod grant;
 mod place_of;
-mod scene;
-mod step;
-mod token;
+pub mod scene;
+pub mod step;
+pub mod token;
 
 use clap::Subcommand;
 

@@ -1,15 +1,15 @@
-//! A folder as `mintage dev` would see it now.
+//! A folder as `mintage dev` would see it now, or a cluster as its sidecars do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mintage_core::bundle::Body;
+use mintage_core::bundle::{Body, Bundle};
 use mintage_core::inject::{NoTenant, PodWishes};
-use mintage_core::keyring::Schedule;
+use mintage_core::keyring::{Keyring, Schedule};
 use mintage_core::ownership::Kind;
-use mintage_core::plan::{Fleet, Input, Plan, Status, plan};
-use mintage_core::{ObjectRef, Seconds, TenantRef, UnixTime, WorkloadId};
+use mintage_core::plan::{Fleet, Input, Plan, State, Status, plan};
+use mintage_core::{Namespace, ObjectRef, Seconds, TenantRef, UnixTime, WorkloadId};
 use mintage_crds::Manifests;
 use mintage_sidecar::clock::{Clock as _, SystemClock};
 
@@ -41,7 +41,20 @@ pub struct View {
     pub output: Output,
 }
 
-/// The folder, observed and planned.
+/// Where the public keys come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Keys {
+    /// From the state folder of `mintage dev`.
+    State,
+    /// From nowhere: there is no state folder.
+    NoState,
+    /// From the bundles of a cluster.
+    Bundles,
+    /// From nowhere: there is no bundle, or it may not be read.
+    NoBundle,
+}
+
+/// What was declared, observed and planned.
 pub struct Scene {
     /// Now.
     pub now: UnixTime,
@@ -51,10 +64,10 @@ pub struct Scene {
     pub folder: Folder,
     /// The plan that `mintage dev` would follow, without the keys that are still to be made.
     pub plan: Plan,
-    /// Whether there is a state of `mintage dev`.
-    pub has_state: bool,
-    /// How long a new key is published before it signs.
-    pub propagation_delay: Seconds,
+    /// Where the keys of the plan come from.
+    pub keys: Keys,
+    /// Whether each new key signs at once, and not only the first.
+    pub at_once: bool,
 }
 
 impl Scene {
@@ -63,7 +76,10 @@ impl Scene {
         let now = SystemClock.now();
         let manifests = folder::read(&view.folder, None)?;
         let state = Store::read_state(&view.state_dir)?;
-        let has_state = state.is_some();
+        let keys = match &state {
+            Some(_) => Keys::State,
+            None => Keys::NoState,
+        };
         let state = state.unwrap_or_default();
         let mut folder = Folder::observe(
             &manifests,
@@ -103,9 +119,43 @@ impl Scene {
             manifests,
             folder,
             plan,
-            has_state,
-            propagation_delay: view.propagation_delay,
+            keys,
+            at_once: view.propagation_delay == 0,
         })
+    }
+
+    /// A cluster, of which the objects were read. `bundles` is what its namespaces are told, as far as that may be read:
+    /// it stands in place of what the plan, which knows no history, would tell them.
+    pub fn of_cluster(
+        now: UnixTime,
+        manifests: Manifests,
+        folder: Folder,
+        bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
+        keyrings: Vec<Keyring>,
+    ) -> Self {
+        let input = Input {
+            world: &folder.world,
+            state: &State::default(),
+            fresh: &BTreeMap::new(),
+            brought: &BTreeMap::new(),
+            private: &BTreeSet::new(),
+        };
+        let mut plan = plan(now, input);
+        let keys = if bundles.is_empty() {
+            Keys::NoBundle
+        } else {
+            Keys::Bundles
+        };
+        plan.bundles.extend(bundles);
+        plan.state.keyrings = keyrings;
+        Self {
+            now,
+            manifests,
+            folder,
+            plan,
+            keys,
+            at_once: false,
+        }
     }
 
     /// The tenant of a workload, with what its namespace is told.

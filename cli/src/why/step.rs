@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Failure;
 use crate::output::{self, Output};
-use crate::place::Place;
+use crate::place::{Place, is_of_cluster};
 
 /// How a step came out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -135,7 +135,11 @@ impl Answer {
             };
             output::line(format!("  {mark}  {:<10} {}", step.name, step.text).trim_end())?;
             if let Some(place) = &step.place {
-                let place = format!("{}   {}", place.subject(), place.at);
+                let place = if is_of_cluster(&place.at) {
+                    place.subject()
+                } else {
+                    format!("{}   {}", place.subject(), place.at)
+                };
                 output::line(format!("                 {}", output::faint(&place)))?;
             }
         }

@@ -12,10 +12,11 @@ use mintage_crds::observe::REVOKE_KEY;
 use mintage_sidecar::rule;
 
 use super::place_of;
-use super::scene::{Scene, View};
+use super::scene::{Keys, Scene, View};
 use super::step::{Answer, Found, Refused};
 use crate::Failure;
 use crate::ask::token_argument;
+use crate::dev::folder::Folder;
 use crate::output;
 use crate::place::{self, Place};
 
@@ -29,11 +30,18 @@ use crate::place::{self, Place};
 pub struct Args {
     #[command(flatten)]
     view: View,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// What is asked of whom.
+#[derive(Debug, clap::Args)]
+pub struct Asked {
     /// The token, or `-` to read it from standard input.
     token: String,
     /// The workload that is asked to accept it, `<namespace>/<serviceaccount>`.
     #[arg(long, value_name = "WORKLOAD")]
-    at: WorkloadId,
+    pub at: WorkloadId,
     /// The ApiAudiences of its namespace that the workload accepts tokens for. Default: as its annotation says, or the only one.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     accept: Vec<ObjectName>,
@@ -83,44 +91,62 @@ fn step_of(rule: Rule) -> &'static str {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let token = token_argument(&args.token)?;
-    let needed = parse_scopes(args.scope.as_deref().unwrap_or_default()).map_err(Failure::input)?;
-    let scene = Scene::open(&args.view, &args.at)?;
-    let said = PodWishes {
-        tenant: args.view.tenant.clone(),
-        accept: args.accept.clone(),
-        domain: None,
-    };
-    let wishes = scene.folder.wishes(&args.at, said);
-    let what = format!("a token at {}", args.at);
-    let output = args.view.output;
-    let (tenant, body) = match scene.tenant(&args.at, &wishes) {
-        Ok(told) => told,
-        Err(reason) => {
-            let refused = place_of::no_body(&scene, &args.at, &reason);
-            let answer = Answer::new(&STEPS, Some((TENANT, refused)), |_| Found::default());
-            return answer.report("accepted", &what, output);
-        }
-    };
-    let mut judgement = Judgement {
-        scene: &scene,
-        at: &args.at,
-        tenant: &tenant,
-        body,
-        kid: Compact::parse(&token)
-            .ok()
-            .and_then(|compact| Some(compact.header.get("kid")?.as_str()?.to_owned())),
-        authentic: None,
-    };
-    let refused = judgement.judge(&token, &wishes.accept, &needed)?;
-    let code = refused.as_ref().map(|(_, refused)| refused.code);
-    let mut answer = Answer::new(&STEPS, refused, |step| {
-        judgement.found(step, &wishes.accept)
-    });
-    if code == Some(Rule::KeyUnknown.code()) {
-        answer.notes.push(judgement.whose_key());
+    let scene = Scene::open(&args.view, &args.asked.at)?;
+    let tenant = args.view.tenant.as_ref();
+    let answer = args.asked.answer(&scene, tenant)?;
+    answer.report("accepted", &args.asked.what(), args.view.output)
+}
+
+impl Asked {
+    /// What is asked, in words.
+    pub fn what(&self) -> String {
+        format!("a token at {}", self.at)
     }
-    answer.report("accepted", &what, output)
+
+    /// What the workload accepts, with what its pods say.
+    pub fn wishes(&self, folder: &Folder, tenant: Option<&TenantRef>) -> PodWishes {
+        let said = PodWishes {
+            tenant: tenant.cloned(),
+            accept: self.accept.clone(),
+            domain: None,
+        };
+        folder.wishes(&self.at, said)
+    }
+
+    /// Whether it would be accepted, step by step.
+    pub fn answer(&self, scene: &Scene, tenant: Option<&TenantRef>) -> Result<Answer, Failure> {
+        let token = token_argument(&self.token)?;
+        let needed =
+            parse_scopes(self.scope.as_deref().unwrap_or_default()).map_err(Failure::input)?;
+        let wishes = self.wishes(&scene.folder, tenant);
+        let (tenant, body) = match scene.tenant(&self.at, &wishes) {
+            Ok(told) => told,
+            Err(reason) => {
+                let refused = place_of::no_body(scene, &self.at, &reason);
+                let refused = Some((TENANT, refused));
+                return Ok(Answer::new(&STEPS, refused, |_| Found::default()));
+            }
+        };
+        let mut judgement = Judgement {
+            scene,
+            at: &self.at,
+            tenant: &tenant,
+            body,
+            kid: Compact::parse(&token)
+                .ok()
+                .and_then(|compact| Some(compact.header.get("kid")?.as_str()?.to_owned())),
+            authentic: None,
+        };
+        let refused = judgement.judge(&token, &wishes.accept, &needed)?;
+        let code = refused.as_ref().map(|(_, refused)| refused.code);
+        let mut answer = Answer::new(&STEPS, refused, |step| {
+            judgement.found(step, &wishes.accept)
+        });
+        if code == Some(Rule::KeyUnknown.code()) {
+            answer.notes.push(judgement.whose_key());
+        }
+        Ok(answer)
+    }
 }
 
 struct Judgement<'a> {
@@ -329,12 +355,26 @@ impl Judgement<'_> {
 
     /// Whose a key is that the namespace has not been told of.
     fn whose_key(&self) -> String {
-        if !self.scene.has_state {
-            return "there is no state of `mintage dev`, and so no key; name its folder with --state-dir".to_owned();
-        }
         let Some(kid) = &self.kid else {
             return "the token's header has no kid".to_owned();
         };
+        let namespace = &self.at.namespace;
+        match self.scene.keys {
+            Keys::State => {}
+            Keys::NoState => {
+                return "there is no state of `mintage dev`, and so no key; name its folder with --state-dir".to_owned();
+            }
+            Keys::NoBundle => {
+                return format!(
+                    "no bundle of namespace {namespace} could be read, and so no key is known"
+                );
+            }
+            Keys::Bundles => {
+                return format!(
+                    "{kid} is none of the keys that namespace {namespace} is told of: its owner was granted no API of {namespace}, or its last token has ended, or it is another tenant's"
+                );
+            }
+        }
         let mut keyrings = self.scene.plan.state.keyrings.iter();
         let keyring =
             keyrings.find(|keyring| keyring.keys.iter().any(|key| key.kid().as_str() == kid));

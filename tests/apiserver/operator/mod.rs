@@ -3,6 +3,7 @@
 mod brought;
 mod convergence;
 mod crashes;
+mod doctor;
 mod domains;
 mod feed;
 mod half_written;
@@ -23,3 +24,4 @@ mod start;
 mod tenants;
 mod traffic;
 mod uninstall;
+mod why;

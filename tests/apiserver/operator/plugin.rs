@@ -15,13 +15,13 @@ use serde_json::Value;
 
 use super::scene::Scene;
 
-const ORDERS: &str = "https://orders.example.com";
+pub const ORDERS: &str = "https://orders.example.com";
 
 /// A cluster with the quickstart, and kubectl with the plugin.
-struct Admin(Scene);
+pub struct Admin(pub Scene);
 
 impl Admin {
-    async fn new(test: &str) -> Result<Option<Self>> {
+    pub async fn new(test: &str) -> Result<Option<Self>> {
         let Some(scene) = Scene::start(test).await? else {
             return Ok(None);
         };
@@ -35,13 +35,13 @@ impl Admin {
         Ok(Some(Self(scene)))
     }
 
-    async fn says(&self, line: &str) -> Result<Run> {
+    pub async fn says(&self, line: &str) -> Result<Run> {
         let words: Vec<&str> = ["mintage"].into_iter().chain(line.split(' ')).collect();
         self.0.plane.kubectl(&words).await
     }
 
     /// What it says, if it ends with this code.
-    async fn ends(&self, code: i32, line: &str) -> Result<String> {
+    pub async fn ends(&self, code: i32, line: &str) -> Result<String> {
         let run = self.says(line).await?;
         ensure!(
             run.code == Some(code),
@@ -52,7 +52,7 @@ impl Admin {
         Ok(run.said())
     }
 
-    async fn all_is_ready(&self) -> Result<()> {
+    pub async fn all_is_ready(&self) -> Result<()> {
         // Nobody can show control over `localhost`.
         let unverified = ["delete", "customdomain", "login", "-n", "identity"];
         let run = self.0.plane.kubectl(&unverified).await?;
