@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use mintage_core::bundle::split;
 use mintage_core::keyring::Owner;
 use mintage_sidecar::clock::ManualClock;
+use mintage_sidecar::ext_authz::ext_authz_api;
 use mintage_sidecar::files::{Files, KEYRING, bundle_name};
 use mintage_sidecar::metrics::Metrics;
 use mintage_sidecar::routes::{App, workload_api};
@@ -28,6 +29,10 @@ pub static SHOP: LazyLock<Api> = LazyLock::new(|| Api::new("shop/checkout", &[])
 /// The sidecar of `orders/api`, which judges them.
 pub static ORDERS_API: LazyLock<Api> = LazyLock::new(|| Api::new("orders/api", &["orders"]));
 
+/// The same for an Envoy beside it.
+pub static ENVOY: LazyLock<Router> =
+    LazyLock::new(|| ext_authz_api(app("orders/api", &["orders"])));
+
 pub struct Api(Router);
 
 /// Status and body.
@@ -38,29 +43,33 @@ pub struct Answer {
     pub body: Value,
 }
 
+fn app(workload: &str, accept: &[&str]) -> App {
+    let cluster = Cluster::standard();
+    let identity = Identity {
+        workload: name(workload),
+        accept: accept.iter().map(|audience| name(audience)).collect(),
+        domain: None,
+    };
+    let namespace = identity.workload.namespace.clone();
+    let mut files = Files::default();
+    let bundle = cluster.bundle(ACME, namespace.as_str());
+    for (index, shard) in split(bundle).unwrap().into_iter().enumerate() {
+        files.insert(&bundle_name(index), shard);
+    }
+    let owner = Owner::namespace(name(ACME), namespace);
+    files.insert(KEYRING, cluster.keyring_file(&owner).to_bytes());
+    let shared = Arc::new(Shared::new(Arc::new(ManualClock::at(NOW))));
+    shared.load(&files, &identity).unwrap();
+    App {
+        shared,
+        metrics: Arc::new(Metrics::default()),
+        traces: None,
+    }
+}
+
 impl Api {
     fn new(workload: &str, accept: &[&str]) -> Self {
-        let cluster = Cluster::standard();
-        let identity = Identity {
-            workload: name(workload),
-            accept: accept.iter().map(|audience| name(audience)).collect(),
-            domain: None,
-        };
-        let namespace = identity.workload.namespace.clone();
-        let mut files = Files::default();
-        let bundle = cluster.bundle(ACME, namespace.as_str());
-        for (index, shard) in split(bundle).unwrap().into_iter().enumerate() {
-            files.insert(&bundle_name(index), shard);
-        }
-        let owner = Owner::namespace(name(ACME), namespace);
-        files.insert(KEYRING, cluster.keyring_file(&owner).to_bytes());
-        let shared = Arc::new(Shared::new(Arc::new(ManualClock::at(NOW))));
-        shared.load(&files, &identity).unwrap();
-        Self(workload_api(App {
-            shared,
-            metrics: Arc::new(Metrics::default()),
-            traces: None,
-        }))
+        Self(workload_api(app(workload, accept)))
     }
 
     /// Posts a body.
@@ -104,7 +113,7 @@ impl Api {
     }
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: RefCell<Runtime> = RefCell::new(
             tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),

@@ -21,6 +21,7 @@ mod form;
 mod json;
 mod jwks;
 mod manifests;
+mod question;
 mod token;
 
 use bolero::check;
@@ -51,6 +52,11 @@ fn manifests() {
 }
 
 #[test]
+fn question() {
+    check!().with_iterations(300).for_each(question::check);
+}
+
+#[test]
 fn token() {
     check!().with_iterations(300).for_each(token::check);
 }
@@ -58,7 +64,15 @@ fn token() {
 /// Bolero passes over a folder that is not there, so a corpus that was moved would be missed by nobody.
 #[test]
 fn every_target_has_its_corpus() {
-    for target in ["bundle", "form", "json", "jwks", "manifests", "token"] {
+    for target in [
+        "bundle",
+        "form",
+        "json",
+        "jwks",
+        "manifests",
+        "question",
+        "token",
+    ] {
         let folder = format!("tests/targets/__fuzz__/{target}/corpus");
         let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
         assert!(files.count() >= 8, "{folder}");

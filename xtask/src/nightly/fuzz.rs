@@ -17,12 +17,13 @@ use crate::progress::say;
 use crate::{process, workspace};
 
 /// The targets: the names of the tests in `fuzz/tests/targets`, and what each takes.
-pub(super) const TARGETS: [(&str, &str); 6] = [
+pub(super) const TARGETS: [(&str, &str); 7] = [
     ("bundle", "shards, bundles and keyring files"),
     ("form", "form bodies and queries of the workload API"),
     ("json", "strict JSON, and JSON bodies of the workload API"),
     ("jwks", "keys and key sets"),
     ("manifests", "manifest texts, given to the loader"),
+    ("question", "questions of Envoy, given to ext_authz"),
     ("token", "compact tokens, given to the verifier"),
 ];
 
