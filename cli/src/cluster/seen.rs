@@ -34,6 +34,17 @@ pub enum Unlisted {
     Failed(Failure),
 }
 
+/// What was not read as a whole: of what is not there it cannot be said that it does not exist.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Gaps {
+    /// Among the `Tenant`s.
+    pub tenants: bool,
+    /// Among the `Namespace`s.
+    pub namespaces: bool,
+    /// Among the `ServiceAccount`s.
+    pub accounts: bool,
+}
+
 /// The objects of a cluster that say who may do what.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -43,6 +54,8 @@ pub struct Seen {
     pub pods: Vec<Pod>,
     /// What could not be read, and what that means.
     pub unread: Vec<String>,
+    /// The same, for those who draw conclusions.
+    pub gaps: Gaps,
     /// The kinds of ours that the cluster does not know.
     pub unknown: Vec<String>,
 }
@@ -83,14 +96,16 @@ impl Seen {
     /// everything else as much as may be read.
     pub async fn read(client: &Client, namespace: Option<&str>) -> Result<Self, Failure> {
         let mut seen = Self::default();
-        seen.ours::<Tenant>(client, namespace).await?;
+        seen.gaps.tenants = !seen.ours::<Tenant>(client, namespace).await?;
         seen.ours::<ApiAudience>(client, namespace).await?;
         seen.ours::<CustomDomain>(client, namespace).await?;
         seen.namespaces(client, namespace).await?;
         let accounts: Api<ServiceAccount> = api(client, namespace);
+        let unread = seen.unread.len();
         for account in seen.some(&accounts, "ServiceAccounts", namespace).await? {
             seen.add(&account)?;
         }
+        seen.gaps.accounts = seen.unread.len() > unread;
         let pods: Api<Pod> = api(client, namespace);
         let pods = seen.some(&pods, "Pods", namespace).await?;
         let running = pods.into_iter().filter(|pod| {
@@ -120,7 +135,8 @@ impl Seen {
         Folder::observe_with(&self.manifests, acting.into_iter(), 0, verified)
     }
 
-    async fn ours<K>(&mut self, client: &Client, namespace: Option<&str>) -> Result<(), Failure>
+    /// Whether all were read.
+    async fn ours<K>(&mut self, client: &Client, namespace: Option<&str>) -> Result<bool, Failure>
     where
         K: Resource<DynamicType = ()>,
     {
@@ -129,6 +145,7 @@ impl Seen {
         let all: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
         let (plural, what) = (K::plural(&()), format!("{}s", K::kind(&())));
         let mut listed = list(&all, &plural).await;
+        let whole = listed.is_ok();
         if let (Err(Unlisted::Forbidden), Some(namespace)) = (&listed, namespace) {
             let of_one: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
             listed = list(&of_one, &plural).await;
@@ -148,7 +165,7 @@ impl Seen {
             Err(Unlisted::Unknown) => self.unknown.push(K::kind(&()).into_owned()),
             Err(Unlisted::Failed(failure)) => return Err(failure),
         }
-        Ok(())
+        Ok(whole)
     }
 
     async fn namespaces(&mut self, client: &Client, one: Option<&str>) -> Result<(), Failure> {
@@ -161,7 +178,7 @@ impl Seen {
                 return Ok(());
             }
             Err(Unlisted::Failed(failure)) => return Err(failure),
-            Err(Unlisted::Forbidden | Unlisted::Unknown) => {}
+            Err(Unlisted::Forbidden | Unlisted::Unknown) => self.gaps.namespaces = true,
         }
         let found = match one {
             Some(name) => api.get_opt(name).await,

@@ -108,15 +108,15 @@ async fn world(
             "the cluster does not know {kind}: install the chart mintage-crds (helm install mintage-crds charts/mintage-crds)"
         )));
     }
-    if seen.manifests.tenants.is_empty() && !seen.unread.is_empty() {
-        return Err(Failure::Refused(format!(
-            "no Tenant can be seen, so nothing can be said about {workload}: {}",
-            seen.unread.join("; ")
-        )));
-    }
     let mut notes = seen.unread.clone();
     let folder = seen.folder(Some(workload))?;
     let tenant = folder.tenant_of(workload, &wishes(&folder)).ok();
+    if tenant.is_none() && (seen.gaps.tenants || seen.gaps.namespaces) {
+        return Err(Failure::Refused(format!(
+            "which Tenant {workload} has cannot be seen, so nothing can be said: {}",
+            notes.join("; ")
+        )));
+    }
     let (mut bundles, mut keyrings) = (BTreeMap::new(), Vec::new());
     if let Some(tenant) = tenant {
         match Bundles::read(&scene.client, &tenant, Some(namespace)).await {

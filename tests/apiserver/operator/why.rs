@@ -120,7 +120,7 @@ async fn by_right(scene: &Scene) -> Result<()> {
     }
     for (user, code, text) in [
         ("vera", 0, "no key was looked at"),
-        ("nobody", 1, "no Tenant can be seen"),
+        ("nobody", 1, "which Tenant shop/checkout has cannot be seen"),
     ] {
         let kubeconfig = scene.plane.kubeconfig(user, &[])?;
         let words = ["mintage", "why", "shop/checkout", ORDERS];

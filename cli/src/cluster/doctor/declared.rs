@@ -10,6 +10,7 @@ use mintage_core::{ObjectName, UnixTime, WorkloadId};
 use super::Findings;
 use super::look::Look;
 use crate::Failure;
+use crate::cluster::seen::Gaps;
 use crate::cluster::status;
 use crate::dev::folder::Folder;
 use crate::lint::{self, Code};
@@ -21,7 +22,9 @@ pub fn examine(look: &Look, now: UnixTime, findings: &mut Findings) -> Result<()
     conditions(look, findings);
     let all = lint::look(&look.seen.manifests, now, false)?;
     for finding in all {
-        let Some(matters) = matters(finding.code) else {
+        let Some(matters) =
+            matters(finding.code).filter(|_| is_certain(finding.code, look.seen.gaps))
+        else {
             continue;
         };
         let place = finding.place;
@@ -56,9 +59,19 @@ fn matters(code: Code) -> Option<&'static str> {
     })
 }
 
+/// Whether what was not read could not make up for it.
+fn is_certain(code: Code, gaps: Gaps) -> bool {
+    match code {
+        Code::GrantToNobody => !gaps.namespaces && !gaps.accounts,
+        Code::GrantNamespaceNotAllowed | Code::NamespaceNotOptedIn => !gaps.namespaces,
+        Code::PodDomainUnknown | Code::PodWithoutTenant => !gaps.namespaces && !gaps.tenants,
+        _ => true,
+    }
+}
+
 /// The namespaces that ask for sidecars and have no tenant, or several.
 fn tenants(look: &Look, folder: &Folder, findings: &mut Findings) {
-    if look.seen.manifests.tenants.is_empty() && !look.seen.unread.is_empty() {
+    if look.seen.gaps.tenants {
         return;
     }
     let Ok(anybody) = ObjectName::parse("default") else {
@@ -207,6 +220,14 @@ mod tests {
         only: Option<&str>,
         change: impl FnOnce(&mut Vec<Value>),
     ) -> Vec<(&'static str, String)> {
+        found_with(Gaps::default(), only, change)
+    }
+
+    fn found_with(
+        gaps: Gaps,
+        only: Option<&str>,
+        change: impl FnOnce(&mut Vec<Value>),
+    ) -> Vec<(&'static str, String)> {
         let enabled = json!({ "mintage.dev/injection": "enabled" });
         let mut objects = vec![
             namespace("identity", &json!({})),
@@ -238,6 +259,7 @@ mod tests {
             seen.take(object);
         }
         assert_eq!(seen.unread, [""; 0]);
+        seen.gaps = gaps;
         let look = Look {
             namespace: only.map(str::to_owned),
             seen,
@@ -307,5 +329,37 @@ mod tests {
         );
         let unlabelled = |objects: &mut Vec<Value>| objects[1]["metadata"]["labels"] = json!({});
         assert_eq!(found(None, unlabelled)[0].0, "namespace-not-opted-in");
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_said_to_be_missing() {
+        let gaps = |tenants, namespaces, accounts| Gaps {
+            tenants,
+            namespaces,
+            accounts,
+        };
+        let grant = |namespace: &str| {
+            let value = json!({ "workload": { "namespace": namespace, "serviceAccount": "x" }, "scopes": ["read"] });
+            move |objects: &mut Vec<Value>| {
+                objects[6]["spec"]["grants"]
+                    .as_array_mut()
+                    .unwrap()
+                    .push(value);
+            }
+        };
+        for namespace in ["shop", "elsewhere"] {
+            assert_eq!(found(None, grant(namespace)).len(), 1);
+            for gaps in [gaps(false, true, false), gaps(false, false, true)] {
+                assert_eq!(found_with(gaps, None, grant(namespace)), [], "{gaps:?}");
+            }
+        }
+        // Its tenant, and what the namespace's labels are, may be among what was not read.
+        let selector = json!({ "from": "Selector", "selector": { "matchLabels": { "a": "b" } } });
+        let narrow = |objects: &mut Vec<Value>| {
+            objects[5]["spec"]["allowedNamespaces"] = selector;
+            objects.remove(1);
+        };
+        let all = gaps(true, true, true);
+        assert_eq!(found_with(all, Some("orders"), narrow), []);
     }
 }
