@@ -10,7 +10,7 @@ use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt as _};
 use mintage_core::inject::{NAMESPACE_LABEL, POD_LABEL};
 use mintage_operator::inject::{CONTAINER, Settings};
-use mintage_tests::cluster::{self, ControlPlane, Namespace, free_port, within};
+use mintage_tests::cluster::{self, ControlPlane, Namespace, Nodes, free_port, within};
 use mintage_tests::dev::binary;
 use mintage_tests::node::{Image, Node};
 use mintage_tests::operator::{self, NAMESPACE, Operator};
@@ -48,7 +48,7 @@ impl Scene {
     /// Starts it; `None` where this machine cannot have it, and then the test is skipped.
     pub async fn start(test: &str) -> Result<Option<Self>> {
         let options = cluster::Options {
-            nodes: true,
+            nodes: Nodes::Alone,
             ..cluster::Options::default()
         };
         let Some(plane) = cluster::private(test, options).await? else {
@@ -58,7 +58,7 @@ impl Scene {
             return skip::skip(test, "there is no kube-controller-manager").map(|()| None);
         }
         let images = images()?;
-        let node = Node::start(&plane, "node", PAUSE, &images);
+        let node = Node::start(&plane, "node", PAUSE, &images, &[]);
         let (node, (leader, follower)) = tokio::try_join!(node, operators(&plane))?;
         let node = match node {
             Ok(node) => node,

@@ -1,6 +1,7 @@
 //! What the tests across crates share: `mintage dev` as a process, client libraries as processes, a Kubernetes API,
-//! and a node to go with it.
+//! a node to go with it, and a cluster of both.
 
+pub mod bare;
 pub mod client;
 pub mod cluster;
 pub mod dev;
@@ -13,8 +14,14 @@ pub mod node;
 pub mod operator;
 pub mod permissions;
 pub mod pod;
+pub mod release;
 pub mod skip;
 pub mod volume;
+
+/// The quickstart's workloads as apps that call each other.
+pub fn calls() -> std::path::PathBuf {
+    workspace().join("examples/calls")
+}
 
 /// The manifests of the README.
 pub fn quickstart() -> std::path::PathBuf {

@@ -17,7 +17,7 @@ use crate::verdict::{Told, Verdict};
 
 /// The headers of the request in question that are looked at.
 const READ: [HeaderName; 3] = [
-    AUTHORIZATION,
+    http::header::AUTHORIZATION,
     REQUEST_ID,
     HeaderName::from_static("traceparent"),
 ];

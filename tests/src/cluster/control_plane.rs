@@ -12,31 +12,17 @@ use kube::{Api, Client};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
-use super::access::{Cluster, MASTERS};
+use super::access::Cluster;
 use super::audit::{self, Event, Mark};
 use super::authority::{Authority, Identity};
 use super::folder::Folder;
 use super::process::Server;
-use super::{ports, programs, wait};
+use super::servers::{Programs, Servers, arguments, controllers_of, scheduler_of};
+use super::{ports, routed, wait};
 use crate::dev::http;
 
 /// How long one start may take; a machine of two cores needs 5 seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The controllers that tests can see: those that need nodes, disks or metrics stay away.
-const CONTROLLERS: [&str; 11] = [
-    "clusterrole-aggregation-controller",
-    "cronjob-controller",
-    "deployment-controller",
-    "garbage-collector-controller",
-    "job-controller",
-    "namespace-controller",
-    "replicaset-controller",
-    "root-ca-certificate-publisher-controller",
-    "serviceaccount-controller",
-    "serviceaccount-token-controller",
-    "statefulset-controller",
-];
 
 /// How a control plane is started.
 #[derive(Clone, Debug)]
@@ -48,8 +34,21 @@ pub struct Options {
     pub controllers: bool,
     /// Whether the definitions of `crds/generated` are there.
     pub definitions: bool,
-    /// Whether nodes may join, each with what the pods on it need.
-    pub nodes: bool,
+    /// What nodes there may be.
+    pub nodes: Nodes,
+}
+
+/// What nodes there may be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Nodes {
+    /// None: pods never run.
+    #[default]
+    None,
+    /// Nodes whose pods name them. They reach the API server, and it does not reach them.
+    Alone,
+    /// One node, to which a scheduler binds pods, and which routes Services. The API server reaches what runs there: the
+    /// kubelet, and webhooks by their Services.
+    Routed,
 }
 
 impl Default for Options {
@@ -58,7 +57,7 @@ impl Default for Options {
             api_server: Vec::new(),
             controllers: true,
             definitions: true,
-            nodes: false,
+            nodes: Nodes::None,
         }
     }
 }
@@ -70,12 +69,7 @@ pub struct ControlPlane {
     etcd_url: String,
     audit_log: PathBuf,
     controllers: bool,
-}
-
-struct Servers {
-    etcd: Server,
-    api_server: Server,
-    controllers: Option<Server>,
+    nodes: Nodes,
 }
 
 /// What is a control plane is a cluster to talk to.
@@ -116,6 +110,11 @@ impl ControlPlane {
     /// Whether kube-controller-manager runs.
     pub fn has_controllers(&self) -> bool {
         self.controllers
+    }
+
+    /// Whether its node routes Services.
+    pub(crate) fn is_routed(&self) -> bool {
+        self.nodes == Nodes::Routed
     }
 
     /// All requests so far, in the order of their answers. A line may come a moment after its answer: look for it by
@@ -203,7 +202,11 @@ impl ControlPlane {
         };
 
         let authority = Authority::new()?;
-        let Identity { certificate, key } = authority.server(&["127.0.0.1", "localhost"])?;
+        let mut names = vec!["127.0.0.1", "localhost"];
+        if options.nodes == Nodes::Routed {
+            names.extend(routed::NAMES);
+        }
+        let Identity { certificate, key } = authority.server(&names)?;
         let accounts = KeyPair::generate()?;
         let authority_file = put("authority.pem", &authority.pem)?;
         let (certificate, key) = (put("server.pem", &certificate)?, put("server.key", &key)?);
@@ -242,7 +245,7 @@ impl ControlPlane {
             ("tls-private-key-file", &key),
             ("client-ca-file", &authority_file),
             ("allow-privileged", "true"),
-            ("service-cluster-ip-range", "10.0.0.0/24"),
+            ("service-cluster-ip-range", routed::SERVICES),
             ("service-account-issuer", issuer),
             ("service-account-signing-key-file", &accounts_key),
             ("service-account-key-file", &accounts_public),
@@ -254,36 +257,32 @@ impl ControlPlane {
             // Nobody makes the accounts that it wants.
             api_server_arguments.push("--disable-admission-plugins=ServiceAccount".into());
         }
-        if options.nodes {
+        if options.nodes == Nodes::None {
+            api_server_arguments.extend(arguments(&[("authorization-mode", "RBAC")]));
+        } else {
             let nodes = [
                 ("authorization-mode", "Node,RBAC"),
                 ("enable-admission-plugins", "NodeRestriction"),
             ];
             api_server_arguments.extend(arguments(&nodes));
-        } else {
-            api_server_arguments.extend(arguments(&[("authorization-mode", "RBAC")]));
+        }
+        if options.nodes == Nodes::Routed {
+            let more = routed::api_server(&here, &authority)?;
+            let more = more.each_ref().map(|(name, value)| (*name, &**value));
+            api_server_arguments.extend(arguments(&more));
         }
         api_server_arguments.extend(options.api_server.iter().cloned());
 
         let cluster = Cluster::ours(folder, authority, url, programs.controllers.is_some());
-        let controllers = match &programs.controllers {
-            None => None,
-            Some(program) => {
-                let user = cluster.kubeconfig("system:kube-controller-manager", &[MASTERS])?;
-                let arguments = arguments(&[
-                    ("kubeconfig", &crate::text(&user)?),
-                    ("controllers", &CONTROLLERS.join(",")),
-                    ("service-account-private-key-file", &accounts_key),
-                    ("root-ca-file", &authority_file),
-                    ("leader-elect", "false"),
-                    ("secure-port", "0"),
-                ]);
-                let name = "kube-controller-manager";
-                Some(Server::new(name, program.clone(), arguments, &here))
-            }
-        };
+        let controllers = [
+            ("service-account-private-key-file", &*accounts_key),
+            ("root-ca-file", &authority_file),
+        ];
+        let controllers = controllers_of(programs, options, &cluster, &controllers)?;
+        let scheduler = scheduler_of(programs, &cluster)?;
         Ok(Self {
             controllers: controllers.is_some(),
+            nodes: options.nodes,
             servers: Mutex::new(Servers {
                 etcd: Server::new("etcd", programs.etcd.clone(), etcd_arguments, &here),
                 api_server: Server::new(
@@ -293,6 +292,7 @@ impl ControlPlane {
                     &here,
                 ),
                 controllers,
+                scheduler,
             }),
             cluster,
             etcd_url,
@@ -319,6 +319,9 @@ impl ControlPlane {
                 Ok(())
             })
             .await?;
+        }
+        if let Some(scheduler) = &mut self.servers().scheduler {
+            scheduler.start()?;
         }
         Ok(())
     }
@@ -348,49 +351,6 @@ impl ControlPlane {
     }
 }
 
-struct Programs {
-    etcd: PathBuf,
-    api_server: PathBuf,
-    controllers: Option<PathBuf>,
-}
-
-impl Programs {
-    /// The programs, or why those that have to be are not to be had.
-    fn find(options: &Options) -> Result<Result<Self, String>> {
-        let [etcd, api_server, controllers] = [
-            programs::program("etcd")?,
-            programs::program("kube-apiserver")?,
-            programs::program("kube-controller-manager")?,
-        ];
-        Ok(etcd.and_then(|etcd| {
-            Ok(Self {
-                etcd,
-                api_server: api_server?,
-                controllers: controllers.ok().filter(|_| options.controllers),
-            })
-        }))
-    }
-}
-
-impl Servers {
-    fn each(&self) -> impl Iterator<Item = &Server> {
-        [&self.etcd, &self.api_server]
-            .into_iter()
-            .chain(&self.controllers)
-    }
-
-    /// Which server ended by itself, if one did, and how.
-    fn ended(&mut self) -> Result<Option<String>> {
-        let servers = [&mut self.etcd, &mut self.api_server];
-        for server in servers.into_iter().chain(&mut self.controllers) {
-            if let Some(status) = server.ended()? {
-                return Ok(Some(format!("{} ended with {status}", server.name())));
-            }
-        }
-        Ok(None)
-    }
-}
-
 impl Drop for ControlPlane {
     #[expect(
         clippy::print_stderr,
@@ -402,11 +362,4 @@ impl Drop for ControlPlane {
             eprintln!("{ended:?}\n{}", self.logs());
         }
     }
-}
-
-fn arguments(pairs: &[(&str, &str)]) -> Vec<String> {
-    pairs
-        .iter()
-        .map(|(name, value)| format!("--{name}={value}"))
-        .collect()
 }

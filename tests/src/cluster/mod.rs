@@ -26,6 +26,8 @@ mod namespace;
 mod ports;
 pub(crate) mod process;
 mod programs;
+pub(crate) mod routed;
+mod servers;
 mod tools;
 mod users;
 mod wait;
@@ -37,7 +39,7 @@ use crate::skip;
 
 pub use access::{ADMIN, Cluster, MASTERS};
 pub use audit::{Event, Mark};
-pub use control_plane::{ControlPlane, Options};
+pub use control_plane::{ControlPlane, Nodes, Options};
 pub use namespace::Namespace;
 pub use ports::free as free_port;
 pub use programs::command_line;

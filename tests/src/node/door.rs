@@ -1,4 +1,5 @@
-//! The way from a node to its control plane: a port inside the node's network that leads to one of the machine's.
+//! The way from a node to its control plane: a port inside the node's network that leads to one of the machine's. The
+//! other way is [`Egress`](super::egress::Egress).
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -17,10 +18,10 @@ pub struct Door {
 }
 
 impl Door {
-    /// Listens on a port of the loopback of a process's network, and forwards to the same port here.
-    pub fn open(process: u32, port: u16) -> Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    /// Listens on an address in a process's network, and forwards to the same port of the loopback here.
+    pub fn open(process: u32, address: SocketAddr) -> Result<Self> {
         let listener = inside(process, move || TcpListener::bind(address))??;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -52,7 +53,10 @@ impl Drop for Door {
 }
 
 /// Does something in the network of a process. What it returns, a socket say, stays there.
-fn inside<T: Send + 'static>(process: u32, act: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub fn inside<T: Send + 'static>(
+    process: u32,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
     let path = format!("/proc/{process}/ns/net");
     let network = File::open(&path).context(path)?;
     // A thread of its own, which ends in there.

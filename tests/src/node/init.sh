@@ -1,5 +1,5 @@
-# The first process of a node, in namespaces of its own: prepares them, starts containerd and the kubelet, and ends with
-# whichever of them ends first. When it ends, the kernel ends everything that is left in the node.
+# The first process of a node, in namespaces of its own: prepares them, starts containerd, the kubelet and, where there are
+# Services, kube-proxy, and ends with whichever of them ends first. When it ends, the kernel ends everything that is left in the node.
 #
 # $1: the folder with settings and images, which also takes the logs. $2: the node's name. $3: its address.
 set -eu
@@ -51,6 +51,12 @@ mount --make-rshared /
 ip link set lo up
 # A node needs an address that is not the loopback's; which interface has it is all the same.
 ip address add "$3/32" dev lo
+if [ -e services ]; then
+    # An address of a Service is nowhere: kube-proxy turns it into a pod's on the way out, wherever that seems to lead.
+    while read -r services; do ip route add "$services" dev lo src "$3"; done <services
+    # What pods answer each other passes the bridge, and has to be turned back there.
+    echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
+fi
 
 run() {
     name=$1
@@ -72,4 +78,5 @@ for image in images/*.tar; do ctr --namespace k8s.io images import "$image" >/de
 until [ -e door ]; do sleep 0.05; done
 run kubelet kubelet --config "$1/kubelet.json" --kubeconfig "$1/kubeconfig" --hostname-override "$2" \
     --node-ip "$3" --root-dir /run/node/kubelet --cert-dir /run/node/kubelet/pki --v 2
+if [ -e services ]; then run kube-proxy kube-proxy --config "$1/proxy.json"; fi
 wait

@@ -22,6 +22,9 @@ const PROGRAMS: [&str; 5] = [
 /// Programs that containerd starts for the network of pods.
 const PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
 
+/// What Services are routed with.
+const ROUTING: [&str; 2] = ["kube-proxy", "nft"];
+
 /// Where a node's programs are.
 pub struct Programs {
     /// Under the names by which they start each other.
@@ -31,8 +34,8 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// The programs, or why one is not to be had.
-    pub fn find() -> Result<Result<Self, String>> {
+    /// The programs, with those that route Services or without; or why one is not to be had.
+    pub fn find(routes: bool) -> Result<Result<Self, String>> {
         let find = |names: &[&'static str]| -> Result<Result<Vec<_>, String>> {
             let mut found = Vec::new();
             for name in names {
@@ -46,13 +49,15 @@ impl Programs {
             }
             Ok(Ok(found))
         };
-        let (own, plugins) = (find(&PROGRAMS)?, find(&PLUGINS)?);
+        let routing: &[&str] = if routes { &ROUTING } else { &[] };
+        let own = [&PROGRAMS, routing].concat();
+        let (own, plugins) = (find(&own)?, find(&PLUGINS)?);
         Ok(own.and_then(|own| plugins.map(|plugins| Self { own, plugins })))
     }
 }
 
 /// What keeps this machine from having a node, if something does.
-pub fn lacks() -> Result<Option<String>> {
+pub fn lacks(routes: bool) -> Result<Option<String>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(Some("only root can make a node's namespaces".into()));
     }
@@ -62,6 +67,11 @@ pub fn lacks() -> Result<Option<String>> {
         if !folders.any(|folder| folder.join(tool).is_file()) {
             return Ok(Some(format!("{tool} was not found")));
         }
+    }
+    if routes && !Path::new("/proc/sys/net/bridge").is_dir() {
+        return Ok(Some(
+            "the kernel does not filter what passes a bridge (`modprobe br_netfilter`)".into(),
+        ));
     }
     let tried = Command::new("unshare")
         .args(["--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup"])

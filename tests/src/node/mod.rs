@@ -2,24 +2,29 @@
 //!
 //! ```text
 //!  test process ─┬─ leash ──► unshare ──► init.sh, process 1 of the node ─┬─ containerd ── runc ── pods
-//!                │                                                        └─ kubelet
-//!                └─ Door: a port inside the node ──► the control plane, on the machine's loopback
+//!                │                                                        ├─ kubelet
+//!                │                                                        └─ kube-proxy (with Services)
+//!                ├─ Door: a port inside the node ──► the control plane, on the machine's loopback
+//!                └─ Egress (with Services): the API server ──► kubelet, webhooks
 //! ```
 //!
 //! It has mounts, processes, a network and groups of its own. There is no way out of its network but to the API server.
 //! What it stores is in memory. It ends with its value and with the test process, however that ends: the kernel ends all
 //! of a node when its first process ends. Images are written by us ([`Image`]); there is no registry.
 //!
-//! Pods name their node (`spec.nodeName`), as there is no scheduler. Services and cluster DNS are not there either, nor
-//! does the API server reach the kubelet (`kubectl logs`, `exec`): ask [`Node::log`] and [`Node::processes`].
+//! Where the control plane has [`Nodes::Alone`](crate::cluster::Nodes::Alone), pods name their node (`spec.nodeName`), as
+//! there is no scheduler. Services and cluster DNS are not there either, nor does the API server reach the kubelet (`kubectl
+//! logs`, `exec`): ask [`Node::log`] and [`Node::processes`]. All of that is in a [`Bare`](crate::bare::Bare) cluster.
 
 mod cgroups;
 mod door;
+mod egress;
 mod image;
 mod machine;
 mod settings;
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,10 +35,11 @@ use k8s_openapi::api::core::v1::{Node as Object, Pod};
 use kube::{Api, Client, ResourceExt as _};
 
 use crate::cluster::process::{Server, last_lines};
-use crate::cluster::{ControlPlane, within};
+use crate::cluster::{ADMIN, ControlPlane, MASTERS, routed, within};
 
 use cgroups::Groups;
 use door::Door;
+use egress::Egress;
 pub use image::Image;
 use machine::Programs;
 
@@ -41,7 +47,7 @@ use machine::Programs;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Its address in its own network.
-const ADDRESS: &str = "10.89.0.2";
+pub(crate) const ADDRESS: &str = "10.89.0.2";
 
 /// A running node.
 pub struct Node {
@@ -50,25 +56,29 @@ pub struct Node {
     server: Mutex<Server>,
     /// Its first process, by the machine's number.
     init: u32,
-    _door: Door,
+    _doors: Vec<Door>,
+    _egress: Option<Egress>,
     // After the server: nobody may be in them when they are removed.
     groups: Groups,
 }
 
 impl Node {
     /// Starts one that joins a control plane with [`nodes`](crate::cluster::Options::nodes), and waits until it is
-    /// ready; or says why there can be none. Pods of sandboxes need an image that only waits: `pause` is its name.
+    /// ready; or says why there can be none. Pods of sandboxes need an image that only waits: `pause` is its name. Images
+    /// that were written before come as `archives`.
     pub async fn start(
         plane: &ControlPlane,
         name: &str,
         pause: &str,
         images: &[Image],
+        archives: &[PathBuf],
     ) -> Result<Result<Self, String>> {
-        let programs = match Programs::find()? {
+        let routes = plane.is_routed();
+        let programs = match Programs::find(routes)? {
             Ok(programs) => programs,
             Err(reason) => return Ok(Err(reason)),
         };
-        if let Some(reason) = machine::lacks()? {
+        if let Some(reason) = machine::lacks(routes)? {
             return Ok(Err(reason));
         }
         let hierarchies = cgroups::hierarchies(&fs::read_to_string("/proc/self/mounts")?);
@@ -92,7 +102,17 @@ impl Node {
         )?;
         let containerd = settings::containerd(pause, &bin.join("runc"), &plugins, &networks);
         fs::write(folder.join("containerd.toml"), containerd)?;
-        fs::write(folder.join("kubelet.json"), settings::kubelet().to_string())?;
+        let authority = plane.folder().join("authority.pem");
+        let kubelet = settings::kubelet(routes.then_some(&authority));
+        fs::write(folder.join("kubelet.json"), kubelet.to_string())?;
+        if routes {
+            let user = plane.kubeconfig(ADMIN, &[MASTERS])?;
+            fs::write(
+                folder.join("proxy.json"),
+                settings::proxy(name, &user).to_string(),
+            )?;
+            fs::write(folder.join("services"), format!("{}\n", routed::SERVICES))?;
+        }
         let user = plane.kubeconfig(&format!("system:node:{name}"), &["system:nodes"])?;
         fs::copy(user, folder.join("kubeconfig"))?;
         fs::write(folder.join("groups"), groups.lines())?;
@@ -100,6 +120,10 @@ impl Node {
         fs::create_dir(folder.join("images"))?;
         for (number, image) in images.iter().enumerate() {
             image.write(&folder.join(format!("images/{number}.tar")))?;
+        }
+        for (number, archive) in archives.iter().enumerate() {
+            let archive = std::path::absolute(archive)?;
+            symlink(archive, folder.join(format!("images/archive-{number}.tar")))?;
         }
         fs::write(folder.join("init.sh"), include_str!("init.sh"))?;
 
@@ -119,12 +143,23 @@ impl Node {
         let init = begun.with_context(|| logs(&folder))?.trim().parse()?;
         let url = plane.api_server_url();
         let port = url.rsplit(':').next().context("a URL with a port")?;
-        let door = Door::open(init, port.parse()?)?;
+        let port = port.parse()?;
+        let mut addresses = vec![Ipv4Addr::LOCALHOST];
+        if routes {
+            addresses.push(ADDRESS.parse()?);
+        }
+        let doors = addresses
+            .into_iter()
+            .map(|address| Door::open(init, SocketAddr::from((address, port))))
+            .collect::<Result<_>>()?;
+        let socket = routed::socket(plane.folder());
+        let egress = routes.then(|| Egress::open(init, &socket)).transpose()?;
         fs::write(folder.join("door"), "")?;
         let node = Self {
             name: name.to_owned(),
             init,
-            _door: door,
+            _doors: doors,
+            _egress: egress,
             folder,
             server,
             groups,
@@ -273,7 +308,11 @@ fn links(folder: &Path, programs: &[(&str, PathBuf)]) -> Result<PathBuf> {
 
 fn logs(folder: &Path) -> String {
     let log = |name| last_lines(name, &folder.join(format!("{name}.log")));
-    ["node", "containerd", "kubelet"].map(log).concat()
+    ["node", "containerd", "kubelet", "kube-proxy"]
+        .into_iter()
+        .filter(|name| folder.join(format!("{name}.log")).exists())
+        .map(log)
+        .collect()
 }
 
 fn lock(server: &Mutex<Server>) -> MutexGuard<'_, Server> {

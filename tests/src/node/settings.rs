@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::cluster::routed;
+
 use serde_json::{Value, json};
 
 /// Where containerd listens, inside.
@@ -10,9 +12,9 @@ const SOCKET: &str = "unix:///run/containerd/containerd.sock";
 /// What pods have: addresses that are nowhere but in the node.
 const PODS: &str = "10.244.0.0/24";
 
-/// The kubelet.
-pub fn kubelet() -> Value {
-    json!({
+/// The kubelet; where Services are routed, with the file of the authority whose users may ask it for logs and the like.
+pub fn kubelet(authority: Option<&Path>) -> Value {
+    let mut kubelet = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": {
@@ -31,6 +33,31 @@ pub fn kubelet() -> Value {
         "resolvConf": "",
         // The default is a folder of the machine's.
         "volumePluginDir": "/run/node/volume-plugins",
+    });
+    if let Some(authority) = authority {
+        kubelet["authentication"]["x509"] = json!({ "clientCAFile": authority });
+        kubelet["clusterDomain"] = "cluster.local".into();
+        kubelet["clusterDNS"] = json!([routed::DNS]);
+    }
+    kubelet
+}
+
+/// kube-proxy on a node, as the user of a kubeconfig file.
+pub fn proxy(node: &str, kubeconfig: &Path) -> Value {
+    json!({
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clientConnection": { "kubeconfig": kubeconfig },
+        "clusterCIDR": PODS,
+        // The kernel's limits are the machine's.
+        "conntrack": {
+            "maxPerCore": 0, "min": 0,
+            "tcpCloseWaitTimeout": "0s", "tcpEstablishedTimeout": "0s",
+        },
+        "hostnameOverride": node,
+        "mode": "nftables",
+        // As soon as an endpoint is ready.
+        "nftables": { "minSyncPeriod": "0s" },
     })
 }
 
@@ -82,6 +109,8 @@ pub fn network() -> Value {
             "type": "bridge",
             "bridge": "cni0",
             "isGateway": true,
+            // A pod may be behind the Service that it asks.
+            "hairpinMode": true,
             "ipam": {
                 "type": "host-local",
                 "dataDir": "/run/node/addresses",

@@ -1,5 +1,5 @@
-//! Prepares the control plane of `tests/apiserver`, etcd and Kubernetes' own programs, what the node of `tests/pods` needs
-//! besides, and the tools that speak to it.
+//! Prepares the control plane of `tests/apiserver`, etcd and Kubernetes' own programs, what the node of `tests/pods` and the
+//! cluster of `tests/e2e` need besides, and the tools that speak to it.
 //!
 //! All of it comes from Go modules, each pinned in a folder of `tests/cluster`. `KUBEBUILDER_ASSETS`, a folder with
 //! `etcd`, `kube-apiserver` and `kubectl` as envtest knows it, takes the place of what is built for the control plane.
@@ -12,6 +12,7 @@ use anyhow::Context as _;
 
 use super::clients::{Client, go};
 use super::library;
+use super::packages;
 use super::tools::Tools;
 use crate::place::{Place, text};
 use crate::progress::say;
@@ -50,6 +51,17 @@ enum Variable {
 
 use Variable::{Fact, Version};
 
+/// Where Kubernetes' programs and their clients look: without these the API server is of version v0.0.0.
+const KUBERNETES: (&str, &[Variable]) = (
+    "k8s.io/kubernetes",
+    &[
+        Version("k8s.io/component-base/version.gitVersion"),
+        Fact("k8s.io/component-base/version.gitTreeState=clean"),
+        Version("k8s.io/client-go/pkg/version.gitVersion"),
+        Fact("k8s.io/client-go/pkg/version.gitTreeState=clean"),
+    ],
+);
+
 const CONTROL_PLANE: [Module; 2] = [
     Module {
         folder: "etcd",
@@ -61,16 +73,7 @@ const CONTROL_PLANE: [Module; 2] = [
     Module {
         folder: "kubernetes",
         minutes: "10 minutes",
-        // Where the programs and their clients look: without them the API server is of version v0.0.0.
-        version: (
-            "k8s.io/kubernetes",
-            &[
-                Version("k8s.io/component-base/version.gitVersion"),
-                Fact("k8s.io/component-base/version.gitTreeState=clean"),
-                Version("k8s.io/client-go/pkg/version.gitVersion"),
-                Fact("k8s.io/client-go/pkg/version.gitTreeState=clean"),
-            ],
-        ),
+        version: KUBERNETES,
         programs: &[
             ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
             (
@@ -141,6 +144,27 @@ const NODE: [Module; 3] = [
     },
 ];
 
+/// What makes a cluster of a control plane and a node: who binds pods, routes Services and resolves their names.
+const ROUTING: [Module; 2] = [
+    Module {
+        folder: "routing",
+        minutes: "3 minutes",
+        version: KUBERNETES,
+        programs: &[
+            ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
+            ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+        ],
+        ..PLAIN
+    },
+    Module {
+        folder: "coredns",
+        minutes: "a minute",
+        version: ("github.com/coredns/coredns", &[]),
+        programs: &[("coredns", "mintage.dev/cluster/coredns")],
+        ..PLAIN
+    },
+];
+
 const HELM: Module = Module {
     folder: "helm",
     minutes: "3 minutes",
@@ -199,7 +223,14 @@ const CHART_TOOLS: [Module; 4] = [
 
 /// Prepares what `cargo xtask test` needs; what cannot be prepared holds the reason.
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
-    prepare_with(tools, &[&NODE, &CHART_TOOLS])
+    let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &CHART_TOOLS])?;
+    clients.push(nft()?);
+    Ok(clients)
+}
+
+/// With which kube-proxy routes Services.
+fn nft() -> anyhow::Result<Client> {
+    Client::found("nft", packages::find("nft", "nftables"))
 }
 
 /// Prepares the control plane, and two generations of Helm.
@@ -327,8 +358,8 @@ mod tests {
 
     #[test]
     fn every_folder_pins_what_its_programs_are_made_from() {
-        let all = CONTROL_PLANE.iter().chain(&NODE).chain(&CHART_TOOLS);
-        for module in all.chain([&HELM_3]) {
+        let all = CONTROL_PLANE.iter().chain(&NODE).chain(&ROUTING);
+        for module in all.chain(&CHART_TOOLS).chain([&HELM_3]) {
             let place = Place {
                 source: workspace::root().join("tests/cluster").join(module.folder),
                 cache: PathBuf::new(),

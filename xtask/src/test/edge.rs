@@ -16,8 +16,8 @@ pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
         )?,
         Client::prepare("caddy", "edge/caddy", &tools.go, caddy)?,
         Client::prepare("envoy", "edge/envoy", &tools.python, envoy)?,
-        Client::found("nginx", packages::find("nginx"))?,
-        Client::found("chromium", packages::find("chromium"))?,
+        Client::found("nginx", packages::find("nginx", "nginx"))?,
+        Client::found("chromium", packages::find("chromium", "chromium"))?,
     ])
 }
 

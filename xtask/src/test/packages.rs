@@ -1,4 +1,4 @@
-//! Programs of the system, which Debian has as packages of their own names.
+//! Programs of the system, which Debian has as packages.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,14 +7,14 @@ use crate::process;
 use crate::progress::say;
 
 /// Finds a program, and installs its package where that can do no harm.
-pub fn find(program: &str) -> Result<String, String> {
+pub fn find(program: &str, package: &str) -> Result<String, String> {
     if process::find(program).is_none() {
-        install(program).map_err(|reason| {
-            format!("{program} was not found, and {reason}; `apt-get install {program}` installs it on Debian")
+        install(package).map_err(|reason| {
+            format!("{program} was not found, and {reason}; `apt-get install {package}` installs it on Debian")
         })?;
     }
     let path = process::find(program)
-        .ok_or_else(|| format!("the package {program} has no program of that name"))?;
+        .ok_or_else(|| format!("the package {package} has no program {program}"))?;
     path.into_os_string()
         .into_string()
         .map_err(|path| format!("{} is not UTF-8", path.display()))
@@ -57,6 +57,6 @@ mod tests {
 
     #[test]
     fn a_program_that_is_there_is_not_installed() {
-        assert!(find("sh").unwrap().ends_with("/sh"));
+        assert!(find("sh", "dash").unwrap().ends_with("/sh"));
     }
 }

@@ -54,7 +54,7 @@ pub struct Build<'a> {
     pub c: Option<&'a dyn Fn() -> anyhow::Result<Variables>>,
 }
 
-/// Builds other people's programs from what the folder's go.mod pins. What Go keeps from one build to the next lies in
+/// Builds other people's programs from what the folder's go.mod pins, and from sources of its own if it has some. What Go keeps from one build to the next lies in
 /// `caches` and serves several folders; [`clean`] takes it away. `before` is called if there is something to build.
 pub fn build(
     place: &Place,
@@ -70,7 +70,10 @@ pub fn build(
         c,
     } = build;
     let folder = place.cache.join("bin");
-    let inputs = ["go.mod", "go.sum"].map(|name| place.source.join(name));
+    let mut inputs = ["go.mod", "go.sum"]
+        .map(|name| place.source.join(name))
+        .to_vec();
+    inputs.extend(place.sources("go")?);
     // Another set of programs or flags is another build.
     let tool = format!("{version} {programs:?} {linker_flags}{tags}");
     place.once(&tool, &inputs, || {
