@@ -20,9 +20,17 @@ pub fn run() -> anyhow::Result<ExitCode> {
     // `--all-targets` leaves out the targets that `cargo test` does not run by itself.
     let mut drivers = vec!["-p", "mintage-tests"];
     drivers.extend(
-        ["apiserver", "charts", "compat", "edge", "pods", "upgrade"]
-            .iter()
-            .flat_map(|target| ["--test", target]),
+        [
+            "apiserver",
+            "charts",
+            "compat",
+            "e2e",
+            "edge",
+            "pods",
+            "upgrade",
+        ]
+        .iter()
+        .flat_map(|target| ["--test", target]),
     );
     let drivers = process::run(&mut clippy(&drivers))?;
     if !(everything && drivers) {

@@ -1,12 +1,25 @@
-//! What runs in the pods of `tests/pods`: an application beside its sidecar, which writes what it sees as lines of JSON.
+//! What runs in the pods of `tests/pods` and `tests/e2e`: an application beside its sidecar, which writes what it sees as
+//! lines of JSON.
 //!
-//! | argument | does |
+//! | arguments | does |
 //! |---|---|
-//! | `pause` | waits: what holds a pod's namespaces |
+//! | `pause` | waits until it is ended: what holds a pod's namespaces |
 //! | `once` | looks around, gets a token, has it judged, and ends |
 //! | `serve` | looks around, and gets tokens and has them judged until it is ended |
+//! | `look` | looks around |
+//! | `listeners` | says on which TCP ports somebody in the pod listens |
+//! | `ask <audience> [<scope>]` | gets a token |
+//! | `call <URL> <audience> <scope>` | gets a token and calls an API with it |
+//! | `calls <URL> <audience> <scope>` | does so until it is ended, and counts |
+//! | `judge <audience> <token>…` | says what its sidecar, and a library, think of tokens for an API |
+//! | `answer` | is an API on port 8080 that judges the token of each request |
 //!
-//! It knows of Mintage what the webhook put in its environment.
+//! It knows of Mintage what the webhook put in its environment, and of itself `APP_AUDIENCE`, the identifier of its API.
+
+mod answer;
+mod ask;
+mod judge;
+mod listeners;
 
 use std::env;
 use std::fs;
@@ -17,33 +30,57 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Where a sidecar has its keys.
 const KEYS: &str = "/var/run/mintage/keyring.json";
 
-type Fault = Box<dyn std::error::Error>;
+type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-fn main() -> Result<ExitCode, Fault> {
-    match env::args().nth(1).as_deref() {
-        Some("pause") => loop {
-            thread::park();
-        },
-        Some("once") => {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<ExitCode, Fault> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| "another crypto provider is installed")?;
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["pause"] => ended().await?,
+        ["look"] => say(&look_around()?)?,
+        ["listeners"] => say(&listeners::all()?)?,
+        ["ask", audience] => say(&ask::token(audience, None).await?)?,
+        ["ask", audience, scope] => say(&ask::token(audience, Some(scope)).await?)?,
+        ["call", url, audience, scope] => say(&ask::call(url, audience, scope).await?)?,
+        ["calls", url, audience, scope] => ask::calls(url, audience, scope).await?,
+        ["judge", audience, ref tokens @ ..] => {
+            for token in tokens {
+                say(&judge::all(token, audience, "").await?)?;
+            }
+        }
+        ["answer"] => answer::serve().await?,
+        ["once"] => {
             say(&look_around()?)?;
             let call = call();
             let done = call["active"] == true && call["forged"] == false;
             say(&call)?;
-            Ok(ExitCode::from(u8::from(!done)))
+            return Ok(ExitCode::from(u8::from(!done)));
         }
-        Some("serve") => {
+        ["serve"] => {
             say(&look_around()?)?;
             loop {
                 say(&call())?;
                 thread::sleep(Duration::from_millis(200));
             }
         }
-        _ => Err("pause, once or serve".into()),
+        _ => return Err("unknown arguments; the top of the program's source lists them".into()),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Until somebody wants it to end: the first process of a container is not ended by a signal that it does not expect.
+async fn ended() -> io::Result<()> {
+    signal(SignalKind::terminate())?.recv().await;
+    Ok(())
 }
 
 fn say(line: &Value) -> io::Result<()> {

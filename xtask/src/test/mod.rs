@@ -44,7 +44,8 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kind {
-    /// The real API server of tests/apiserver, the real pods of tests/pods, and the charts of tests/charts
+    /// The real API server of tests/apiserver, the real pods of tests/pods, the charts of tests/charts, and the cluster of
+    /// tests/e2e
     Cluster,
     /// The stock client libraries of tests/compat, the proxies and the browser of tests/edge
     Compat,
@@ -106,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         if cluster {
             steps.next("cluster tests")?;
-            let targets = tests_package(&["apiserver", "charts", "pods"]);
+            let targets = tests_package(&["apiserver", "charts", "pods", "e2e"]);
             suite.run(&targets, &mut report)?;
         }
     } else {
