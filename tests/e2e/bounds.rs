@@ -5,12 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mintage_core::Alg;
 use mintage_core::bundle::KeyringFile;
+use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
 use super::calls::{CHECKOUT, ORDERS, PAYMENTS};
 use super::refusals;
-use super::report::Report;
-use super::stage::Stage;
 
 /// The keyring of tenant `identity/acme` in a namespace.
 const KEYRING: &str = "mintage-keys.identity.acme";

@@ -2,10 +2,8 @@
 
 use anyhow::{Result, ensure};
 use mintage_tests::cluster::eventually;
+use mintage_tests::stage::{Report, Stage};
 use serde_json::json;
-
-use super::report::Report;
-use super::stage::Stage;
 
 /// Who calls.
 pub const CHECKOUT: (&str, &str) = ("shop", "deployment/checkout");

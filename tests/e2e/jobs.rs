@@ -1,12 +1,11 @@
 //! A Job whose pods have sidecars.
 
 use anyhow::{Result, ensure};
+use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
 use super::calls::ORDERS;
 use super::refusals;
-use super::report::Report;
-use super::stage::Stage;
 
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {

@@ -4,19 +4,14 @@
 
 mod bounds;
 mod calls;
-mod diagnosis;
-mod forward;
 mod jobs;
 mod pods;
 mod refusals;
-mod report;
-mod stage;
 mod uninstall;
 
 use anyhow::{Context as _, Result};
 
-use report::Report;
-use stage::Stage;
+use mintage_tests::stage::{Report, Stage, diagnosis};
 
 /// One test, since clusters are dear.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

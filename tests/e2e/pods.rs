@@ -6,12 +6,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use mintage_tests::operator::NAMESPACE;
+use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
 use super::calls::CHECKOUT;
 use super::refusals;
-use super::report::Report;
-use super::stage::Stage;
 
 /// The port of health and metrics.
 const ADMIN: u16 = 7601;

@@ -3,11 +3,10 @@
 use anyhow::{Context as _, Result, ensure};
 use mintage_tests::cluster::eventually;
 use mintage_tests::release::kubectl;
+use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
 use super::calls::{CHECKOUT, ORDERS, PAYMENTS};
-use super::report::Report;
-use super::stage::Stage;
 
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {

@@ -3,9 +3,7 @@
 use anyhow::{Result, ensure};
 use mintage_tests::operator::NAMESPACE;
 use mintage_tests::release::{DEFINITIONS, RELEASE, helm, kubectl};
-
-use super::report::Report;
-use super::stage::Stage;
+use mintage_tests::stage::{Report, Stage};
 
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {

@@ -16,6 +16,7 @@ pub mod permissions;
 pub mod pod;
 pub mod release;
 pub mod skip;
+pub mod stage;
 pub mod volume;
 
 /// The quickstart's workloads as apps that call each other.

@@ -47,6 +47,23 @@ pub struct Args {
 
 /// Runs `cargo xtask image`.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    let (_, archives) = make(args)?;
+    next(&archives)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a release with the images that the chart names; the folder with it.
+pub fn release() -> Result<PathBuf> {
+    let (folder, _) = make(&Args {
+        out: None,
+        registry: REGISTRY.to_owned(),
+        tag: env!("CARGO_PKG_VERSION").to_owned(),
+    })?;
+    Ok(folder)
+}
+
+/// The folder of the release, and the images' archives in it.
+fn make(args: &Args) -> Result<(PathBuf, Vec<PathBuf>)> {
     let out = release::make(args.out.as_deref())?;
     let revision = revision();
     let mut archives = Vec::new();
@@ -80,8 +97,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         archives.push(archive);
     }
     release::write_sums(&out)?;
-    next(&archives)?;
-    Ok(ExitCode::SUCCESS)
+    Ok((out, archives))
 }
 
 fn next(archives: &[PathBuf]) -> Result<()> {

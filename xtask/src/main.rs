@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod cluster;
 mod deny;
 mod elf;
 mod generate;
@@ -35,6 +36,8 @@ enum Command {
     Bench(bench::Args),
     /// Check formatting, lints, generated files, licences and banned dependencies
     Check,
+    /// Install Mintage in a cluster, and show there what it does
+    E2e(cluster::Args),
     /// Write every generated file
     #[command(name = "gen")]
     Generate(generate::Args),
@@ -50,6 +53,8 @@ enum Command {
     Soak(bench::SoakArgs),
     /// Prepare what the tests need, run all of them, and end with the totals
     Test(test::Args),
+    /// Start a cluster with Mintage in it, to play with until Ctrl-C
+    Up(cluster::UpArgs),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -58,6 +63,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Advisories(args) => deny::advisories(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Check => check::run(),
+        Command::E2e(args) => cluster::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Image(args) => images::run(&args),
         Command::Nightly(args) => nightly::run(&args),
@@ -65,5 +71,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Sbom(args) => sbom::run(&args),
         Command::Soak(args) => bench::soak(&args),
         Command::Test(args) => test::run(&args),
+        Command::Up(args) => cluster::up(&args),
     }
 }

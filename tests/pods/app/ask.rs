@@ -3,6 +3,7 @@
 use std::env;
 use std::time::Duration;
 
+use jsonwebtoken::decode_header;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
@@ -34,7 +35,9 @@ pub async fn call(url: &str, audience: &str, scope: &str) -> Result<Value, Fault
     let Some(token) = given["body"]["access_token"].as_str() else {
         return Ok(json!({ "refused": given }));
     };
-    told(http()?.get(url).bearer_auth(token).send().await?).await
+    let mut answer = told(http()?.get(url).bearer_auth(token).send().await?).await?;
+    answer["kid"] = decode_header(token)?.kid.into();
+    Ok(answer)
 }
 
 /// An answer as JSON: status, challenge and body.
@@ -50,26 +53,33 @@ pub async fn told(answer: Response) -> Result<Value, Fault> {
     Ok(json!({ "status": status, "challenge": challenge, "body": body }))
 }
 
-/// Calls until it is ended. Each second it says how many calls succeeded, and of each that did not, what came of it.
+/// A fault, and what is behind it.
+fn chain(fault: &dyn std::error::Error) -> String {
+    let mut text = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Calls until it is ended. Each second it says how many calls succeeded in it, and of each that did not at once, what came
+/// of it.
 pub async fn calls(url: &str, audience: &str, scope: &str) -> Result<(), Fault> {
     let calls = async {
-        let (mut good, mut bad) = (0_u64, 0_u64);
+        let mut good = 0_u64;
         let mut second = tokio::time::Instant::now();
         loop {
             match call(url, audience, scope).await {
                 Ok(answer) if answer["status"] == 200 => good += 1,
-                Ok(answer) => {
-                    bad += 1;
-                    say(&json!({ "event": "refused", "answer": answer }))?;
-                }
-                Err(fault) => {
-                    bad += 1;
-                    say(&json!({ "event": "failed", "why": fault.to_string() }))?;
-                }
+                Ok(answer) => say(&json!({ "event": "refused", "answer": answer }))?,
+                Err(fault) => say(&json!({ "event": "failed", "why": chain(&*fault) }))?,
             }
             if second.elapsed() >= Duration::from_secs(1) {
                 second = tokio::time::Instant::now();
-                say(&json!({ "event": "counted", "good": good, "bad": bad }))?;
+                say(&json!({ "event": "counted", "good": good }))?;
+                good = 0;
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -16,7 +16,7 @@ use super::packages;
 use super::tools::Tools;
 use crate::place::{Place, text};
 use crate::progress::say;
-use crate::workspace;
+use crate::{process, workspace};
 
 /// A folder of `tests/cluster`: its programs by their packages, and how long they take to build on two cores.
 struct Module {
@@ -225,6 +225,25 @@ const CHART_TOOLS: [Module; 4] = [
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
     let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &CHART_TOOLS])?;
     clients.push(nft()?);
+    Ok(clients)
+}
+
+/// Prepares a cluster of one node, and Helm to install things in it.
+pub fn prepare_bare(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &[HELM]])?;
+    clients.push(nft()?);
+    Ok(clients)
+}
+
+/// Prepares what speaks to a cluster that is there: what the user has, or else our own.
+pub fn prepare_tools(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    let mut clients = Vec::new();
+    for (name, module) in [("kubectl", &CONTROL_PLANE[1]), ("helm", &HELM)] {
+        match process::find(name) {
+            Some(program) => clients.push(Client::found(name, Ok(text(&program)?))?),
+            None => clients.extend(module.prepare(&tools.go)?),
+        }
+    }
     Ok(clients)
 }
 

@@ -137,6 +137,56 @@ pub fn control_plane() -> anyhow::Result<Vec<(String, String)>> {
     Ok(programs.iter().map(Client::variable).collect())
 }
 
+/// The programs that a whole cluster is started with, or those that speak to one that is there.
+pub struct ClusterPrograms(Vec<Client>);
+
+impl ClusterPrograms {
+    /// Prepares them.
+    pub fn prepare(started: bool) -> anyhow::Result<Self> {
+        let tools = tools::find()?;
+        Ok(Self(if started {
+            cluster::prepare_bare(&tools)?
+        } else {
+            cluster::prepare_tools(&tools)?
+        }))
+    }
+
+    /// The variables in which others find them.
+    pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.iter().map(Client::variable)
+    }
+
+    /// Runs a test target on a cluster, as loud as it is; `Err` says what is not as it should be.
+    pub fn run(
+        &self,
+        target: &'static str,
+        filter: Option<&str>,
+        variables: &[(&'static str, String)],
+    ) -> anyhow::Result<Result<(), String>> {
+        let mut report = Report::default();
+        let suite = Suite::new(filter, &self.0)?.loud(variables);
+        suite.run(&tests_package(&[target]), &mut report)?;
+        report.print()?;
+        Ok(whole(&report, target))
+    }
+}
+
+/// Nothing failed and nothing was skipped.
+fn whole(report: &Report, target: &str) -> Result<(), String> {
+    // Nobody reads on in the morning what was skipped at night.
+    let Totals {
+        passed,
+        failed,
+        skipped,
+    } = report.totals();
+    if passed > 0 && failed == 0 && skipped == 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "of the tests of {target}, {passed} passed, {failed} failed and {skipped} were skipped; what they said is above"
+    ))
+}
+
 /// Upgrades releases of the charts from Helm 3 to Helm 4 on a control plane; `Err` says what is not as it should be.
 pub fn helm_3_to_4() -> anyhow::Result<Result<(), String>> {
     let tools = tools::find()?;
@@ -148,20 +198,7 @@ pub fn helm_3_to_4() -> anyhow::Result<Result<(), String>> {
     let mut report = Report::default();
     Suite::new(None, &programs)?.run(&tests_package(&["upgrade"]), &mut report)?;
     report.print()?;
-    // Nobody reads on in the morning what was skipped at night.
-    let Totals {
-        passed,
-        failed,
-        skipped,
-    } = report.totals();
-    Ok(if passed > 0 && failed == 0 && skipped == 0 {
-        Ok(())
-    } else {
-        Err(format!(
-            "{failed} tests failed and {skipped} were skipped; \
-             `cargo xtask nightly --only helm-3-to-4` says which, and why"
-        ))
-    })
+    Ok(whole(&report, "upgrade"))
 }
 
 /// Some test targets of the package that has those which need preparation.

@@ -24,6 +24,8 @@ pub struct Suite<'a> {
     clients: &'a [Client],
     programs: PathBuf,
     skip_log: PathBuf,
+    variables: Vec<(&'static str, String)>,
+    loud: bool,
 }
 
 impl<'a> Suite<'a> {
@@ -35,7 +37,18 @@ impl<'a> Suite<'a> {
             clients,
             programs: target.join("debug"),
             skip_log: target.join("skipped-tests.txt"),
+            variables: Vec::new(),
+            loud: false,
         })
+    }
+
+    /// The same, with what tests say as they go, and with further variables.
+    pub fn loud(self, variables: &[(&'static str, String)]) -> Self {
+        Self {
+            variables: variables.to_vec(),
+            loud: true,
+            ..self
+        }
     }
 
     /// Runs `cargo test` for some targets and adds what it says to the report.
@@ -51,6 +64,10 @@ impl<'a> Suite<'a> {
             .env("MINTAGE_BIN_DIR", &self.programs)
             .env("MINTAGE_SKIP_LOG", &self.skip_log);
         command.envs(self.clients.iter().map(Client::variable));
+        command.envs(self.variables.iter().cloned());
+        if self.loud {
+            command.args(["--", "--nocapture"]);
+        }
 
         let mut run = Report::default();
         let status = process::run_lines(&mut command, |line| {

@@ -1,6 +1,6 @@
 //! What a person needs who finds a failed step.
 
-use super::stage::Stage;
+use super::Stage;
 
 /// The state of pods, the last events, and the ends of logs.
 pub async fn of(stage: &Stage) -> String {
@@ -25,7 +25,7 @@ pub async fn of(stage: &Stage) -> String {
     ] {
         told.push_str(&section(stage, title, arguments, lines).await);
     }
-    for (namespace, name) in mintage_tests::release::DEPLOYMENTS {
+    for (namespace, name) in crate::release::DEPLOYMENTS {
         let title = format!("{namespace}/{name}, at the end of its logs");
         let arguments = format!(
             "logs --namespace {namespace} deployment/{name} --all-containers --prefix --tail=10"

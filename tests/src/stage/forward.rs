@@ -3,12 +3,12 @@
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
-use mintage_tests::cluster::command_line;
-use mintage_tests::dev::http;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::stage::Stage;
+use super::Stage;
+use crate::cluster::command_line;
+use crate::dev::http;
 
 /// A port of a pod's on this machine; it ends with this value.
 pub struct Forward {

@@ -1,17 +1,23 @@
-//! The cluster that the steps are shown in.
+//! A cluster to show things in: one that is started for it, or a given one.
+
+pub mod diagnosis;
+mod forward;
+mod report;
 
 use std::ops::Deref;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use kube::Client;
-use mintage_tests::bare::Bare;
-use mintage_tests::cluster::{Cluster, command_line};
-use mintage_tests::release::{Images, kubectl};
-use mintage_tests::skip;
 use serde_json::Value;
 
-use super::report::{Report, say};
+use crate::bare::Bare;
+use crate::cluster::{Cluster, command_line};
+use crate::release::{Images, kubectl};
+use crate::skip;
+
+pub use forward::Forward;
+pub use report::{Report, say};
 
 /// Names a kubeconfig: its cluster is used, whose nodes have the images. Without it a cluster is started.
 const KUBECONFIG: &str = "MINTAGE_E2E_KUBECONFIG";
@@ -22,6 +28,7 @@ const KEEP: &str = "MINTAGE_E2E_KEEP";
 /// A cluster, and a client of one who may do everything.
 pub struct Stage {
     place: Place,
+    /// Of the runtime that the cluster was started in.
     pub client: Client,
     kept: bool,
 }
@@ -70,6 +77,14 @@ impl Stage {
             client,
             kept,
         }))
+    }
+
+    /// The one that was started here, whose parts can be stopped.
+    pub fn bare(&self) -> Option<&Bare> {
+        match &self.place {
+            Place::Bare(bare) => Some(bare),
+            Place::Given(_) => None,
+        }
     }
 
     /// Whether the cluster is left as it is at the end.
