@@ -26,6 +26,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             "compat",
             "e2e",
             "edge",
+            "endurance",
             "pods",
             "upgrade",
         ]

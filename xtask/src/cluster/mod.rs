@@ -119,6 +119,13 @@ pub fn up(args: &UpArgs) -> Result<ExitCode> {
     })
 }
 
+/// Runs a part of `tests/endurance` on debug builds; `Err` says what is not as it should be.
+pub fn endurance(part: &str) -> Result<Result<(), String>> {
+    let programs = ClusterPrograms::prepare(true)?;
+    let variables = built(true)?;
+    programs.run("endurance", Some(part), &variables)
+}
+
 /// Builds what runs in clusters; the variables in which it is found.
 fn built(debug: bool) -> Result<Vec<(&'static str, String)>> {
     // As `cargo xtask test` builds them: with another choice of packages all of it would be built again.

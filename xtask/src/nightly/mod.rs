@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::progress::{Steps, say};
-use crate::{bench, test};
+use crate::{bench, cluster, test};
 
 /// The options of `cargo xtask nightly`.
 #[derive(clap::Args)]
@@ -72,8 +72,51 @@ fn steps() -> Vec<Step> {
                 })
             }),
         )])
+        .chain(ENDURANCE.map(|(name, about, part)| {
+            let run = move |_: &Args| {
+                Ok(match cluster::endurance(part)? {
+                    Ok(()) => Outcome::Passed,
+                    Err(what) => Outcome::Failed(what),
+                })
+            };
+            step(name, about, Box::new(run))
+        }))
         .collect()
 }
+
+/// What is shown in a cluster of its own: a step, what it is about, and the test of `tests/endurance`.
+const ENDURANCE: [(&str, &str, &str); 6] = [
+    (
+        "e2e-operators",
+        "the operator that leads is killed and frozen; a rolling restart while pods are made",
+        "operators_take_over_and_restart",
+    ),
+    (
+        "e2e-rotations",
+        "10 rotations under traffic, also while no operator runs: no good token is refused",
+        "keys_rotate_under_traffic",
+    ),
+    (
+        "e2e-revocations",
+        "3 revocations under traffic: revoked tokens are refused, and others are not",
+        "keys_are_revoked_under_traffic",
+    ),
+    (
+        "e2e-outage",
+        "10 minutes without an API server: calls go on, and what is killed comes back",
+        "tokens_outlive_the_api_server",
+    ),
+    (
+        "e2e-chaos",
+        "operators killed for 5 minutes while manifests change: it ends as a fresh start would",
+        "operators_are_killed_while_manifests_change",
+    ),
+    (
+        "e2e-upgrade",
+        "the chart is upgraded under traffic: old sidecars go on, and are reported",
+        "the_chart_is_upgraded_under_traffic",
+    ),
+];
 
 /// Runs `cargo xtask nightly`: every step, also after one has failed, and names the failed ones at the end.
 pub fn run(args: &Args) -> Result<ExitCode> {
