@@ -5,11 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mintage_core::Alg;
 use mintage_core::bundle::KeyringFile;
+use mintage_tests::release;
 use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
 use super::calls::{CHECKOUT, ORDERS, PAYMENTS};
-use super::refusals;
 
 /// The keyring of tenant `identity/acme` in a namespace.
 const KEYRING: &str = "mintage-keys.identity.acme";
@@ -175,7 +175,7 @@ async fn beside(stage: &Stage) -> Result<()> {
         "--timeout=30s",
     ];
     stage.kubectl("payments", &ready).await?;
-    let mut pod = refusals::pod("ledger", "payments");
+    let mut pod = release::pod("ledger", "payments");
     pod["metadata"]["annotations"] = json!({ "mintage.dev/accept-audiences": "ledger" });
     stage.apply("ledger-pod.json", &pod.to_string()).await?;
     let ready = [

@@ -1,11 +1,11 @@
 //! A Job whose pods have sidecars.
 
 use anyhow::{Result, ensure};
+use mintage_tests::release;
 use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
 use super::calls::ORDERS;
-use super::refusals;
 
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
@@ -15,7 +15,7 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
 
 async fn completes(stage: &Stage) -> Result<()> {
     let url = "http://api.orders.svc.cluster.local/?needs=read:orders";
-    let mut pod = refusals::pod("closing", "shop");
+    let mut pod = release::pod("closing", "shop");
     let spec = &mut pod["spec"];
     spec["serviceAccountName"] = "checkout".into();
     spec["restartPolicy"] = "Never".into();

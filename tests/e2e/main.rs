@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use mintage_tests::stage::{Report, Stage, diagnosis};
 
 /// One test, since clusters are dear.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_cluster_gets_its_own_tokens() -> Result<()> {
     let mut report = Report::default();
     let Some(stage) = Stage::start("a_cluster_gets_its_own_tokens", &mut report).await? else {

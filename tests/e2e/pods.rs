@@ -1,16 +1,15 @@
 //! What pods with sidecars are like, seen from inside, and the operator's own.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use mintage_tests::operator::NAMESPACE;
+use mintage_tests::release;
 use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
 use super::calls::CHECKOUT;
-use super::refusals;
 
 /// The port of health and metrics.
 const ADMIN: u16 = 7601;
@@ -26,22 +25,12 @@ pub async fn operators(stage: &Stage, report: &mut Report) -> Result<()> {
             .iter()
             .filter_map(|pod| pod.metadata.name.clone())
             .collect();
-        let holder = leader(stage).await?;
+        let holder = stage.leader().await?;
         ensure!(names.contains(&holder), "{holder} leads, of {names:?}");
         Ok(())
     };
     let what = "two operators run as pods, and one of them leads";
     report.step(what, ready).await
-}
-
-/// The pod that holds the Lease.
-pub async fn leader(stage: &Stage) -> Result<String> {
-    let leases: Api<Lease> = Api::namespaced(stage.client.clone(), NAMESPACE);
-    let leases = leases.list(&ListParams::default()).await?.items;
-    let mut holders = leases
-        .into_iter()
-        .filter_map(|lease| lease.spec?.holder_identity);
-    holders.next().context("nobody holds a Lease")
 }
 
 /// All of the rest.
@@ -82,7 +71,7 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
 }
 
 async fn root(stage: &Stage) -> Result<()> {
-    let mut pod = refusals::pod("root", "shop");
+    let mut pod = release::pod("root", "shop");
     pod["spec"]["securityContext"] = Value::Null;
     match stage.apply("root.json", &pod.to_string()).await {
         Err(error) if format!("{error:#}").contains("violates PodSecurity") => Ok(()),

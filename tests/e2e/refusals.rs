@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use mintage_tests::cluster::eventually;
-use mintage_tests::release::kubectl;
+use mintage_tests::release::{kubectl, pod};
 use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
@@ -131,29 +131,4 @@ async fn no_tenant(stage: &Stage) -> Result<()> {
     let delete = ["delete", "namespace", namespace, "--timeout=60s"];
     kubectl(stage, &delete).await?;
     Ok(())
-}
-
-/// A pod of the app which `restricted` lets pass.
-pub fn pod(name: &str, namespace: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": { "name": name, "namespace": namespace },
-        "spec": {
-            "securityContext": {
-                "runAsNonRoot": true,
-                "runAsUser": 10_001,
-                "runAsGroup": 10_001,
-                "seccompProfile": { "type": "RuntimeDefault" },
-            },
-            "containers": [{
-                "name": "app",
-                "image": mintage_tests::release::APP,
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "capabilities": { "drop": ["ALL"] },
-                },
-            }],
-        },
-    })
 }

@@ -27,7 +27,7 @@ const ORDERS: &str = "https://orders.example.com";
 /// Another one.
 const PAYMENTS: &str = "https://payments.example.com";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn operators_take_over_and_restart() -> Result<()> {
     play("operators_take_over_and_restart", async |stage, report| {
         operators::all(stage, report).await
@@ -35,7 +35,7 @@ async fn operators_take_over_and_restart() -> Result<()> {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn keys_rotate_under_traffic() -> Result<()> {
     play("keys_rotate_under_traffic", async |stage, report| {
         rotations::all(stage, report).await
@@ -43,7 +43,7 @@ async fn keys_rotate_under_traffic() -> Result<()> {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn keys_are_revoked_under_traffic() -> Result<()> {
     play("keys_are_revoked_under_traffic", async |stage, report| {
         revocations::all(stage, report).await
@@ -51,7 +51,7 @@ async fn keys_are_revoked_under_traffic() -> Result<()> {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn tokens_outlive_the_api_server() -> Result<()> {
     play("tokens_outlive_the_api_server", async |stage, report| {
         outage::all(stage, report).await
@@ -59,13 +59,13 @@ async fn tokens_outlive_the_api_server() -> Result<()> {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn operators_are_killed_while_manifests_change() -> Result<()> {
     let name = "operators_are_killed_while_manifests_change";
     play(name, async |stage, report| chaos::all(stage, report).await).await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_chart_is_upgraded_under_traffic() -> Result<()> {
     play(
         "the_chart_is_upgraded_under_traffic",

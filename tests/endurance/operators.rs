@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use mintage_tests::bare::Bare;
 use mintage_tests::cluster::within;
@@ -33,7 +32,7 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
             let name = format!("after-{what}");
             served(stage, &name).await?;
             if signal == Signal::STOP {
-                let other = holder(stage).await?;
+                let other = stage.leader().await?;
                 ensure!(other != leader.name_any(), "{other} is said to lead");
                 // The kubelet may have ended it meanwhile.
                 kill_process(signalled, Signal::CONT).ok();
@@ -51,17 +50,8 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
     report.step(what, Box::pin(restart(stage))).await
 }
 
-async fn holder(stage: &Stage) -> Result<String> {
-    let leases: Api<Lease> = Api::namespaced(stage.client.clone(), NAMESPACE);
-    let leases = leases.list(&ListParams::default()).await?.items;
-    let mut holders = leases
-        .into_iter()
-        .filter_map(|lease| lease.spec?.holder_identity);
-    holders.next().context("nobody holds a Lease")
-}
-
 async fn leader(stage: &Stage) -> Result<Pod> {
-    let holder = holder(stage).await?;
+    let holder = stage.leader().await?;
     let mut pods = operators(stage).await?.into_iter();
     pods.find(|pod| pod.name_any() == holder)
         .with_context(|| format!("{holder} is no pod"))

@@ -8,7 +8,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use mintage_tests::bare::Bare;
 use mintage_tests::cluster::within;
-use mintage_tests::release::APP;
+use mintage_tests::release;
 use mintage_tests::stage::Stage;
 use serde_json::{Value, json};
 
@@ -138,29 +138,10 @@ fn caller(
     scope: &str,
 ) -> Value {
     let url = format!("http://api.{host}.svc.cluster.local/?needs={scope}");
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": { "name": name, "namespace": namespace, "labels": { "app": name } },
-        "spec": {
-            "serviceAccountName": account,
-            "securityContext": {
-                "runAsNonRoot": true,
-                "runAsUser": 10_001,
-                "runAsGroup": 10_001,
-                "seccompProfile": { "type": "RuntimeDefault" },
-            },
-            "containers": [{
-                "name": "app",
-                "image": APP,
-                "args": ["calls", url, audience, scope],
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "capabilities": { "drop": ["ALL"] },
-                },
-            }],
-        },
-    })
+    let mut pod = release::pod(name, namespace);
+    pod["spec"]["serviceAccountName"] = account.into();
+    pod["spec"]["containers"][0]["args"] = json!(["calls", url, audience, scope]);
+    pod
 }
 
 /// The pods of the operator.
@@ -172,18 +153,9 @@ pub async fn operators(stage: &Stage) -> Result<Vec<Pod>> {
 
 /// A pod that is admitted and never scheduled: all that counts where many are made.
 pub fn gated() -> Result<Pod> {
-    let pod = json!({
-        "metadata": { "generateName": "made-", "labels": { "app": "made" } },
-        "spec": {
-            "schedulingGates": [{ "name": "example.com/never" }],
-            "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
-            "containers": [{
-                "name": "app",
-                "image": "registry.k8s.io/pause:3.10",
-                "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
-            }],
-        },
-    });
+    let mut pod = release::pod("", "shop");
+    pod["metadata"] = json!({ "generateName": "made-" });
+    pod["spec"]["schedulingGates"] = json!([{ "name": "example.com/never" }]);
     Ok(serde_json::from_value(pod)?)
 }
 

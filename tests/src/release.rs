@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::dev::binary;
@@ -162,3 +163,28 @@ pub async fn apply(cluster: &Cluster, restricted: bool) -> Result<()> {
 /// The Deployments of the quickstart.
 pub const DEPLOYMENTS: [(&str, &str); 3] =
     [("orders", "api"), ("payments", "api"), ("shop", "checkout")];
+
+/// A pod of the app which `restricted` lets pass.
+pub fn pod(name: &str, namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": {
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": 10_001,
+                "runAsGroup": 10_001,
+                "seccompProfile": { "type": "RuntimeDefault" },
+            },
+            "containers": [{
+                "name": "app",
+                "image": APP,
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": { "drop": ["ALL"] },
+                },
+            }],
+        },
+    })
+}

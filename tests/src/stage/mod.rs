@@ -8,11 +8,14 @@ use std::ops::Deref;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use kube::Client;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::ListParams;
+use kube::{Api, Client};
 use serde_json::Value;
 
 use crate::bare::Bare;
 use crate::cluster::{Cluster, command_line};
+use crate::operator::NAMESPACE;
 use crate::release::{Images, kubectl};
 use crate::skip;
 
@@ -103,6 +106,16 @@ impl Stage {
             Place::Bare(bare) => bare.logs(),
             Place::Given(_) => String::new(),
         }
+    }
+
+    /// The operator's pod that holds the Lease.
+    pub async fn leader(&self) -> Result<String> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let leases = leases.list(&ListParams::default()).await?.items;
+        let mut holders = leases
+            .into_iter()
+            .filter_map(|lease| lease.spec?.holder_identity);
+        holders.next().context("nobody holds a Lease")
     }
 
     /// Runs kubectl in a namespace, which must succeed.
