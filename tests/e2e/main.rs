@@ -4,6 +4,7 @@
 
 mod bounds;
 mod calls;
+mod follow;
 mod jobs;
 mod pods;
 mod refusals;
@@ -44,6 +45,7 @@ async fn live(stage: &Stage, report: &mut Report) -> Result<()> {
     bounds::all(stage, report).await?;
     pods::all(stage, report).await?;
     jobs::all(stage, report).await?;
+    follow::all(stage, report).await?;
     if !stage.is_kept() {
         uninstall::all(stage, report).await?;
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use mintage_tests::cluster::{throughout, within};
-use mintage_tests::stage::{Report, Stage};
+use mintage_tests::stage::{Report, Stage, say};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::rotations::{kid, shorten};
 use super::traffic::Traffic;
@@ -15,7 +16,7 @@ use super::{CHECKOUT, ORDERS};
 /// How often.
 const REVOCATIONS: u32 = 3;
 
-/// How long one may take to reach everybody by Secrets alone.
+/// How long one may take to reach everybody, and the next key to sign. The report says how long the first took.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// All of it.
@@ -56,7 +57,9 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
                 ensure!(refused, "{verdict}");
                 Ok(())
             };
+            let asked = Instant::now();
             within(PATIENCE, "the token is refused", judged).await?;
+            say(&format!("refused {:?} after the patch", asked.elapsed()));
             within(PATIENCE, "another key signs", async || {
                 let new = kid(stage).await?;
                 ensure!(new != old, "{old} signs still");

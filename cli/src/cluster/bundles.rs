@@ -67,6 +67,12 @@ impl Bundles {
         Ok(Self(whole.collect()))
     }
 
+    /// The highest version of any of them.
+    pub fn version(&self) -> u64 {
+        let versions = self.0.values().map(|bundle| bundle.version);
+        versions.max().unwrap_or_default()
+    }
+
     /// The keys of the tenant itself, then those of each namespace, as the newest bundle that is about them has them.
     pub fn keyrings(&self, tenant: &TenantRef) -> Vec<Keyring> {
         let newest = self.0.values().max_by_key(|bundle| bundle.version);

@@ -11,6 +11,7 @@ mod connect;
 mod doctor;
 mod forward;
 mod keys;
+mod propagation;
 mod reach;
 mod revoke;
 mod rotate;

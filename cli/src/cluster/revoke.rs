@@ -1,19 +1,26 @@
 //! `kubectl mintage revoke`.
 
+use std::time::Duration;
+
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use mintage_core::keyring::Schedule;
 use mintage_core::{Kid, TenantRef};
 use mintage_crds::Tenant;
 use mintage_crds::observe::{REVOKE_KEY, listed};
+use mintage_crds::tenant::Propagation;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::bundles::Bundles;
-use super::{MANAGER, POLL, Scene, Wait, reach};
+use super::{MANAGER, POLL, Scene, Wait, propagation, reach};
 use crate::Failure;
 use crate::output::{self, Output};
 use crate::progress::Progress;
+
+/// How long sidecars may take to say that they have heard of it: they do within two seconds, and the status says so every
+/// two.
+const HEARD: Duration = Duration::from_secs(10);
 
 /// So often a Tenant is read anew that somebody else changes in the same moment.
 const TRIES: usize = 5;
@@ -52,7 +59,13 @@ pub async fn run(args: &Args, scene: &Scene) -> Result<(), Failure> {
     }
     ask(scene, &tenant, kid).await?;
     let Some(patience) = args.wait.patience() else {
-        return say(scene, kid, "is to be refused", before.know(kid).count());
+        return say(
+            scene,
+            kid,
+            "is to be refused",
+            before.know(kid).count(),
+            None,
+        );
     };
 
     let waiting = Progress::begin("waiting until every namespace is told", 0);
@@ -63,8 +76,10 @@ pub async fn run(args: &Args, scene: &Scene) -> Result<(), Failure> {
             .know(kid)
             .partition(|(_, key)| matches!(key.schedule, Schedule::Revoked { .. }));
         if untold.is_empty() {
+            let heard_by = end.min(Instant::now() + HEARD);
+            let heard = propagation::heard(scene, &tenant, bundles.version(), heard_by).await?;
             drop(waiting);
-            return say(scene, kid, "is refused", told.len());
+            return say(scene, kid, "is refused", told.len(), heard.as_ref());
         }
         if Instant::now() > end {
             drop(waiting);
@@ -116,14 +131,25 @@ async fn ask(scene: &Scene, tenant: &TenantRef, kid: &Kid) -> Result<(), Failure
     )))
 }
 
-fn say(scene: &Scene, kid: &Kid, what: &str, namespaces: usize) -> Result<(), Failure> {
+fn say(
+    scene: &Scene,
+    kid: &Kid,
+    what: &str,
+    namespaces: usize,
+    heard: Option<&Propagation>,
+) -> Result<(), Failure> {
     if scene.output == Output::Json {
-        return Ok(output::json(
-            &json!({ "kid": kid, "asked": true, "done": what == "is refused", "namespaces": namespaces }),
-        )?);
+        return Ok(output::json(&json!({
+            "kid": kid,
+            "asked": true,
+            "done": what == "is refused",
+            "namespaces": namespaces,
+            "sidecars": heard,
+        }))?);
     }
     output::line(format!(
-        "key {kid} {what} in {namespaces} namespaces; sidecars follow when kubelet brings them the Secret, within about a minute"
+        "key {kid} {what} in {namespaces} namespaces{}",
+        propagation::words(heard)
     ))?;
     Ok(())
 }

@@ -139,6 +139,7 @@ impl Scene {
             fresh: &BTreeMap::new(),
             brought: &BTreeMap::new(),
             private: &BTreeSet::new(),
+            fleet: Fleet::UNKNOWN,
         };
         let mut plan = plan(now, input);
         let keys = if bundles.is_empty() {

@@ -192,6 +192,12 @@ impl Book {
         self.streams.get(uid)?.took
     }
 
+    /// The highest version that any namespace of a tenant was told.
+    pub fn newest_of(&self, tenant: &TenantRef) -> u64 {
+        let told = self.told.iter().filter(|((of, _), _)| of == tenant);
+        told.map(|(_, told)| told.version).max().unwrap_or_default()
+    }
+
     /// The newest version at a place.
     pub fn newest(&self, place: &Place) -> Option<u64> {
         self.told.get(place).map(|told| told.version)

@@ -199,7 +199,7 @@ mod tests {
 
     /// Each with one change: whoever is not known, for another audience, no pod's, or not one's alone.
     #[test]
-    fn a_token_that_is_not_a_pods_for_this_audience_is_refused() {
+    fn attack_37_a_token_that_is_not_a_pods_for_this_audience_is_refused() {
         let changes: [fn(&mut TokenReviewStatus); 8] = [
             |status| status.authenticated = Some(false),
             |status| status.authenticated = None,

@@ -15,7 +15,7 @@ const NAMED: usize = 10;
 /// How far the newest bundles of a tenant have come.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Propagation {
-    /// The highest version of a bundle of the tenant's.
+    /// The highest version that any namespace of the tenant was told.
     pub version: u64,
     /// The pods with a sidecar.
     pub pods: usize,
@@ -80,7 +80,6 @@ pub fn propagation(snapshot: &Snapshot, book: &Book) -> BTreeMap<TenantRef, Prop
         let Some(newest) = book.newest(&place) else {
             continue;
         };
-        of_tenant.version = of_tenant.version.max(newest);
         let standing = book.standing(&pod.uid);
         let lacks = match standing {
             None => "not connected".to_owned(),
@@ -100,6 +99,9 @@ pub fn propagation(snapshot: &Snapshot, book: &Book) -> BTreeMap<TenantRef, Prop
         if of_tenant.missing.len() < NAMED {
             of_tenant.missing.push(format!("{at} ({lacks})"));
         }
+    }
+    for (tenant, of_tenant) in &mut all {
+        of_tenant.version = book.newest_of(tenant);
     }
     all
 }

@@ -62,7 +62,7 @@ impl Fed {
         let bundle = self.cluster.bundle(tenant, "shop");
         Pushed {
             version: bundle.version,
-            shards: split(&bundle).unwrap(),
+            shards: split(bundle).unwrap(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! The stream to sidecars: news at once, for the pods whose tokens say so and nobody else.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::authentication::v1::TokenRequest;
@@ -11,10 +10,12 @@ use kube::{Api, ResourceExt as _};
 use mintage_crds::Tenant;
 use mintage_crds::tenant::Propagation;
 use mintage_tests::cluster::{free_port, within};
+use mintage_tests::mintage::mintage;
 use mintage_tests::operator::{Operator, Options};
 use mintage_tests::pod::{Sidecar, header};
 use mintage_tests::volume::Volume;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::scene::{PATIENCE, Scene};
 
@@ -62,9 +63,7 @@ impl Fleet {
         let enabled = json!({"matchLabels": {"mintage.dev/injection": "enabled"}});
         let mut options = scene.webhook(free_port()?, enabled).await?;
         let arguments = ["--feed-listen", &feed, "--feed-address", &feed];
-        options
-            .arguments
-            .extend(arguments.map(|word| word.to_owned()));
+        options.arguments.extend(arguments.map(str::to_owned));
         let leader = scene.operator(&options).await?;
         scene.webhook_trusted().await?;
         scene.audience_ready("orders/orders").await?;
@@ -148,12 +147,14 @@ impl Fleet {
         status.propagation.context("it says nothing of sidecars")
     }
 
-    /// Waits until the status counts so many pods, all of them as new as can be.
-    async fn all_have_heard(&self, pods: i32) -> Result<Propagation> {
+    /// Waits until the status counts so many pods, all of them as new as can be and newer than a version.
+    async fn all_have_heard(&self, pods: i32, after: i64) -> Result<Propagation> {
         within(PATIENCE, "all pods have heard", async || {
             let known = self.propagation().await?;
             ensure!(
-                (known.pods, known.acknowledged) == (pods, pods) && known.missing.is_empty(),
+                (known.pods, known.acknowledged) == (pods, pods)
+                    && known.missing.is_empty()
+                    && known.version > after,
                 "{known:?}"
             );
             Ok(known)
@@ -197,7 +198,7 @@ async fn a_revocation_is_in_force_without_kubelet_and_a_new_leader_goes_on() -> 
     let api = fleet.follower("orders/api", "api-1").await?;
     let token = checkout.sidecar.token(ORDERS).await?;
     ensure!(api.sidecar.validate(&token).await?.status() == 200);
-    let before = fleet.all_have_heard(2).await?;
+    let before = fleet.all_have_heard(2, 0).await?;
 
     let begun = Instant::now();
     let kid = header(&token)?["kid"].clone();
@@ -205,8 +206,25 @@ async fn a_revocation_is_in_force_without_kubelet_and_a_new_leader_goes_on() -> 
     fleet.scene.annotate("identity/acme", revoke).await?;
     refuses(&api.sidecar, &token).await?;
     println!("refused {:?} after the patch", begun.elapsed());
-    let after = fleet.all_have_heard(2).await?;
-    ensure!(before.version < after.version, "{before:?} {after:?}");
+    let revoked = fleet.all_have_heard(2, before.version).await?;
+    let kubeconfig = fleet.scene.plane.kubeconfig("admin", &["system:masters"])?;
+    let kubeconfig = kubeconfig.to_str().context("the path is no text")?;
+    let kid = header(&token)?["kid"].as_str().context("a kid")?.to_owned();
+    let words = [
+        "cluster",
+        "revoke",
+        "identity/acme",
+        "--kubeconfig",
+        kubeconfig,
+        "--",
+        &kid,
+    ];
+    let said = mintage(&words).await?;
+    ensure!(
+        said.code == Some(0) && said.out.contains("by all 2 sidecars"),
+        "{}",
+        said.said()
+    );
     // What was heard is not forgotten when an older mount is looked at again.
     checkout.volume.sync().await?;
     ensure!(api.sidecar.validate(&token).await?.status() == 401);
@@ -236,7 +254,7 @@ async fn a_revocation_is_in_force_without_kubelet_and_a_new_leader_goes_on() -> 
         Ok(())
     })
     .await?;
-    fleet.all_have_heard(2).await?;
+    fleet.all_have_heard(2, revoked.version).await?;
     let secret = std::fs::read_to_string(api.volume.dir().join("operator-token"))?;
     ensure!(
         !fleet.leader.log()?.contains(&secret),
@@ -247,13 +265,13 @@ async fn a_revocation_is_in_force_without_kubelet_and_a_new_leader_goes_on() -> 
 
 /// Attack: somebody else's token, or none, follows a namespace's news or speaks for its pods.
 #[tokio::test]
-async fn only_a_living_pod_with_a_sidecar_follows() -> Result<()> {
-    let test = "operator::feed::only_a_living_pod_with_a_sidecar_follows";
+async fn attack_37_only_a_living_pod_with_a_sidecar_follows() -> Result<()> {
+    let test = "operator::feed::attack_37_only_a_living_pod_with_a_sidecar_follows";
     let Some(fleet) = Fleet::start(test, "5m").await? else {
         return Ok(());
     };
     let api = fleet.follower("orders/api", "api-1").await?;
-    fleet.all_have_heard(1).await?;
+    fleet.all_have_heard(1, 0).await?;
 
     let pod = fleet.pod("shop", "checkout", "checkout-1").await?;
     let other_audience = fleet
@@ -356,8 +374,8 @@ async fn a_key_waits_for_a_sidecar_that_has_not_heard_of_it() -> Result<()> {
     fleet.scene.annotate("identity/acme", now).await?;
     let key = within(PATIENCE, "the next key is put off", async || {
         let files = checkout.volume.read().await?;
-        let text = String::from_utf8(files["bundle-0"].clone())?;
-        let (_, body) = text.split_once('\n').context("a manifest")?;
+        let shard = String::from_utf8(files["bundle-0"].clone())?;
+        let (_, body) = shard.split_once('\n').context("a manifest")?;
         let bundle: Value = serde_json::from_str(body)?;
         let keys = bundle["body"]["keys"].as_array().context("keys")?;
         let next = keys

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope, UNINSTALL};
 use mintage_crds::{CustomDomain, Tenant};
 use mintage_tests::cluster::{Event, Mark, free_port, within};
-use mintage_tests::operator::{self, ACCOUNT, NAMESPACE};
+use mintage_tests::operator::{self, ACCOUNT, NAMESPACE, Operator};
 use mintage_tests::permissions::WEBHOOK;
+use mintage_tests::pod::Sidecar;
 use mintage_tests::quickstart;
+use mintage_tests::volume::Volume;
 use serde_json::{Value, json};
 
 use super::convergence::silence;
@@ -130,6 +132,16 @@ async fn a_busy_tenant(scene: &Scene) -> Result<()> {
         .annotate("identity/quick", json!({"mintage.dev/revoke-key": kid}))
         .await?;
     scene.event("identity", "KeyRevoked").await?;
+    // Its successor is made after that, and written to the same Secret.
+    within(PATIENCE, "the successor is there", async || {
+        let data = secrets.get(keys).await?.data.context("no data")?;
+        let ring: Value = serde_json::from_slice(&data["keyring.json"].0)?;
+        let kids = ring["keys"].as_array().context("no keys")?;
+        ensure!(!kids.is_empty() && kids.iter().all(|key| key["kid"] != kid));
+        Ok(())
+    })
+    .await?;
+    silence(scene, std::time::Duration::from_secs(1)).await?;
     secrets.delete(keys, &DeleteParams::default()).await?;
     scene.event("identity", "Restored").await?;
 
@@ -162,6 +174,28 @@ async fn a_busy_tenant(scene: &Scene) -> Result<()> {
     .await
 }
 
+/// A sidecar whose token is no pod's: the API server is asked about it.
+async fn somebody_asks_for_the_stream(scene: &Scene, operator: &Operator) -> Result<()> {
+    let request = json!({"spec": {"audiences": ["mintage.dev"]}});
+    let accounts: Api<ServiceAccount> = Api::namespaced(scene.client.clone(), "shop");
+    let request = serde_json::from_value(request)?;
+    let token = accounts
+        .create_token_request("checkout", &PostParams::default(), &request)
+        .await?;
+    let token = token.status.context("no token")?.token;
+    let dir = scene.plane.folder().join("asking");
+    let mut volume = Volume::new(scene.client.clone(), "shop", "identity/acme", &dir)?;
+    volume.sync().await?;
+    std::fs::write(dir.join("operator-token"), token)?;
+    let _sidecar = Sidecar::start(&dir, "shop/checkout", &[]).await?;
+    within(PATIENCE, "it is refused", async || {
+        let refused = "mintage_operator_feed_refusals_total{code=\"UNAUTHENTICATED\"}";
+        ensure!(operator.metric(refused).await?.is_some());
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn the_audit_log_is_the_table_both_ways() -> Result<()> {
     let test = "operator::permissions::the_audit_log_is_the_table_both_ways";
@@ -172,7 +206,12 @@ async fn the_audit_log_is_the_table_both_ways() -> Result<()> {
     // For no namespace: nothing here is about pods.
     let nowhere = json!({"matchLabels": {"tests.mintage.dev/none": "none"}});
     let mut options = scene.webhook(port, nowhere).await?;
+    let feed = format!("127.0.0.1:{}", free_port()?);
     let more = [
+        "--feed-listen",
+        &feed,
+        "--feed-address",
+        &feed,
         "--allow-unverified-domains",
         "--namespace-linger",
         "1s",
@@ -186,6 +225,7 @@ async fn the_audit_log_is_the_table_both_ways() -> Result<()> {
     scene.tenant_ready("identity/acme").await?;
     scene.audience_ready("orders/orders").await?;
     a_busy_tenant(&scene).await?;
+    somebody_asks_for_the_stream(&scene, &operator).await?;
     let domains: Api<CustomDomain> = Api::namespaced(scene.client.clone(), "identity");
     within(
         PATIENCE,

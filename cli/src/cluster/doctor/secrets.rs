@@ -74,7 +74,7 @@ pub fn examine(look: &Look, now: UnixTime, findings: &mut Findings) -> Result<()
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use mintage_core::plan::{Input, State, plan};
+    use mintage_core::plan::{Fleet, Input, State, plan};
     use serde_json::json;
 
     use super::*;
@@ -101,6 +101,7 @@ mod tests {
             fresh: &BTreeMap::new(),
             brought: &BTreeMap::new(),
             private: &BTreeSet::new(),
+            fleet: Fleet::UNKNOWN,
         };
         let bundles = plan(NOW, input).bundles;
         assert_eq!(bundles.len(), 1);
