@@ -252,10 +252,6 @@ fn tls_config(
         names.extend(tls::service_names(service.as_str(), namespace));
     }
     names.extend(options.host.clone());
-    if options.configuration.is_some() {
-        let host = feed.as_deref().map(tls::host_of);
-        names.extend(host.map(str::to_owned));
-    }
     tls::Config {
         feed,
         mode: match &options.configuration {

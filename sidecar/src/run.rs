@@ -68,14 +68,6 @@ async fn serve(options: Options) -> Result<()> {
         OrOff::On(address) => Some(bind(address)?.speaking(Protocol::Http2)),
         OrOff::Off => None,
     };
-    let of_ext_authz = ext_authz.as_ref().map(Listener::local_addr).transpose()?;
-    tracing::info!(
-        event = "listening",
-        workload_api = %workload.local_addr()?,
-        admin = %admin.local_addr()?,
-        ext_authz = of_ext_authz.map(tracing::field::display),
-    );
-
     let limits = Limits::default();
     let listeners = if ext_authz.is_some() { 3 } else { 2 };
     let limits = Limits {
@@ -83,6 +75,13 @@ async fn serve(options: Options) -> Result<()> {
         drain: Duration::from_secs(options.drain_seconds),
         ..limits
     };
+    let of_ext_authz = ext_authz.as_ref().map(Listener::local_addr).transpose()?;
+    tracing::info!(
+        event = "listening",
+        workload_api = %workload.local_addr()?,
+        admin = %admin.local_addr()?,
+        ext_authz = of_ext_authz.map(tracing::field::display),
+    );
     let (end, ended) = watch::channel(false);
     // The admin listener outlives the others, so that a probe sees "not ready" while requests finish.
     let (end_admin, admin_ended) = watch::channel(false);

@@ -79,7 +79,13 @@ fn compare(
 
 fn existing() -> BTreeSet<String> {
     let mut existing = BTreeSet::new();
-    for folder in ["core/tests", "operator/tests", "sidecar/tests", "tests"] {
+    for folder in [
+        "core/tests",
+        "operator/src",
+        "operator/tests",
+        "sidecar/tests",
+        "tests",
+    ] {
         tests(&workspace().join(folder), &mut existing);
     }
     existing

@@ -8,7 +8,6 @@
 
 mod figures;
 mod load;
-mod process;
 mod traffic;
 
 use std::collections::BTreeSet;
@@ -24,8 +23,8 @@ use mintage_crds::ApiAudience;
 use mintage_crds::status::{READY, find};
 use mintage_tests::cluster::{ControlPlane, Options as Cluster};
 use mintage_tests::managed;
+use mintage_tests::memory::Memory;
 use mintage_tests::operator::{self, Operator, Options};
-use process::Memory;
 use tokio::time::Instant;
 use traffic::Traffic;
 

@@ -9,6 +9,7 @@ pub mod dice;
 pub mod disk;
 pub mod feed;
 pub mod managed;
+pub mod memory;
 pub mod mintage;
 pub mod node;
 pub mod operator;

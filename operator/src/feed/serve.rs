@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use kube::Client;
 use mintage_sidecar::clock::Clock;
+use mintage_sidecar::descriptors;
 use mintage_sidecar::server::TlsConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -24,6 +25,9 @@ use super::service::{Stage, answer, reviews};
 use super::survey::injected;
 use crate::metrics::Metrics;
 use crate::snapshot::{Snapshot, Snapshots};
+
+/// What else has connections: the webhook, health and metrics, and what the API server is asked.
+const OTHERS: usize = 1024;
 
 /// How long a handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -123,7 +127,9 @@ pub async fn serve(feed: Arc<Feed>, options: Options) {
 }
 
 async fn accept(tcp: TcpListener, tls: TlsConfig, served: Arc<Served>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    // The webhook's connections and the API server's need descriptors as well.
+    let most = descriptors::connections(1, CONNECTIONS + OTHERS).saturating_sub(OTHERS);
+    let room = Arc::new(Semaphore::new(most.max(1)));
     let newcomers = Newcomers::default();
     // They end with this value.
     let mut connections = JoinSet::new();

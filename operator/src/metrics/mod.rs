@@ -289,12 +289,14 @@ mod tests {
     use super::*;
 
     /// Every metric, with its kind.
-    const METRICS: [(&str, &str); 20] = [
+    const METRICS: [(&str, &str); 22] = [
         ("mintage_build", "info"),
         ("mintage_log_lines_dropped", "counter"),
         ("mintage_operator_connections", "gauge"),
         ("mintage_operator_errors", "counter"),
         ("mintage_operator_events", "counter"),
+        ("mintage_operator_feed_refusals", "counter"),
+        ("mintage_operator_feed_streams", "gauge"),
         ("mintage_operator_key_making_seconds", "histogram"),
         ("mintage_operator_keys", "gauge"),
         ("mintage_operator_leader", "gauge"),
@@ -344,6 +346,7 @@ mod tests {
         planned(&metrics);
         metrics.count_write("truth", "done");
         metrics.count_event("sent");
+        metrics.count_feed_refusal(tonic::Code::Unauthenticated);
         let text = metrics.encode().unwrap();
         let kinds = text
             .lines()

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 
 use super::certificate::make;
 use super::follow::time;
-use super::plan::{Policy, Step, Told, step};
+use super::plan::{Names, Policy, Step, Told, step};
 use super::repairs::Repairs;
 use super::state::{self, Authority, State};
 use super::{Config, Mode};
@@ -148,7 +148,11 @@ impl Keeper {
                 None => (Told::Otherwise, None),
                 Some(state) => self.tell(state, now).await?,
             };
-            let names = &self.config.names;
+            let all = self.config.all_names();
+            let names = Names {
+                called: &self.config.names,
+                all: &all,
+            };
             let step = step(now, state.as_ref(), told, names, self.policy);
             if let Step::Keep { until } = step {
                 if let Some(secret) = &mut secret {
@@ -178,7 +182,7 @@ impl Keeper {
         salvaged: Vec<Authority>,
         now: UnixTime,
     ) -> Result<State, Trouble> {
-        let made = || make(&self.config.names, now, self.policy.life);
+        let made = || make(&self.config.all_names(), now, self.policy.life);
         let Some(state) = state else {
             return State::start(made()?, salvaged).ok_or(Trouble::Unusable);
         };

@@ -34,7 +34,7 @@ use mintage_core::{Namespace, ObjectName};
 pub use certificate::{BACKDATED, Facts, Made, NoCertificate, make};
 pub use follow::{Certificates, FeedAt, follow, host_of};
 pub use keep::keep;
-pub use plan::{Policy, Step, Told, renew_at, step};
+pub use plan::{Names, Policy, Step, Told, renew_at, step};
 pub use state::{Authority, Next, Served, State, Unusable};
 
 /// Whose certificate it is, and where.
@@ -42,8 +42,7 @@ pub use state::{Authority, Next, Served, State, Unusable};
 pub struct Config {
     /// Who makes it.
     pub mode: Mode,
-    /// The names that API servers call: [`service_names`], or the host of `webhook.url`. Where the operator makes the
-    /// certificate, the host of `feed` is among them, too.
+    /// The names that API servers call: [`service_names`], or the host of `webhook.url`. Without them nothing is served.
     pub names: BTreeSet<String>,
     /// Where sidecars find the leader's stream, `host:port`, if there is one: it is served with the same certificate.
     pub feed: Option<String>,
@@ -51,6 +50,15 @@ pub struct Config {
     pub namespace: Namespace,
     /// The Secret, of type `kubernetes.io/tls`.
     pub secret: ObjectName,
+}
+
+impl Config {
+    /// The names that a certificate is made for: those that API servers call, and the one of the leader's stream.
+    pub fn all_names(&self) -> BTreeSet<String> {
+        let feed = self.feed.as_deref().map(host_of);
+        let names = self.names.iter().map(String::as_str);
+        names.chain(feed).map(str::to_owned).collect()
+    }
 }
 
 /// Who makes the certificate.

@@ -71,12 +71,21 @@ pub enum Step {
     Start,
 }
 
+/// What a certificate is to be for.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    /// The names that API servers call: one that lacks any of them is of no use.
+    pub called: &'a BTreeSet<String>,
+    /// All that a new one is made for.
+    pub all: &'a BTreeSet<String>,
+}
+
 /// The next step. Once it is taken there may be another, until [`Step::Keep`].
 pub fn step(
     now: UnixTime,
     present: Option<&State>,
     told: Told,
-    names: &BTreeSet<String>,
+    names: Names<'_>,
     policy: Policy,
 ) -> Step {
     let Some(state) = present else {
@@ -89,16 +98,16 @@ pub fn step(
         return if usable { Step::Promote } else { Step::Start };
     }
     let due = renew_at(current, policy);
-    let stays = current.covers(names);
+    let stays = current.covers(names.called);
     let Some(next) = next else {
-        return if now >= due || !stays {
+        return if now >= due || !current.covers(names.all) {
             Step::Prepare
         } else {
             rest(now, state, due)
         };
     };
     let facts = &next.served.facts;
-    if !facts.is_good(now) || !facts.covers(names) || now >= renew_at(facts, policy) {
+    if !facts.is_good(now) || !facts.covers(names.all) || now >= renew_at(facts, policy) {
         return Step::Prepare;
     }
     // A time to come was noted by a clock that was wrong.

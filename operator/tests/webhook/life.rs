@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use mintage_core::{Seconds, UnixTime};
-use mintage_operator::tls::{BACKDATED, Policy, State, Step, Told, make, renew_at, step};
+use mintage_operator::tls::{BACKDATED, Names, Policy, State, Step, Told, make, renew_at, step};
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
@@ -75,7 +75,10 @@ impl<T: PartialEq> History<T> {
 /// A cluster with one Secret and one configuration.
 struct Cluster {
     now: UnixTime,
+    /// What certificates are made for.
     names: BTreeSet<String>,
+    /// What API servers call, if that is not all of it.
+    called: Option<BTreeSet<String>>,
     policy: Policy,
     secret: Option<Secret>,
     configured: bool,
@@ -90,6 +93,7 @@ impl Cluster {
         Self {
             now: NOW,
             names: names(),
+            called: None,
             policy: Policy::default(),
             secret: None,
             configured: true,
@@ -128,7 +132,11 @@ impl Cluster {
                 }
                 _ => Told::Otherwise,
             };
-            let step = step(self.now, state.as_ref(), told, &self.names, self.policy);
+            let names = Names {
+                called: self.called.as_ref().unwrap_or(&self.names),
+                all: &self.names,
+            };
+            let step = step(self.now, state.as_ref(), told, names, self.policy);
             let made = || make(&self.names, self.now, self.policy.life).unwrap();
             let (name, state) = match (step, state) {
                 (Step::Keep { until }, _) => return Some(until),
@@ -322,6 +330,28 @@ fn an_expired_certificate_is_replaced_at_once() {
     cluster.round(usize::MAX).unwrap();
     assert_eq!(cluster.state().unwrap().current.certificate, next);
     assert_eq!(cluster.steps["start"], 2);
+}
+
+/// The operator's stream is switched on, or the operator is upgraded to a version that has one: the certificate lacks its
+/// name, and nobody is to notice.
+#[test]
+fn a_name_that_api_servers_do_not_call_waits_until_they_trust_the_next_certificate() {
+    const FEED: &str = "mintage-feed.mintage-system.svc";
+    let mut cluster = Cluster::new();
+    cluster.round(usize::MAX).unwrap();
+    let before = cluster.state().unwrap().current.certificate;
+    cluster.called = Some(names());
+    cluster.names.insert(FEED.to_owned());
+    let until = cluster.round(usize::MAX).unwrap();
+    assert_eq!(cluster.state().unwrap().current.certificate, before);
+    assert_eq!(until, NOW + cluster.policy.delay);
+    cluster.now = until;
+    cluster.round(usize::MAX).unwrap();
+    let state = cluster.state().unwrap();
+    for name in [NAME, FEED] {
+        let (certificate, bundle) = (&state.current.certificate, state.bundle());
+        assert!(verifies(certificate, &bundle, name, cluster.now), "{name}");
+    }
 }
 
 #[test]

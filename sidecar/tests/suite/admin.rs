@@ -10,12 +10,14 @@ use crate::pod::{Pod, answer, identity};
 use crate::tokens;
 
 /// Every metric, with its kind.
-const METRICS: [(&str, &str); 16] = [
+const METRICS: [(&str, &str); 18] = [
     ("mintage_build", "info"),
     ("mintage_bundle_age_seconds", "gauge"),
     ("mintage_bundle_max_age_seconds", "gauge"),
     ("mintage_bundle_version", "gauge"),
     ("mintage_connections", "gauge"),
+    ("mintage_feed_connected", "gauge"),
+    ("mintage_feed_news", "counter"),
     ("mintage_keys", "gauge"),
     ("mintage_log_lines_dropped", "counter"),
     ("mintage_reloads", "counter"),

@@ -66,6 +66,8 @@ enum What {
     Operator,
     /// Other issuers beside the sidecar, with the same generator in the same run
     Peers,
+    /// 5,000 sidecars at the operator's stream: memory for each, and how soon a revocation is there; 200 if --quick
+    Streams,
 }
 
 impl Args {
@@ -90,14 +92,17 @@ impl Args {
 
 /// Runs `cargo xtask bench`.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    if args.what == Some(What::Operator) {
-        return operator::run(args).map(|()| ExitCode::SUCCESS);
+    match args.what {
+        Some(What::Operator) => return operator::run(args).map(|()| ExitCode::SUCCESS),
+        Some(What::Streams) => return operator::streams(args).map(|()| ExitCode::SUCCESS),
+        Some(What::Allocators | What::Peers) | None => {}
     }
     if args.measure {
         match args.what {
             None => measure(args)?,
             Some(What::Allocators) => allocators::measure(args)?,
-            Some(What::Operator) => operator::run(args)?,
+            // They measure another process.
+            Some(What::Operator | What::Streams) => {}
             Some(What::Peers) => peers::measure(args)?,
         }
         return Ok(ExitCode::SUCCESS);
@@ -151,6 +156,16 @@ fn build() -> Result<()> {
 pub fn operator() -> Result<()> {
     operator::run(&Args {
         what: Some(What::Operator),
+        quick: false,
+        write: false,
+        measure: false,
+    })
+}
+
+/// Measures 5,000 streams, and writes nothing.
+pub fn streams() -> Result<()> {
+    operator::streams(&Args {
+        what: Some(What::Streams),
         quick: false,
         write: false,
         measure: false,

@@ -63,6 +63,11 @@ fn steps() -> Vec<Step> {
             Box::new(|_| bench::operator().map(|()| Outcome::Passed)),
         )])
         .chain([step(
+            "streams",
+            "5,000 sidecars at the operator's stream: all are connected, and all hear of a revocation",
+            Box::new(|_| bench::streams().map(|()| Outcome::Passed)),
+        )])
+        .chain([step(
             "helm-3-to-4",
             "releases that Helm 3 made, upgraded, rolled back and uninstalled by Helm 4 on a real control plane",
             Box::new(|_| {

@@ -1,9 +1,10 @@
-//! What the operator's process takes.
+//! What a process of the operator takes.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
-use mintage_tests::operator::Operator;
+
+use crate::operator::Operator;
 
 /// In KiB.
 pub struct Memory {
