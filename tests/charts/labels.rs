@@ -45,7 +45,7 @@ fn selectors_pick_the_operators_and_no_other_pod() -> Result<()> {
             Some((shown(object), selector))
         })
         .collect();
-    assert_eq!(selectors.len(), 6, "{selectors:?}");
+    assert_eq!(selectors.len(), 7, "{selectors:?}");
     let pods = objects.pods();
     assert_eq!(pods.len(), 3, "operator, uninstall, test");
     for (whose, selector) in &selectors {
@@ -72,9 +72,12 @@ fn ports_are_named_where_they_are_used() -> Result<()> {
     };
     assert_eq!(number(&json!("metrics")), Some(json!(8080)));
     assert_eq!(number(&json!("webhook")), Some(json!(9443)));
+    assert_eq!(number(&json!("feed")), Some(json!(9444)));
     let arguments = objects.operator_arguments()?;
     assert!(arguments.contains(&"--admin-listen=0.0.0.0:8080"));
     assert!(arguments.contains(&"--webhook-listen=0.0.0.0:9443"));
+    assert!(arguments.contains(&"--feed-listen=0.0.0.0:9444"));
+    assert!(arguments.contains(&"--feed-address=mintage-feed.mintage-system.svc:9444"));
 
     for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
         assert_eq!(container[probe]["httpGet"]["path"], path);
@@ -92,7 +95,7 @@ fn ports_are_named_where_they_are_used() -> Result<()> {
     }
     assert_eq!(
         open,
-        [json!({ "port": "metrics" }), json!({ "port": "webhook" })]
+        ["metrics", "webhook", "feed"].map(|name| json!({ "port": name }))
     );
     let monitor = objects.one("PodMonitor", "mintage")?;
     let endpoint = &monitor["spec"]["podMetricsEndpoints"][0];

@@ -59,10 +59,10 @@ fn rendered(objects: &Objects, account: &str) -> Result<BTreeSet<Right>> {
     Ok(rights)
 }
 
-fn listed(table: &[Permission], operator_tls: bool) -> BTreeSet<Right> {
+fn listed(table: &[Permission], installed: &[When]) -> BTreeSet<Right> {
     let rows = table
         .iter()
-        .filter(|row| row.when == When::Always || operator_tls);
+        .filter(|row| row.when == When::Always || installed.contains(&row.when));
     rows.flat_map(|row| {
         let names: Vec<String> = match row.names {
             Names::Any => Vec::new(),
@@ -89,19 +89,23 @@ fn the_roles_are_the_table() -> Result<()> {
     let Some(helm) = helm::find("permissions::the_roles_are_the_table")? else {
         return Ok(());
     };
-    for (values, operator_tls) in [
-        (json!({}), true),
-        (json!({ "webhook": { "enabled": false } }), false),
+    for (values, installed) in [
+        (json!({}), &[When::OperatorTls, When::Feed][..]),
+        (json!({ "webhook": { "enabled": false } }), &[]),
         (
             json!({ "webhook": { "tls": { "mode": "certManager" } } }),
-            false,
+            &[When::Feed],
+        ),
+        (
+            json!({ "feed": { "enabled": false } }),
+            &[When::OperatorTls],
         ),
     ] {
         let objects = helm.render(&values)?;
         let operator = rendered(&objects, "mintage")?;
-        assert_eq!(operator, listed(OPERATOR, operator_tls), "{values}");
+        assert_eq!(operator, listed(OPERATOR, installed), "{values}");
         let uninstall = rendered(&objects, "mintage-uninstall")?;
-        assert_eq!(uninstall, listed(UNINSTALL, operator_tls), "{values}");
+        assert_eq!(uninstall, listed(UNINSTALL, installed), "{values}");
     }
     Ok(())
 }

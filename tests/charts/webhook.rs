@@ -210,7 +210,8 @@ fn cert_manager_is_told_what_to_make_and_where_to_put_the_ca() -> Result<()> {
     let spec = &certificate["spec"];
     assert_eq!(spec["secretName"], "mintage-webhook-certificate");
     let service = "mintage-webhook.mintage-system.svc";
-    assert_eq!(spec["dnsNames"], json!([service]));
+    let feed = "mintage-feed.mintage-system.svc";
+    assert_eq!(spec["dnsNames"], json!([service, feed]));
     let issuer = spec["issuerRef"]["name"].as_str().unwrap();
     let issuer = objects.one("Issuer", issuer)?;
     assert_eq!(issuer["spec"], json!({ "selfSigned": {} }));
@@ -222,7 +223,10 @@ fn cert_manager_is_told_what_to_make_and_where_to_put_the_ca() -> Result<()> {
     } }))?;
     let certificate = objects.one("Certificate", "mintage-webhook-certificate")?;
     assert_eq!(certificate["spec"]["issuerRef"], given);
-    assert_eq!(certificate["spec"]["dnsNames"], json!(["in.example.com"]));
+    assert_eq!(
+        certificate["spec"]["dnsNames"],
+        json!(["in.example.com", feed])
+    );
     assert_eq!(objects.of_kind("Issuer").count(), 0);
     // Without cert-manager nothing asks for its kinds.
     let objects = helm.render(&json!({}))?;

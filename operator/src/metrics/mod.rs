@@ -51,6 +51,14 @@ pub struct Metrics {
 /// rate.
 const STAGES: [&str; 6] = ["apply", "conflict", "drift", "keys", "load", "status"];
 
+/// The codes with which sidecars are refused the stream.
+const REFUSALS: [&str; 4] = [
+    "OTHER",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "UNAVAILABLE",
+];
+
 const KINDS: [(Kind, &str); 3] = [
     (Kind::ApiAudience, "ApiAudience"),
     (Kind::CustomDomain, "CustomDomain"),
@@ -92,6 +100,9 @@ impl Metrics {
         others(&mut metrics.registry);
         for stage in STAGES {
             drop(metrics.errors.get_or_create(&ErrorLabels { stage }));
+        }
+        for code in REFUSALS {
+            drop(metrics.feed_refusals.get_or_create(&CodeLabels { code }));
         }
         metrics.stop_leading();
         metrics
@@ -346,7 +357,6 @@ mod tests {
         planned(&metrics);
         metrics.count_write("truth", "done");
         metrics.count_event("sent");
-        metrics.count_feed_refusal(tonic::Code::Unauthenticated);
         let text = metrics.encode().unwrap();
         let kinds = text
             .lines()

@@ -190,7 +190,12 @@ async fn somebody_asks_for_the_stream(scene: &Scene, operator: &Operator) -> Res
     let _sidecar = Sidecar::start(&dir, "shop/checkout", &[]).await?;
     within(PATIENCE, "it is refused", async || {
         let refused = "mintage_operator_feed_refusals_total{code=\"UNAUTHENTICATED\"}";
-        ensure!(operator.metric(refused).await?.is_some());
+        ensure!(
+            operator
+                .metric(refused)
+                .await?
+                .is_some_and(|count| count > 0.0)
+        );
         Ok(())
     })
     .await

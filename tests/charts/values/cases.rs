@@ -351,6 +351,11 @@ fn guarding() -> Vec<Case> {
     let api_server = || json!({ "ports": [{ "port": 6443 }] });
     vec![
         case(
+            "feed.enabled",
+            json!(false),
+            Gone("Service", "mintage-feed"),
+        ),
+        case(
             "domainVerification.allowNone",
             json!(true),
             Argument("--allow-unverified-domains"),
