@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use mintage_core::UnixTime;
-use mintage_core::plan::{Fleet, Input, State, plan};
+use mintage_core::plan::{Input, plan};
 use mintage_core::world::World;
 use mintage_operator::metrics::Metrics;
 use mintage_operator::webhook;
@@ -32,14 +32,8 @@ impl Exposed {
     pub fn by_the_operator() -> Result<Self> {
         let metrics = Metrics::new(|registry| webhook::Metrics::default().register(registry));
         metrics.start_leading();
-        let input = Input {
-            world: &World::default(),
-            state: &State::default(),
-            fresh: &BTreeMap::new(),
-            brought: &BTreeMap::new(),
-            private: &BTreeSet::new(),
-            fleet: Fleet::UNKNOWN,
-        };
+        let world = World::default();
+        let input = Input::first(&world);
         let now = UnixTime(1_764_000_000);
         metrics.count_plan(&plan(now, input), now, Duration::from_millis(2));
         // A family is there from its first member on.

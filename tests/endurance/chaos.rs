@@ -98,9 +98,12 @@ async fn kill(stage: &Stage, mut dice: Dice, end: Instant) -> Result<u32> {
         sleep(dice.time(Duration::from_secs(12))).await;
         let running = operators(stage).await?;
         if let Some(pod) = running.get(dice.roll(running.len().max(1))) {
-            // Another one may be gone already.
-            pods.delete(&pod.name_any(), &at_once).await.ok();
-            count += 1;
+            match pods.delete(&pod.name_any(), &at_once).await {
+                Ok(_) => count += 1,
+                // It was gone already, and was not killed.
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     Ok(count)

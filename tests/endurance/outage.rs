@@ -26,13 +26,7 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
     let bare = stage
         .bare()
         .context("the API server of a given cluster is not ours to stop")?;
-    let start = Traffic::start(stage);
-    let traffic = report
-        .step(
-            "workloads call without a pause: 7 pods in 3 namespaces",
-            start,
-        )
-        .await?;
+    let traffic = Traffic::begin(stage, report).await?;
     let [first, rest @ ..] = traffic.callers() else {
         anyhow::bail!("there are no callers");
     };

@@ -22,13 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
     shorten(stage).await?;
-    let start = Traffic::start(stage);
-    let traffic = report
-        .step(
-            "workloads call without a pause: 7 pods in 3 namespaces",
-            start,
-        )
-        .await?;
+    let traffic = Traffic::begin(stage, report).await?;
     let mut revoked = BTreeSet::new();
     for number in 1..=REVOCATIONS {
         let what = format!(

@@ -22,13 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
     shorten(stage).await?;
-    let start = Traffic::start(stage);
-    let traffic = report
-        .step(
-            "workloads call without a pause: 7 pods in 3 namespaces",
-            start,
-        )
-        .await?;
+    let traffic = Traffic::begin(stage, report).await?;
     let before = traffic.tally()?;
     for number in 1..=ROTATIONS {
         // The operator is away for every other one, and gone when it is asked for.

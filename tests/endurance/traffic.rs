@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt as _};
 use mintage_tests::bare::Bare;
 use mintage_tests::cluster::within;
 use mintage_tests::release;
-use mintage_tests::stage::Stage;
+use mintage_tests::stage::{Report, Stage};
 use serde_json::{Value, json};
 
 use super::{ORDERS, PAYMENTS};
@@ -37,8 +37,14 @@ pub struct Tally {
 }
 
 impl<'a> Traffic<'a> {
+    /// Starts it, as a step of the report.
+    pub async fn begin(stage: &'a Stage, report: &mut Report) -> Result<Self> {
+        let what = "workloads call without a pause: 7 pods in 3 namespaces";
+        report.step(what, Self::start(stage)).await
+    }
+
     /// Starts it, and waits until calls succeed.
-    pub async fn start(stage: &'a Stage) -> Result<Self> {
+    async fn start(stage: &'a Stage) -> Result<Self> {
         let bare = stage
             .bare()
             .context("parts of a given cluster are not ours to stop")?;

@@ -16,13 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
-    let start = Traffic::start(stage);
-    let traffic = report
-        .step(
-            "workloads call without a pause: 7 pods in 3 namespaces",
-            start,
-        )
-        .await?;
+    let traffic = Traffic::begin(stage, report).await?;
     let before = traffic.tally()?;
 
     let set = "sidecar.resources.limits.memory=80Mi";

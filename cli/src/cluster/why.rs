@@ -110,6 +110,7 @@ async fn world(
     }
     let mut notes = seen.unread.clone();
     let folder = seen.folder(Some(workload))?;
+    // Why there is none is a step of the explanation itself.
     let tenant = folder.tenant_of(workload, &wishes(&folder)).ok();
     if tenant.is_none() && (seen.gaps.tenants || seen.gaps.namespaces) {
         return Err(Failure::Refused(format!(

@@ -14,14 +14,13 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use mintage_core::UnixTime;
 use mintage_core::code::Coded as _;
 use mintage_core::ownership::Kind;
-use mintage_core::plan::{Fleet, Input, Plan, State, plan};
+use mintage_core::plan::{Input, Plan, plan};
 use mintage_crds::Manifests;
 use mintage_sidecar::clock::{Clock as _, SystemClock};
 use serde_json::json;
@@ -109,14 +108,7 @@ pub fn look(
     production: bool,
 ) -> Result<Vec<Finding>, anyhow::Error> {
     let folder = Folder::observe(manifests, std::iter::empty(), 0)?;
-    let input = Input {
-        world: &folder.world,
-        state: &State::default(),
-        fresh: &BTreeMap::new(),
-        brought: &BTreeMap::new(),
-        private: &BTreeSet::new(),
-        fleet: Fleet::UNKNOWN,
-    };
+    let input = Input::first(&folder.world);
     let view = View {
         manifests,
         folder: &folder,

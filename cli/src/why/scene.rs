@@ -8,7 +8,7 @@ use mintage_core::bundle::{Body, Bundle};
 use mintage_core::inject::{NoTenant, PodWishes};
 use mintage_core::keyring::{Keyring, Schedule};
 use mintage_core::ownership::Kind;
-use mintage_core::plan::{Fleet, Input, Plan, State, Status, plan};
+use mintage_core::plan::{Fleet, Input, Plan, Status, plan};
 use mintage_core::{Namespace, ObjectRef, Seconds, TenantRef, UnixTime, WorkloadId};
 use mintage_crds::Manifests;
 use mintage_sidecar::clock::{Clock as _, SystemClock};
@@ -133,14 +133,7 @@ impl Scene {
         bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
         keyrings: Vec<Keyring>,
     ) -> Self {
-        let input = Input {
-            world: &folder.world,
-            state: &State::default(),
-            fresh: &BTreeMap::new(),
-            brought: &BTreeMap::new(),
-            private: &BTreeSet::new(),
-            fleet: Fleet::UNKNOWN,
-        };
+        let input = Input::first(&folder.world);
         let mut plan = plan(now, input);
         let keys = if bundles.is_empty() {
             Keys::NoBundle

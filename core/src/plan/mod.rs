@@ -91,6 +91,31 @@ pub struct Input<'a> {
     pub fleet: &'a Fleet,
 }
 
+impl<'a> Input<'a> {
+    /// A world of which nothing is remembered yet, without any key at hand.
+    pub fn first(world: &'a World) -> Self {
+        static STATE: State = State {
+            claims: Vec::new(),
+            audiences: Vec::new(),
+            tenants: Vec::new(),
+            keyrings: Vec::new(),
+            bundles: Vec::new(),
+            rotations: Vec::new(),
+            brought: BTreeMap::new(),
+        };
+        static KEYS: BTreeMap<KeyName, Jwk> = BTreeMap::new();
+        static PRIVATE: BTreeSet<Kid> = BTreeSet::new();
+        Self {
+            world,
+            state: &STATE,
+            fresh: &KEYS,
+            brought: &KEYS,
+            private: &PRIVATE,
+            fleet: Fleet::UNKNOWN,
+        }
+    }
+}
+
 /// What is known of the sidecars that run, and what they are to know of the operator.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fleet {

@@ -13,6 +13,7 @@
 //! A turn that finds everything as it should be sends nothing. What fails is tried again, later each time, and holds up
 //! nobody but its own tenant.
 
+mod planning;
 mod rest;
 mod retry;
 mod tenants;

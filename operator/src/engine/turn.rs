@@ -3,39 +3,22 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use mintage_core::keyring::{Key, Owner, Schedule};
-use mintage_core::plan::{Fleet, Input, Plan, State, Status, plan};
+use mintage_core::keyring::{Key, Owner};
+use mintage_core::plan::{Plan, State, Status};
 use mintage_core::world::{Tenant, World};
 use mintage_core::{Alg, TenantRef, Uid, UnixTime};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::{Engine, News, RESTORED_FOR, Rest, Topic};
 use crate::api::Failure;
-use crate::feed::Propagation;
 use crate::outputs::{Look as OutputLook, TenantPlan};
 use crate::secrets::Place;
-use crate::snapshot::{Snapshot, Snapshots};
-use crate::tls::FeedAt;
+use crate::snapshot::Snapshot;
 use crate::truth::Look as TruthLook;
-
-/// Whether a plan revokes a key.
-fn revokes(plan: &Plan, before: &State) -> bool {
-    let revoked = |state: &State| -> usize {
-        let keys = state.keyrings.iter().flat_map(|ring| &ring.keys);
-        keys.filter(|key| matches!(key.schedule, Schedule::Revoked { .. }))
-            .count()
-    };
-    revoked(&plan.state) > revoked(before)
-}
 
 /// This process leads no longer.
 pub struct Deposed;
-
-/// How long a turn waits for keys that it wants. Few are made in less. Of hundreds this many seconds' worth come at once:
-/// each of them changes the bundles of all who are to believe it, and those are written once for all.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Looks, plans, and brings the API to what was planned.
@@ -55,23 +38,7 @@ impl Engine {
         }
         let world = self.world(&snapshot);
         self.take_what_is_brought(&world);
-        let mut plan = self.plan(&world, &snapshot).await;
-        // A key that is refused from now on is refused at once: its successor may take seconds to make.
-        let patience = if revokes(&plan, &self.state) {
-            Duration::ZERO
-        } else {
-            PATIENCE
-        };
-        let patience = Instant::now() + patience;
-        // At most three times: for the keys, and for a rotation that came due meanwhile.
-        for _ in 0..3 {
-            if !self.make_keys(&plan, &snapshot, patience).await {
-                break;
-            }
-            // Two plans of a large cluster take twice the memory.
-            drop(plan);
-            plan = self.plan(&world, &snapshot).await;
-        }
+        let plan = self.plan_with_keys(&world, &snapshot).await;
         self.next_due = next_due(&plan, self.context.clock.now());
         self.facts.making = making(&plan);
         self.tell_unreadable(&snapshot, &world);
@@ -111,78 +78,6 @@ impl Engine {
         self.brought_keys = names.into_iter().collect();
         self.keys.bring(entries.into_iter());
         self.complaints = offer.complaints;
-    }
-
-    /// Plans beside the loop: it may take a while, and the Lease is renewed meanwhile.
-    ///
-    /// Each plan reads the clock anew: a key is published when the plan with it is made, not before.
-    async fn plan(&mut self, world: &Arc<World>, snapshot: &Snapshot) -> Plan {
-        let now = self.context.clock.now();
-        let (world, state) = (Arc::clone(world), Arc::clone(&self.state));
-        let fresh = self.keys.fresh();
-        let brought = self.brought_keys.clone();
-        let private = self.keys.at_hand(now, &state.keyrings);
-        let fleet = self.fleet(snapshot);
-        let begun = Instant::now();
-        let planned = tokio::task::spawn_blocking(move || {
-            let input = Input {
-                world: &world,
-                state: &state,
-                fresh: &fresh,
-                brought: &brought,
-                private: &private,
-                fleet: &fleet,
-            };
-            plan(now, input)
-        });
-        let plan = planned.await.expect("planning does not panic");
-        self.context.witness.planned(&plan, now, begun.elapsed());
-        plan
-    }
-
-    /// What is known of the sidecars that run; nothing where they have no stream.
-    fn fleet(&self, snapshot: &Snapshot) -> Fleet {
-        let FeedAt::Known(Some(feed)) = self.context.feed_at.borrow().clone() else {
-            return Fleet::default();
-        };
-        Fleet {
-            feed: Some(feed),
-            heard: self.context.feed.heard(snapshot),
-        }
-    }
-
-    /// How far the newest bundles have come; nothing where sidecars have no stream.
-    fn propagation(&self, snapshot: &Snapshot) -> BTreeMap<TenantRef, Propagation> {
-        match &*self.context.feed_at.borrow() {
-            FeedAt::Known(Some(_)) => self.context.feed.propagation(snapshot),
-            _ => BTreeMap::new(),
-        }
-    }
-
-    /// Has the keys made that a plan wants; whether any came in time. A change that admins make ends the wait.
-    async fn make_keys(&mut self, plan: &Plan, snapshot: &Snapshot, patience: Instant) -> bool {
-        let wanted = plan.wanted.iter().filter(|name| {
-            !self.keys.has_fresh(name) && !self.truth.damaged().contains_key(&name.0.tenant)
-        });
-        self.makers.want(wanted.cloned().collect());
-        let mut snapshots = self.context.snapshots.clone();
-        let mut shutdown = self.shutdown.clone();
-        let mut came = false;
-        while self.makers.is_busy() {
-            let begun = Instant::now();
-            tokio::select! {
-                Some((name, made)) = self.finished.recv() => {
-                    came |= made.is_ok();
-                    self.context.witness.made_key(begun.elapsed());
-                    self.key_finished(&name, made);
-                }
-                () = another_world(&mut snapshots, &snapshot.world) => break,
-                _ = shutdown.wait_for(|asked| *asked) => break,
-                () = sleep_until(patience) => break,
-                else => break,
-            }
-        }
-        came
     }
 
     /// Looks at what others may have changed. What cannot be looked at now is looked at in the next turn.
@@ -261,7 +156,8 @@ impl Engine {
         let news = plan.bundles.iter().filter(|((tenant, _), _)| {
             !blocked.contains(tenant) && !self.truth.damaged().contains_key(tenant)
         });
-        self.context.feed.publish(news);
+        let is_told = |place: &_| plan.bundles.contains_key(place);
+        self.context.feed.publish(news, is_told);
         self.facts.propagation = self.propagation(snapshot);
 
         let known: Vec<TenantRef> = self.outputs.tenants().cloned().collect();
@@ -465,19 +361,6 @@ impl Engine {
         for (tenant, topic, text) in super::tenants::key_news(before, &self.state) {
             tracing::info!(event = "keys", %tenant, %text);
             self.announce_tenant(snapshot, &tenant, topic, text);
-        }
-    }
-}
-
-/// Waits until the watches show another world than this one.
-async fn another_world(snapshots: &mut Snapshots, world: &Arc<World>) {
-    while snapshots.changed().await.is_ok() {
-        let now = snapshots.borrow_and_update();
-        if now
-            .as_ref()
-            .is_some_and(|now| !Arc::ptr_eq(&now.world, world))
-        {
-            return;
         }
     }
 }

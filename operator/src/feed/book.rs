@@ -177,6 +177,11 @@ impl Book {
         }
     }
 
+    /// Forgets the places that are told nothing any more.
+    pub fn forget(&mut self, is_told: impl Fn(&Place) -> bool) {
+        self.told.retain(|place, _| is_told(place));
+    }
+
     /// How many there are.
     pub fn streams(&self) -> usize {
         self.streams.len()
@@ -332,6 +337,19 @@ mod tests {
         assert_eq!(report(&mut book, "spy", spy, 1), Wanted::Nothing);
         publish(&mut book, 6);
         assert_eq!(sent(&newest), None);
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_told_nothing_any_more_is_forgotten() {
+        let mut book = Book::default();
+        publish(&mut book, 5);
+        assert_eq!(book.newest(&place()), Some(5));
+        assert_eq!(book.newest_of(&place().0), 5);
+        book.forget(|_| true);
+        assert_eq!(book.newest(&place()), Some(5));
+        book.forget(|_| false);
+        assert_eq!(book.newest(&place()), None);
+        assert_eq!(book.newest_of(&place().0), 0);
     }
 
     #[tokio::test]

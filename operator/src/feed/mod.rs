@@ -46,13 +46,15 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Sends what changed to those whom it concerns.
+    /// Sends what changed to those whom it concerns. Places that are told nothing any more are forgotten.
     pub fn publish<'a>(
         &self,
         bundles: impl Iterator<Item = (&'a (TenantRef, Namespace), &'a Bundle)>,
+        is_told: impl Fn(&(TenantRef, Namespace)) -> bool,
     ) {
         let mut book = self.book();
         book.publish(bundles, Instant::now());
+        book.forget(is_told);
         if book.streams() > 0 {
             self.reported.notify_one();
         }

@@ -3,9 +3,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 /// How many of one address. Pods of a node's network share one.
 const MOST: usize = 32;
+
+/// How long one that was refused counts still: each may have the API server review a token.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How many there are, by address.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +44,13 @@ impl Newcomers {
     }
 }
 
+impl Newcomer {
+    /// It leaves without having shown whose it is.
+    pub async fn leave(self) {
+        sleep(LINGER).await;
+    }
+}
+
 impl Drop for Newcomer {
     fn drop(&mut self) {
         let mut counts = self.all.counts();
@@ -53,6 +66,19 @@ impl Drop for Newcomer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Attack: one pod keeps the API server busy with tokens that are none.
+    #[tokio::test(start_paused = true)]
+    async fn who_was_refused_takes_up_room_for_a_while() {
+        let all = Newcomers::default();
+        let from = [10, 0, 0, 1].into();
+        let mut newcomers: Vec<_> = (0..MOST).map(|_| all.enter(from).unwrap()).collect();
+        let leaving = tokio::spawn(newcomers.pop().unwrap().leave());
+        sleep(LINGER / 2).await;
+        assert!(all.enter(from).is_none());
+        leaving.await.unwrap();
+        assert!(all.enter(from).is_some());
+    }
 
     #[test]
     fn one_address_has_room_for_a_few_and_takes_none_from_others() {

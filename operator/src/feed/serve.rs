@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Feed;
 use super::newcomers::{Newcomer, Newcomers};
-use super::service::{Stage, answer, reviews};
+use super::service::{Refused, Stage, answer, reviews};
 use super::survey::injected;
 use crate::metrics::Metrics;
 use crate::snapshot::{Snapshot, Snapshots};
@@ -65,6 +65,7 @@ pub struct Served {
     pub(super) snapshots: Snapshots,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reviews: Semaphore,
+    pub(super) refused: Refused,
     end: watch::Sender<bool>,
 }
 
@@ -107,6 +108,7 @@ pub async fn serve(feed: Arc<Feed>, options: Options) {
         snapshots: snapshots.clone(),
         metrics,
         reviews: reviews(),
+        refused: Refused::default(),
         end: watch::channel(false).0,
     });
     let _end = End(Arc::clone(&served));
@@ -181,25 +183,29 @@ async fn connect(stream: TcpStream, tls: TlsConfig, newcomer: Newcomer, served: 
         .max_send_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
+    let mut newcomer = Some(newcomer);
     tokio::select! {
         outcome = connection.as_mut() => {
             if let Err(error) = outcome {
                 tracing::debug!(event = "feed-connection-ended", %error);
             }
-            return;
         }
-        () = over(stages, newcomer) => {}
+        () = over(stages, &mut newcomer) => {
+            connection.as_mut().graceful_shutdown();
+            // Whoever does not take the last words in time has gone.
+            timeout(LAST_WORDS, connection).await.ok();
+        }
     }
-    connection.as_mut().graceful_shutdown();
-    // Whoever does not take the last words in time has gone.
-    timeout(LAST_WORDS, connection).await.ok();
+    if let Some(newcomer) = newcomer {
+        newcomer.leave().await;
+    }
 }
 
 /// When a connection has nothing to say any more: its stream has ended, or none was begun in time.
-async fn over(mut stages: watch::Receiver<Stage>, newcomer: Newcomer) {
+async fn over(mut stages: watch::Receiver<Stage>, newcomer: &mut Option<Newcomer>) {
     let begun = stages.wait_for(|stage| *stage != Stage::New);
     if timeout(PATIENCE, begun).await.is_ok() {
-        drop(newcomer);
+        *newcomer = None;
         // An error means the same.
         stages.wait_for(|stage| *stage == Stage::Over).await.ok();
     }

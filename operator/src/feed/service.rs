@@ -1,6 +1,6 @@
 //! One stream: who asks, what is sent, what is heard, and when it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -78,7 +78,27 @@ impl Served {
 
     fn refused(&self, status: &Status) {
         self.metrics.count_feed_refusal(status.code());
-        tracing::warn!(event = "feed-refused", code = ?status.code(), reason = status.message());
+        if self.refused.is_to_be_said(Instant::now()) {
+            tracing::warn!(event = "feed-refused", code = ?status.code(), reason = status.message());
+        }
+    }
+}
+
+/// When a refusal was last logged: whoever asks again and again is not to fill the log.
+#[derive(Debug, Default)]
+pub struct Refused(Mutex<Option<Instant>>);
+
+/// A refusal is logged so often at most; the metric counts all.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+
+impl Refused {
+    fn is_to_be_said(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.duration_since(last) >= SAY_EVERY);
+        if due {
+            *last = Some(now);
+        }
+        due
     }
 }
 
@@ -242,5 +262,18 @@ impl Follower {
         }
         feed.reported.notify_one();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_do_not_fill_the_log() {
+        let (refused, begun) = (Refused::default(), Instant::now());
+        assert!(refused.is_to_be_said(begun));
+        assert!(!refused.is_to_be_said(begun + SAY_EVERY - Duration::from_millis(1)));
+        assert!(refused.is_to_be_said(begun + SAY_EVERY));
     }
 }

@@ -77,21 +77,18 @@ pub fn propagation(snapshot: &Snapshot, book: &Book) -> BTreeMap<TenantRef, Prop
     for Counted { at, pod, place } in counted(snapshot, book) {
         let of_tenant = all.entry(place.0.clone()).or_default();
         of_tenant.pods += 1;
-        let Some(newest) = book.newest(&place) else {
-            continue;
-        };
-        let standing = book.standing(&pod.uid);
-        let lacks = match standing {
-            None => "not connected".to_owned(),
-            Some(standing) if standing.tenant != place.0 => {
+        let lacks = match (book.newest(&place), book.standing(&pod.uid)) {
+            (None, _) => "its namespace is told nothing".to_owned(),
+            (Some(_), None) => "not connected".to_owned(),
+            (Some(_), Some(standing)) if standing.tenant != place.0 => {
                 format!("has a bundle of tenant {}", standing.tenant)
             }
-            Some(standing) if standing.version >= newest => {
+            (Some(newest), Some(standing)) if standing.version >= newest => {
                 of_tenant.acknowledged += 1;
                 of_tenant.slowest = of_tenant.slowest.max(book.took(&pod.uid));
                 continue;
             }
-            Some(standing) => match &standing.refused {
+            (Some(newest), Some(standing)) => match &standing.refused {
                 Some(reason) => format!("refuses version {newest}: {reason}"),
                 None => format!("has version {} of {newest}", standing.version),
             },

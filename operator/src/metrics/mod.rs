@@ -294,7 +294,7 @@ impl Connections for Metrics {
 mod tests {
     use std::collections::BTreeSet;
 
-    use mintage_core::plan::{Fleet, Input, State as Remembered, plan};
+    use mintage_core::plan::{Input, plan};
     use mintage_core::world::World;
 
     use super::*;
@@ -336,14 +336,8 @@ mod tests {
     }
 
     fn planned(metrics: &Metrics) {
-        let input = Input {
-            world: &World::default(),
-            state: &Remembered::default(),
-            fresh: &BTreeMap::new(),
-            brought: &BTreeMap::new(),
-            private: &BTreeSet::new(),
-            fleet: Fleet::UNKNOWN,
-        };
+        let world = World::default();
+        let input = Input::first(&world);
         let now = UnixTime(1_764_000_000);
         metrics.count_plan(&plan(now, input), now, Duration::from_millis(2));
     }

@@ -291,18 +291,9 @@ async fn grants_to_nobody_and_objects_that_are_not_ready_are_found() -> Result<(
         .finds("domain-not-verified", "CustomDomain identity/login")
         .await?;
     admin.all_is_ready().await?;
-    let grant = [
-        "patch",
-        "apiaudience",
-        "orders",
-        "-n",
-        "orders",
-        "--type=json",
-        "-p",
-        r#"[{"op":"add","path":"/spec/grants/-","value":{"workload":{"namespace":"shop","serviceAccount":"gone"},"scopes":["read:orders"]}}]"#,
-    ];
-    let run = scene.plane.kubectl(&grant).await?;
-    ensure!(run.code == Some(0), "{}", run.said());
+    admin
+        .patch_orders(r#"[{"op":"add","path":"/spec/grants/-","value":{"workload":{"namespace":"shop","serviceAccount":"gone"},"scopes":["read:orders"]}}]"#)
+        .await?;
     let found = admin.findings("").await?;
     let of_grant = found.iter().find(|(code, _)| code == "grant-to-nobody");
     let object = &of_grant.with_context(|| format!("{found:?}"))?.1;

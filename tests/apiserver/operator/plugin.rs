@@ -52,6 +52,14 @@ impl Admin {
         Ok(run.said())
     }
 
+    /// Applies a JSON patch to the API `orders/orders`.
+    pub async fn patch_orders(&self, patch: &str) -> Result<()> {
+        let words = ["patch", "apiaudience", "orders", "-n", "orders"];
+        let words = [&words[..], &["--type=json", "-p", patch]].concat();
+        self.0.plane.kubectl(&words).await?.succeeded()?;
+        Ok(())
+    }
+
     pub async fn all_is_ready(&self) -> Result<()> {
         // Nobody can show control over `localhost`.
         let unverified = ["delete", "customdomain", "login", "-n", "identity"];

@@ -80,18 +80,9 @@ async fn why_says_what_the_sidecars_would() -> Result<()> {
     by_right(scene).await?;
 
     // What is granted now, and not in force yet, is told from what is not granted: the bundle knows.
-    let policy = [
-        "patch",
-        "apiaudience",
-        "orders",
-        "-n",
-        "orders",
-        "--type=json",
-        "-p",
-        r#"[{"op":"add","path":"/spec/grants/-","value":{"workload":{"namespace":"shop","serviceAccount":"new"},"scopes":["read:orders"]}}]"#,
-    ];
-    let run = scene.plane.kubectl(&policy).await?;
-    ensure!(run.code == Some(0), "{}", run.said());
+    admin
+        .patch_orders(r#"[{"op":"add","path":"/spec/grants/-","value":{"workload":{"namespace":"shop","serviceAccount":"new"},"scopes":["read:orders"]}}]"#)
+        .await?;
     within(PATIENCE, "the grant is pending", async || {
         let said = admin.ends(1, &format!("why shop/new {ORDERS}")).await?;
         ensure!(said.contains("refused (grant-pending)"), "{said}");

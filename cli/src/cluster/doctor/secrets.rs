@@ -72,9 +72,9 @@ pub fn examine(look: &Look, now: UnixTime, findings: &mut Findings) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
-    use mintage_core::plan::{Fleet, Input, State, plan};
+    use mintage_core::plan::{Input, plan};
     use serde_json::json;
 
     use super::*;
@@ -95,14 +95,7 @@ mod tests {
             "spec": { "domain": "acme.test", "allowedNamespaces": { "from": "All" } },
         }));
         let folder = seen.folder(None).unwrap();
-        let input = Input {
-            world: &folder.world,
-            state: &State::default(),
-            fresh: &BTreeMap::new(),
-            brought: &BTreeMap::new(),
-            private: &BTreeSet::new(),
-            fleet: Fleet::UNKNOWN,
-        };
+        let input = Input::first(&folder.world);
         let bundles = plan(NOW, input).bundles;
         assert_eq!(bundles.len(), 1);
         let secrets = secrets.iter();
