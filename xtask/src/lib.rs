@@ -1,3 +1,5 @@
 //! What other packages of the workspace need of the tasks.
 
+pub mod groups;
 pub mod image;
+pub mod network;

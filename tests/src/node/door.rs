@@ -1,15 +1,13 @@
 //! The way from a node to its control plane: a port inside the node's network that leads to one of the machine's. The
 //! other way is [`Egress`](super::egress::Egress).
 
-use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::AsFd as _;
 use std::thread::{self, JoinHandle};
 
-use anyhow::{Context as _, Result, anyhow};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use anyhow::Result;
 use tokio::net;
 use tokio::sync::oneshot;
+use xtask::network::inside;
 
 /// A listener inside, and the connections through it; they end with this value.
 pub struct Door {
@@ -50,23 +48,6 @@ impl Drop for Door {
             forwarder.join().ok();
         }
     }
-}
-
-/// Does something in the network of a process. What it returns, a socket say, stays there.
-pub fn inside<T: Send + 'static>(
-    process: u32,
-    act: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    let path = format!("/proc/{process}/ns/net");
-    let network = File::open(&path).context(path)?;
-    // A thread of its own, which ends in there.
-    let visitor = thread::spawn(move || -> Result<T> {
-        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
-        Ok(act())
-    });
-    visitor
-        .join()
-        .map_err(|_| anyhow!("the thread in the node's network panicked"))?
 }
 
 async fn forward(listener: TcpListener, to: SocketAddr) {

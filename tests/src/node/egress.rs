@@ -9,8 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{self, TcpStream, UnixStream};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
-
-use super::door::inside;
+use xtask::network::inside;
 
 /// The longest request: an address and a few headers.
 const LONGEST: usize = 4096;

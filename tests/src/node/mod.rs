@@ -16,7 +16,6 @@
 //! there is no scheduler. Services and cluster DNS are not there either, nor does the API server reach the kubelet (`kubectl
 //! logs`, `exec`): ask [`Node::log`] and [`Node::processes`]. All of that is in a [`Bare`](crate::bare::Bare) cluster.
 
-mod cgroups;
 mod door;
 mod egress;
 mod image;
@@ -37,11 +36,11 @@ use kube::{Api, Client, ResourceExt as _};
 use crate::cluster::process::{Server, last_lines};
 use crate::cluster::{ADMIN, ControlPlane, MASTERS, routed, within};
 
-use cgroups::Groups;
 use door::Door;
 use egress::Egress;
 pub use image::Image;
 use machine::Programs;
+use xtask::groups::{self, Groups};
 
 /// How long a start may take; a machine of two cores needs 8 seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -81,7 +80,7 @@ impl Node {
         if let Some(reason) = machine::lacks(routes)? {
             return Ok(Err(reason));
         }
-        let hierarchies = cgroups::hierarchies(&fs::read_to_string("/proc/self/mounts")?);
+        let hierarchies = groups::hierarchies(&fs::read_to_string("/proc/self/mounts")?);
         if hierarchies.is_empty() {
             return Ok(Err("no control groups are mounted".into()));
         }
@@ -116,7 +115,7 @@ impl Node {
         let user = plane.kubeconfig(&format!("system:node:{name}"), &["system:nodes"])?;
         fs::copy(user, folder.join("kubeconfig"))?;
         fs::write(folder.join("groups"), groups.lines())?;
-        fs::write(folder.join("mounts"), cgroups::mounts(&hierarchies))?;
+        fs::write(folder.join("mounts"), groups::mounts(&hierarchies))?;
         fs::create_dir(folder.join("images"))?;
         for (number, image) in images.iter().enumerate() {
             image.write(&folder.join(format!("images/{number}.tar")))?;

@@ -9,6 +9,7 @@
 //! same files make the same bytes.
 
 mod layer;
+mod linked;
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
@@ -21,6 +22,8 @@ use anyhow::{Context as _, Result};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tar::Builder;
+
+pub use linked::libraries;
 
 /// A container image.
 #[derive(Clone, Debug)]

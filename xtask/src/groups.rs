@@ -1,4 +1,4 @@
-//! The node's own groups of processes, one in each hierarchy of the machine's.
+//! Groups of processes of somebody's own, one in each hierarchy of the machine's.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -62,7 +62,7 @@ fn controllers(options: &str) -> String {
     }
 }
 
-/// What the node mounts, one a line: type, options, place.
+/// What whoever is in the groups mounts, one a line: type, options, place.
 pub fn mounts(hierarchies: &[Hierarchy]) -> String {
     let top = Path::new("/sys/fs/cgroup");
     // Where the others lie, unless there is only one.
@@ -93,7 +93,7 @@ impl Groups {
     pub fn new(hierarchies: &[Hierarchy]) -> Result<Result<Self, String>> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mintage-tests-{}-{number}", std::process::id());
+        let name = format!("mintage-{}-{number}", std::process::id());
         let places: Vec<PathBuf> = hierarchies
             .iter()
             .map(|one| one.place.join(&name))
@@ -208,9 +208,8 @@ mod tests {
         let groups = match Groups::new(&hierarchies)? {
             Ok(groups) => groups,
             Err(reason) => {
-                let test =
-                    "node::cgroups::tests::groups_go_with_their_value_and_with_what_is_below_them";
-                return crate::skip::skip(test, &reason);
+                let test = "groups::tests::groups_go_with_their_value_and_with_what_is_below_them";
+                return mintage_tests::skip::skip(test, &reason);
             }
         };
         let made = groups.places.clone();
