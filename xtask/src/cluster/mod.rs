@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! programs ──► images (release, or --debug) ──► bare: the tests start a cluster of their own
-//!                                           ├─► kind: `kind create cluster`, `kind load image-archive`
+//!                                           ├─► kind: `kind create cluster`, `kind load image-archive`; where no Docker
+//!                                           │         runs, one is started for it
 //!                                           └─► current: the nodes have the images, or it says what to load
 //! ```
 
@@ -14,6 +15,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
+
+use kind::Kind;
 
 use crate::progress::Steps;
 use crate::test::ClusterPrograms;
@@ -47,7 +50,7 @@ enum Cluster {
     Bare,
     /// The cluster of the kubeconfig's current context, whose nodes have the images
     Current,
-    /// A kind cluster that is made for it; needs kind and Docker
+    /// A kind cluster that is made for it; where no Docker runs, root on a Debian has one started for it
     Kind,
 }
 
@@ -60,14 +63,45 @@ const KUBECONFIG: &str = "MINTAGE_E2E_KUBECONFIG";
 /// Whether the cluster is left as it is at the end.
 const KEEP: &str = "MINTAGE_E2E_KEEP";
 
+/// What came of it.
+pub enum Outcome {
+    Passed,
+    /// What is not as it should be.
+    Failed(String),
+    /// Why it cannot be shown on this machine.
+    Skipped(String),
+}
+
 /// Runs `cargo xtask e2e`.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let mut steps = Steps::new(3);
-    if args.cluster == Cluster::Kind {
-        // Before anything slow.
-        kind::find()?;
+    match show(args)? {
+        Outcome::Passed => Ok(ExitCode::SUCCESS),
+        // Whoever asked for it is told that it was not shown.
+        Outcome::Failed(what) | Outcome::Skipped(what) => bail!("{what}"),
     }
+}
+
+/// Shows debug builds on a kind cluster.
+pub fn kind() -> Result<Outcome> {
+    show(&Args {
+        cluster: Cluster::Kind,
+        keep: false,
+        debug: true,
+    })
+}
+
+fn show(args: &Args) -> Result<Outcome> {
+    let mut steps = Steps::new(3);
     steps.next("programs of clusters")?;
+    let kind = if args.cluster == Cluster::Kind {
+        // Before anything slow.
+        match Kind::prepare()? {
+            Ok(kind) => Some(kind),
+            Err(reason) => return Ok(Outcome::Skipped(reason)),
+        }
+    } else {
+        None
+    };
     let programs = ClusterPrograms::prepare(args.cluster == Cluster::Bare)?;
     steps.next("images")?;
     let mut variables = built(args.debug)?;
@@ -76,9 +110,22 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     steps.next("install, and show")?;
     let folder = tempfile::tempdir()?;
-    let outcome = match args.cluster {
-        Cluster::Bare => programs.run("e2e", None, &variables)?,
-        Cluster::Current => {
+    let outcome = match (args.cluster, kind) {
+        (Cluster::Kind, Some(kind)) => {
+            let images = tempfile::tempdir()?;
+            let archives = archives(images.path(), &variables)?;
+            let cluster = match kind.cluster(folder.path(), &archives, args.keep)? {
+                Ok(cluster) => cluster,
+                Err(reason) => return Ok(Outcome::Skipped(reason)),
+            };
+            // The node has them.
+            images.close()?;
+            variables.push((KUBECONFIG, place::text(cluster.kubeconfig())?));
+            let outcome = programs.run("e2e", None, &variables)?;
+            cluster.end()?;
+            outcome
+        }
+        (Cluster::Current, _) => {
             let kubeconfig = current::kubeconfig(folder.path())?;
             // Where they can be found again, to be loaded.
             let archives = archives(&workspace::target()?.join("e2e-images"), &variables)?;
@@ -86,19 +133,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             variables.push((KUBECONFIG, place::text(&kubeconfig)?));
             programs.run("e2e", None, &variables)?
         }
-        Cluster::Kind => {
-            let archives = archives(folder.path(), &variables)?;
-            let kind = kind::Cluster::make(folder.path(), &archives, args.keep)?;
-            variables.push((KUBECONFIG, place::text(kind.kubeconfig())?));
-            let outcome = programs.run("e2e", None, &variables)?;
-            kind.end()?;
-            outcome
-        }
+        _ => programs.run("e2e", None, &variables)?,
     };
-    match outcome {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(what) => bail!("{what}"),
-    }
+    Ok(match outcome {
+        Ok(()) => Outcome::Passed,
+        Err(what) => Outcome::Failed(what),
+    })
 }
 
 /// Runs `cargo xtask up`.

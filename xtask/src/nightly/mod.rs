@@ -37,6 +37,18 @@ enum Outcome {
     Passed,
     /// What was found, and what to do about it.
     Failed(String),
+    /// Why it cannot be on this machine.
+    Skipped(String),
+}
+
+impl From<cluster::Outcome> for Outcome {
+    fn from(outcome: cluster::Outcome) -> Self {
+        match outcome {
+            cluster::Outcome::Passed => Self::Passed,
+            cluster::Outcome::Failed(what) => Self::Failed(what),
+            cluster::Outcome::Skipped(why) => Self::Skipped(why),
+        }
+    }
 }
 
 /// All steps, in their order. Another one is one more line here.
@@ -76,6 +88,11 @@ fn steps() -> Vec<Step> {
                     Err(what) => Outcome::Failed(what),
                 })
             }),
+        )])
+        .chain([step(
+            "kind",
+            "all of `cargo xtask e2e` on a kind cluster; where no Docker runs, one is started for it",
+            Box::new(|_| cluster::kind().map(Outcome::from)),
         )])
         .chain(ENDURANCE.map(|(name, about, part)| {
             let run = move |_: &Args| {
@@ -133,20 +150,24 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut progress = Steps::new(steps.len());
-    let mut failed = Vec::new();
+    let (mut failed, mut skipped) = (Vec::new(), Vec::new());
     for step in &steps {
         progress.next(&format!("{}: {}", step.name, step.about))?;
         match (step.run)(args) {
             Ok(Outcome::Passed) => {}
             Ok(Outcome::Failed(what)) => failed.push(format!("{}: {what}", step.name)),
+            Ok(Outcome::Skipped(why)) => skipped.push(format!("{}: {why}", step.name)),
             Err(error) => failed.push(format!("{}: {error:#}", step.name)),
         }
     }
     say(format_args!(
         "\n{} of {} steps passed",
-        steps.len() - failed.len(),
+        steps.len() - failed.len() - skipped.len(),
         steps.len()
     ))?;
+    for why in &skipped {
+        say(format_args!("SKIPPED: {why}"))?;
+    }
     for what in &failed {
         say(format_args!("FAILED: {what}"))?;
     }

@@ -165,6 +165,32 @@ const ROUTING: [Module; 2] = [
     },
 ];
 
+/// What holds the namespaces of a pod.
+const PAUSE: Module = Module {
+    folder: "pause",
+    minutes: "a few seconds",
+    programs: &[("pause", "mintage.dev/cluster/pause")],
+    ..PLAIN
+};
+
+/// What makes clusters of nodes that are containers.
+const KIND: Module = Module {
+    folder: "kind",
+    minutes: "half a minute",
+    version: ("sigs.k8s.io/kind", &[]),
+    programs: &[("kind", "sigs.k8s.io/kind")],
+    ..PLAIN
+};
+
+/// With which kind starts a cluster inside of a node; nothing else needs it.
+const KUBEADM: Module = Module {
+    folder: "kubeadm",
+    minutes: "2 minutes",
+    version: KUBERNETES,
+    programs: &[("kubeadm", "k8s.io/kubernetes/cmd/kubeadm")],
+    ..PLAIN
+};
+
 const HELM: Module = Module {
     folder: "helm",
     minutes: "3 minutes",
@@ -247,6 +273,36 @@ pub fn prepare_tools(tools: &Tools) -> anyhow::Result<Vec<Client>> {
     Ok(clients)
 }
 
+/// Prepares kind: what the user has, or else our own.
+pub fn prepare_kind(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    match process::find("kind") {
+        Some(program) => Ok(vec![Client::found("kind", Ok(text(&program)?))?]),
+        None => KIND.prepare(&tools.go),
+    }
+}
+
+/// Prepares what a node image of kind's is made of.
+pub fn prepare_node(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    let mut clients = Vec::new();
+    // Also where KUBEBUILDER_ASSETS has some of it: an image takes static programs alone.
+    for module in CONTROL_PLANE.iter().chain(&NODE).chain(&ROUTING) {
+        clients.extend(module.prepare(&tools.go)?);
+    }
+    for module in [&KUBEADM, &PAUSE] {
+        clients.extend(module.prepare(&tools.go)?);
+    }
+    clients.push(nft()?);
+    for (program, package) in [
+        ("dockerd", "docker.io"),
+        // Newer releases have the client in a package of its own.
+        ("docker", "docker-cli"),
+        ("mmdebstrap", "mmdebstrap"),
+    ] {
+        clients.push(Client::found(program, packages::find(program, package))?);
+    }
+    Ok(clients)
+}
+
 /// With which kube-proxy routes Services.
 fn nft() -> anyhow::Result<Client> {
     Client::found("nft", packages::find("nft", "nftables"))
@@ -325,11 +381,15 @@ impl Module {
     /// Without symbols, and with the version that the folder's go.mod pins.
     fn linker_flags(&self, place: &Place) -> anyhow::Result<String> {
         let (module, variables) = self.version;
+        let mut flags = "-s -w".to_owned();
+        if module.is_empty() {
+            // Made from nothing but its own sources.
+            return Ok(flags);
+        }
         let file = place.source.join("go.mod");
         let pins = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let version = pinned(&pins, module)
             .with_context(|| format!("{} does not pin {module}", file.display()))?;
-        let mut flags = "-s -w".to_owned();
         for variable in variables {
             let setting = match variable {
                 Version(name) => format!("{name}={version}"),
@@ -343,7 +403,7 @@ impl Module {
 }
 
 /// Where Go keeps what the modules have in common while they are built.
-fn cache() -> anyhow::Result<PathBuf> {
+pub fn cache() -> anyhow::Result<PathBuf> {
     Ok(workspace::cache()?.join("cluster"))
 }
 
@@ -378,7 +438,10 @@ mod tests {
     #[test]
     fn every_folder_pins_what_its_programs_are_made_from() {
         let all = CONTROL_PLANE.iter().chain(&NODE).chain(&ROUTING);
-        for module in all.chain(&CHART_TOOLS).chain([&HELM_3]) {
+        for module in all
+            .chain(&CHART_TOOLS)
+            .chain([&HELM_3, &KIND, &KUBEADM, &PAUSE])
+        {
             let place = Place {
                 source: workspace::root().join("tests/cluster").join(module.folder),
                 cache: PathBuf::new(),

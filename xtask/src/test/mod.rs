@@ -151,6 +151,28 @@ impl ClusterPrograms {
         }))
     }
 
+    /// Prepares kind alone.
+    pub fn prepare_kind() -> anyhow::Result<Self> {
+        Ok(Self(cluster::prepare_kind(&tools::find()?)?))
+    }
+
+    /// Prepares what a node image of kind's is made of, and what it is made with.
+    pub fn prepare_node() -> anyhow::Result<Self> {
+        Ok(Self(cluster::prepare_node(&tools::find()?)?))
+    }
+
+    /// Where one of them is, or why it is not to be had.
+    pub fn path(&self, name: &str) -> Result<PathBuf, String> {
+        let found = self.0.iter().find_map(|client| client.path(name));
+        let found = found.unwrap_or(Err("it is not among the programs"));
+        found.map_err(|reason| format!("{name}: {reason}"))
+    }
+
+    /// Whether all of them are there, or why one is not.
+    pub fn whole(&self) -> Result<(), String> {
+        self.0.iter().try_for_each(Client::ready)
+    }
+
     /// The variables in which others find them.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
         self.0.iter().map(Client::variable)
@@ -169,6 +191,16 @@ impl ClusterPrograms {
         report.print()?;
         Ok(whole(&report, target))
     }
+}
+
+/// Where Go keeps what it fetches and builds for clusters, as variables of its own.
+pub fn go_folders() -> anyhow::Result<[(&'static str, PathBuf); 2]> {
+    Ok(clients::go::folders(&cluster::cache()?))
+}
+
+/// Removes what Go fetched and built for clusters, which is of no use once all programs are there.
+pub fn clean() -> anyhow::Result<()> {
+    clients::go::clean(&cluster::cache()?)
 }
 
 /// Nothing failed and nothing was skipped.

@@ -1,7 +1,7 @@
 //! The clients in Go.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -97,15 +97,20 @@ pub fn build(
             .args(programs.iter().map(|(_, package)| package))
             .env("CGO_ENABLED", with_c)
             .envs(variables)
-            .env("GOCACHE", caches.join("build"))
-            .env("GOMODCACHE", caches.join("modules"))
+            .envs(folders(caches))
             .current_dir(&place.source))
     })
 }
 
+/// Where Go keeps what serves several builds, as variables of its own.
+pub fn folders(caches: &Path) -> [(&'static str, PathBuf); 2] {
+    [("GOCACHE", "build"), ("GOMODCACHE", "modules")]
+        .map(|(name, folder)| (name, caches.join(folder)))
+}
+
 /// Removes what Go keeps from one build to the next.
 pub fn clean(caches: &Path) -> anyhow::Result<()> {
-    for left in ["build", "modules"].map(|name| caches.join(name)) {
+    for (_, left) in folders(caches) {
         if left.exists() {
             fs::remove_dir_all(&left).with_context(|| left.display().to_string())?;
         }

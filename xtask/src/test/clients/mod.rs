@@ -5,6 +5,8 @@ mod java;
 mod node;
 pub mod python;
 
+use std::path::PathBuf;
+
 use super::tools::Tools;
 use crate::place::{Place, text};
 use crate::progress::say;
@@ -86,7 +88,23 @@ impl Client {
 
     /// Whether it is there.
     pub fn is_ready(&self) -> bool {
-        self.command.is_ok()
+        self.ready().is_ok()
+    }
+
+    /// Where it is if it has this name, or why it is not there.
+    pub fn path(&self, name: &str) -> Option<Result<PathBuf, &str>> {
+        (self.library == name).then(|| match &self.command {
+            Ok(command) => Ok(command.first().map(PathBuf::from).unwrap_or_default()),
+            Err(reason) => Err(reason.as_str()),
+        })
+    }
+
+    /// That it is there, or why it is not.
+    pub fn ready(&self) -> Result<(), String> {
+        match &self.command {
+            Ok(_) => Ok(()),
+            Err(reason) => Err(format!("{}: {reason}", self.library)),
+        }
     }
 
     /// The environment variable in which the tests find it, or find why it is not there.
