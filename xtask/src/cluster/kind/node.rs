@@ -75,7 +75,7 @@ pub fn make(
         fs::remove_file(&stamp).with_context(|| stamp.display().to_string())?;
     }
     place.once(&format!("{suite} {PACKAGES} {SCRIPT}"), &inputs, || {
-        say("making an image of a node, once; about 2 minutes on two cores")?;
+        say("making an image of a node, once; about 3 minutes on two cores")?;
         let root = root(&suite, folder)?;
         docker(sandbox, &["import", &text(&root)?, NAME])?;
         furnish(sandbox, programs, folder)?;
