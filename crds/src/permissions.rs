@@ -86,7 +86,7 @@ pub const OPERATOR: &[Permission] = &[
     Permission {
         resources: &["namespaces", "pods"],
         verbs: &["list", "watch"],
-        why: "which namespaces opted in, by label or by a pod with a sidecar; only metadata is read",
+        why: "which namespaces opted in, by label or by a pod with a sidecar, and which of those pods run; only metadata is read",
         ..everywhere("")
     },
     Permission {

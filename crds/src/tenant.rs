@@ -166,7 +166,7 @@ pub struct Propagation {
     /// The highest version of what any namespace was told; it grows with every change.
     #[schemars(range(min = 0))]
     pub version: i64,
-    /// The pods with a sidecar of this tenant.
+    /// The running pods with a sidecar of this tenant.
     #[schemars(range(min = 0))]
     pub pods: i32,
     /// Those of them that have said that they go by the newest version of their namespace.

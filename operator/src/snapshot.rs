@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub domains: Objects<CustomDomain>,
     /// The pods that ask for a sidecar or have one, by place.
     pub pods: Arc<BTreeMap<ObjectRef, Arc<PodSeen>>>,
+    /// Which of the pods with a sidecar run: the UIDs, by place.
+    pub running: Arc<BTreeMap<ObjectRef, Box<str>>>,
     /// What could not be read although the schema let it through.
     pub unreadable: Arc<BTreeMap<String, String>>,
 }

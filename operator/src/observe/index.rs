@@ -32,6 +32,7 @@ pub struct Index {
     domains: Watched<Parsed<CustomDomain, world::CustomDomain>>,
     namespaces: Watched<NamespaceSeen>,
     pods: Watched<Arc<PodSeen>>,
+    running: Watched<Box<str>>,
     /// The namespaces that have a pod that asks for a sidecar, and how many.
     asking: BTreeMap<Namespace, usize>,
     /// The namespaces that had one, and until when they count as having it.
@@ -53,6 +54,7 @@ struct Changed {
     domains: bool,
     namespaces: bool,
     pods: bool,
+    running: bool,
     /// Something that the plan reads.
     world: bool,
 }
@@ -65,6 +67,7 @@ impl Index {
             domains: Watched::new(),
             namespaces: Watched::new(),
             pods: Watched::new(),
+            running: Watched::new(),
             asking: BTreeMap::new(),
             lingering: BTreeMap::new(),
             linger,
@@ -100,6 +103,10 @@ impl Index {
                 changed.pods |= self.pods.take(event, |pod| Some(pods::read(pod)));
                 changed.pods
             }
+            super::Seen::Running(event) => {
+                changed.running |= self.running.take(event, pods::read_running);
+                changed.running
+            }
         }
     }
 
@@ -122,7 +129,8 @@ impl Index {
             && self.audiences.is_complete()
             && self.domains.is_complete()
             && self.namespaces.is_complete()
-            && self.pods.is_complete();
+            && self.pods.is_complete()
+            && self.running.is_complete();
         if !complete {
             return None;
         }
@@ -138,6 +146,9 @@ impl Index {
         }
         if changed.pods {
             self.last.pods = Arc::new(self.pods.all().clone());
+        }
+        if changed.running {
+            self.last.running = Arc::new(self.running.all().clone());
         }
         if changed.world {
             self.read_world();

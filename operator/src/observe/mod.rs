@@ -2,8 +2,11 @@
 //!
 //! ```text
 //!  Tenants, ApiAudiences, CustomDomains ─┐
-//!  Namespaces, Pods (metadata only) ─────┴─► Index ─► settle 100 ms ─► Snapshot
+//!  Namespaces, Pods (metadata only) ─────┤
+//!  those with a sidecar that run ────────┴─► Index ─► settle 100 ms ─► Snapshot
 //! ```
+//!
+//! Whether a pod runs stands in its status, which is never read: the API server selects those that do.
 //!
 //! Each watch lists anew when the API server forgets where it was (410 Gone) or after an error, with jittered backoff;
 //! what the list no longer has is gone. Nothing is published until every watch has listed once.
@@ -27,6 +30,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::inject;
 use crate::snapshot::Snapshots;
 pub use parsed::VERIFIED;
 
@@ -58,17 +62,19 @@ enum Seen {
     Domain(watcher::Event<CustomDomain>),
     Namespace(watcher::Event<kube::core::PartialObjectMeta<Namespace>>),
     Pod(watcher::Event<kube::core::PartialObjectMeta<Pod>>),
+    Running(watcher::Event<kube::core::PartialObjectMeta<Pod>>),
 }
 
 /// Starts to watch. The future is to be run for as long as snapshots are wanted; it never ends by itself.
 pub fn start(client: &Client, settings: Settings) -> (Snapshots, impl Future<Output = ()> + use<>) {
     let (sender, snapshots) = watch::channel(None);
     let mut streams: SelectAll<BoxStream<'static, Seen>> = SelectAll::new();
-    streams.push(objects(client, Seen::Tenant));
-    streams.push(objects(client, Seen::Audience));
-    streams.push(objects(client, Seen::Domain));
-    streams.push(objects(client, Seen::Namespace));
-    streams.push(objects(client, Seen::Pod));
+    streams.push(objects(client, config(), Seen::Tenant));
+    streams.push(objects(client, config(), Seen::Audience));
+    streams.push(objects(client, config(), Seen::Domain));
+    streams.push(objects(client, config(), Seen::Namespace));
+    streams.push(objects(client, config(), Seen::Pod));
+    streams.push(objects(client, running(), Seen::Running));
     (snapshots, run(streams, settings, sender))
 }
 
@@ -110,17 +116,27 @@ fn sooner(known: Option<Instant>, other: Instant) -> Instant {
 
 /// Objects of one kind; as `PartialObjectMeta`, their metadata only: a tenth of the memory, and nothing that could be
 /// secret.
-fn objects<K>(client: &Client, wrap: fn(watcher::Event<K>) -> Seen) -> BoxStream<'static, Seen>
+fn objects<K>(
+    client: &Client,
+    config: watcher::Config,
+    wrap: fn(watcher::Event<K>) -> Seen,
+) -> BoxStream<'static, Seen>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let stream = watcher(Api::<K>::all(client.clone()), config());
+    let stream = watcher(Api::<K>::all(client.clone()), config);
     cared_for(stream).map(wrap).boxed()
 }
 
 /// Under the five minutes after which an idle connection is dropped by what stands in between.
 fn config() -> watcher::Config {
     watcher::Config::default().timeout(290)
+}
+
+/// The pods with a sidecar that run: the API server looks into their statuses for us.
+fn running() -> watcher::Config {
+    let label = format!("{}=true", inject::INJECTED);
+    config().fields("status.phase=Running").labels(&label)
 }
 
 /// Retries with jittered backoff, and says what goes wrong.

@@ -48,6 +48,11 @@ pub fn read(pod: PartialObjectMeta<Pod>) -> Arc<PodSeen> {
     })
 }
 
+/// Which life of a pod this is: nothing else is kept of those that run.
+pub fn read_running(pod: PartialObjectMeta<Pod>) -> Option<Box<str>> {
+    pod.metadata.uid.map(String::into_boxed_str)
+}
+
 /// Whether a pod makes its namespace one that has keys.
 pub fn opts_in(pod: &PodSeen) -> bool {
     inject::pod_opts_in(&pod.labels)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use mintage_crds::Tenant;
 use mintage_crds::tenant::Propagation;
@@ -83,6 +83,15 @@ impl Fleet {
         let pods: Api<Pod> = Api::namespaced(self.scene.client.clone(), namespace);
         let params = PostParams::default();
         Ok(pods.create(&params, &serde_json::from_value(pod)?).await?)
+    }
+
+    /// Says of a pod what its kubelet would, once its containers run.
+    async fn runs(&self, namespace: &str, name: &str) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.scene.client.clone(), namespace);
+        let status = Patch::Merge(json!({"status": {"phase": "Running"}}));
+        pods.patch_status(name, &PatchParams::default(), &status)
+            .await?;
+        Ok(())
     }
 
     /// A token as kubelet gets it for a pod, or one of the `ServiceAccount` alone.
@@ -361,6 +370,9 @@ async fn a_key_waits_for_a_sidecar_that_has_not_heard_of_it() -> Result<()> {
     let mut checkout = fleet.follower("shop/checkout", "checkout-1").await?;
     // A pod of the API's namespace never says anything; one of a third namespace does not matter.
     fleet.pod("orders", "api", "silent").await?;
+    // Nobody waits for it while it is still to start, as all pods are that have no node.
+    fleet.all_have_heard(1, 0).await?;
+    fleet.runs("orders", "silent").await?;
     let missing = within(PATIENCE, "the silent pod is named", async || {
         let known = fleet.propagation().await?;
         ensure!((known.pods, known.acknowledged) == (2, 1), "{known:?}");
