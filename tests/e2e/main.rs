@@ -5,6 +5,7 @@
 mod bounds;
 mod calls;
 mod follow;
+mod front;
 mod jobs;
 mod pods;
 mod refusals;
@@ -43,6 +44,7 @@ async fn live(stage: &Stage, report: &mut Report) -> Result<()> {
     calls::all(stage, report).await?;
     refusals::all(stage, report).await?;
     bounds::all(stage, report).await?;
+    front::all(stage, report).await?;
     pods::all(stage, report).await?;
     jobs::all(stage, report).await?;
     follow::all(stage, report).await?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::client::command_line;
 use crate::cluster::Cluster;
 use crate::dev::binary;
 use crate::node::Image;
@@ -21,6 +22,9 @@ pub const DEFINITIONS: &str = "mintage-crds";
 
 /// The image of the apps in `examples/calls`.
 pub const APP: &str = "mintage.test/app:1";
+
+/// The image of the nginx of this machine, where it has one: not what `examples/nginx` names.
+pub const NGINX: &str = "mintage.test/nginx:1";
 
 /// The programs that have an image.
 const PROGRAMS: [&str; 2] = ["mintage-operator", "mintage-sidecar"];
@@ -42,6 +46,15 @@ impl Images {
             arguments: vec!["pause".into()],
             user: 10_001,
         }];
+        // Whoever shows it says why it is not there.
+        if let Ok(line) = command_line("nginx")? {
+            made.push(Image {
+                name: NGINX.into(),
+                program: line.first().context("an empty command line")?.into(),
+                arguments: Vec::new(),
+                user: 10_001,
+            });
+        }
         let mut archives = Vec::new();
         if let Some(folder) = std::env::var_os(FOLDER) {
             let archive = |program| Path::new(&folder).join(format!("{program}.image.tar"));

@@ -30,14 +30,29 @@ pub async fn token(audience: &str, scope: Option<&str>) -> Result<Value, Fault> 
 }
 
 /// What an API answers to a call with a fresh token, or the sidecar that gives none.
-pub async fn call(url: &str, audience: &str, scope: &str) -> Result<Value, Fault> {
+pub async fn call(
+    url: &str,
+    audience: &str,
+    scope: &str,
+    headers: &[&str],
+) -> Result<Value, Fault> {
     let given = token(audience, Some(scope)).await?;
     let Some(token) = given["body"]["access_token"].as_str() else {
         return Ok(json!({ "refused": given }));
     };
-    let mut answer = told(http()?.get(url).bearer_auth(token).send().await?).await?;
+    let mut request = http()?.get(url).bearer_auth(token);
+    for header in headers {
+        let (name, value) = header.split_once(": ").ok_or("no `name: value`")?;
+        request = request.header(name, value);
+    }
+    let mut answer = told(request.send().await?).await?;
     answer["kid"] = decode_header(token)?.kid.into();
     Ok(answer)
+}
+
+/// What is answered to who shows no token.
+pub async fn get(url: &str) -> Result<Value, Fault> {
+    told(http()?.get(url).send().await?).await
 }
 
 /// An answer as JSON: status, challenge and body.
@@ -71,7 +86,7 @@ pub async fn calls(url: &str, audience: &str, scope: &str) -> Result<(), Fault> 
         let mut good = 0_u64;
         let mut second = tokio::time::Instant::now();
         loop {
-            match call(url, audience, scope).await {
+            match call(url, audience, scope, &[]).await {
                 Ok(answer) if answer["status"] == 200 => good += 1,
                 Ok(answer) => say(&json!({ "event": "refused", "answer": answer }))?,
                 Err(fault) => say(&json!({ "event": "failed", "why": chain(&*fault) }))?,

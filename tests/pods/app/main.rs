@@ -9,15 +9,18 @@
 //! | `look` | looks around |
 //! | `listeners` | says on which TCP ports somebody in the pod listens |
 //! | `ask <audience> [<scope>]` | gets a token |
-//! | `call <URL> <audience> <scope>` | gets a token and calls an API with it |
+//! | `call <URL> <audience> <scope> [<header>…]` | gets a token and calls an API with it |
 //! | `calls <URL> <audience> <scope>` | does so until it is ended, and counts |
 //! | `judge <audience> <token>…` | says what its sidecar, and a library, think of tokens for an API |
 //! | `answer` | is an API on port 8080 that judges the token of each request |
+//! | `echo` | is an API on the loopback that says what it received |
+//! | `get <URL>` | calls without a token |
 //!
 //! It knows of Mintage what the webhook put in its environment, and of itself `APP_AUDIENCE`, the identifier of its API.
 
 mod answer;
 mod ask;
+mod echo;
 mod judge;
 mod listeners;
 
@@ -50,7 +53,9 @@ async fn main() -> Result<ExitCode, Fault> {
         ["listeners"] => say(&listeners::all()?)?,
         ["ask", audience] => say(&ask::token(audience, None).await?)?,
         ["ask", audience, scope] => say(&ask::token(audience, Some(scope)).await?)?,
-        ["call", url, audience, scope] => say(&ask::call(url, audience, scope).await?)?,
+        ["call", url, audience, scope, ref headers @ ..] => {
+            say(&ask::call(url, audience, scope, headers).await?)?;
+        }
         ["calls", url, audience, scope] => ask::calls(url, audience, scope).await?,
         ["judge", audience, ref tokens @ ..] => {
             for token in tokens {
@@ -58,6 +63,8 @@ async fn main() -> Result<ExitCode, Fault> {
             }
         }
         ["answer"] => answer::serve().await?,
+        ["echo"] => echo::serve().await?,
+        ["get", url] => say(&ask::get(url).await?)?,
         ["once"] => {
             say(&look_around()?)?;
             let call = call();

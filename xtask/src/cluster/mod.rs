@@ -113,7 +113,7 @@ fn show(args: &Args) -> Result<Outcome> {
     let outcome = match (args.cluster, kind) {
         (Cluster::Kind, Some(kind)) => {
             let images = tempfile::tempdir()?;
-            let archives = archives(images.path(), &variables)?;
+            let archives = archives(images.path(), &programs, &variables)?;
             let cluster = match kind.cluster(folder.path(), &archives, args.keep)? {
                 Ok(cluster) => cluster,
                 Err(reason) => return Ok(Outcome::Skipped(reason)),
@@ -128,7 +128,8 @@ fn show(args: &Args) -> Result<Outcome> {
         (Cluster::Current, _) => {
             let kubeconfig = current::kubeconfig(folder.path())?;
             // Where they can be found again, to be loaded.
-            let archives = archives(&workspace::target()?.join("e2e-images"), &variables)?;
+            let folder = workspace::target()?.join("e2e-images");
+            let archives = archives(&folder, &programs, &variables)?;
             current::has_images(&kubeconfig, &archives)?;
             variables.push((KUBECONFIG, place::text(&kubeconfig)?));
             programs.run("e2e", None, &variables)?
@@ -193,8 +194,13 @@ fn starter(variables: &[(&'static str, String)]) -> Result<Command> {
 }
 
 /// Writes all images that a cluster needs; their archives.
-fn archives(folder: &Path, variables: &[(&'static str, String)]) -> Result<Vec<PathBuf>> {
+fn archives(
+    folder: &Path,
+    programs: &ClusterPrograms,
+    variables: &[(&'static str, String)],
+) -> Result<Vec<PathBuf>> {
     let mut command = starter(variables)?;
+    command.envs(programs.variables());
     let said = process::read(command.arg("images").arg(folder)).context("images")?;
     Ok(said.lines().map(PathBuf::from).collect())
 }

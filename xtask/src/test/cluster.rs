@@ -250,20 +250,20 @@ const CHART_TOOLS: [Module; 4] = [
 /// Prepares what `cargo xtask test` needs; what cannot be prepared holds the reason.
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
     let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &CHART_TOOLS])?;
-    clients.push(nft()?);
+    clients.extend([nft()?, nginx()?]);
     Ok(clients)
 }
 
 /// Prepares a cluster of one node, and Helm to install things in it.
 pub fn prepare_bare(tools: &Tools) -> anyhow::Result<Vec<Client>> {
     let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &[HELM]])?;
-    clients.push(nft()?);
+    clients.extend([nft()?, nginx()?]);
     Ok(clients)
 }
 
 /// Prepares what speaks to a cluster that is there: what the user has, or else our own.
 pub fn prepare_tools(tools: &Tools) -> anyhow::Result<Vec<Client>> {
-    let mut clients = Vec::new();
+    let mut clients = vec![nginx()?];
     for (name, module) in [("kubectl", &CONTROL_PLANE[1]), ("helm", &HELM)] {
         match process::find(name) {
             Some(program) => clients.push(Client::found(name, Ok(text(&program)?))?),
@@ -306,6 +306,11 @@ pub fn prepare_node(tools: &Tools) -> anyhow::Result<Vec<Client>> {
 /// With which kube-proxy routes Services.
 fn nft() -> anyhow::Result<Client> {
     Client::found("nft", packages::find("nft", "nftables"))
+}
+
+/// Which stands in front of an API of `tests/e2e`, and of one of `tests/edge`.
+pub fn nginx() -> anyhow::Result<Client> {
+    Client::found("nginx", packages::find("nginx", "nginx"))
 }
 
 /// Prepares the control plane, and two generations of Helm.

@@ -1,6 +1,7 @@
 //! Prepares what stands around a workload API in the tests of `tests/edge`: proxies, a browser, an `OpenAPI` tester.
 
 use super::clients::{Client, go, python};
+use super::cluster;
 use super::packages;
 use super::tools::Tools;
 use crate::place::{Place, text};
@@ -16,7 +17,7 @@ pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
         )?,
         Client::prepare("caddy", "edge/caddy", &tools.go, caddy)?,
         Client::prepare("envoy", "edge/envoy", &tools.python, envoy)?,
-        Client::found("nginx", packages::find("nginx", "nginx"))?,
+        cluster::nginx()?,
         Client::found("chromium", packages::find("chromium", "chromium"))?,
     ])
 }
