@@ -2,10 +2,12 @@
 //! cluster of its own, which it can stop parts of. Run by `cargo xtask nightly`, a step for each.
 
 mod chaos;
+mod cut;
 mod operators;
 mod outage;
 mod revocations;
 mod rotations;
+mod soak;
 mod traffic;
 mod upgrade;
 
@@ -52,6 +54,12 @@ async fn keys_are_revoked_under_traffic() -> Result<()> {
 }
 
 #[tokio::test]
+async fn keys_change_while_the_stream_is_cut() -> Result<()> {
+    let name = "keys_change_while_the_stream_is_cut";
+    play(name, async |stage, report| cut::all(stage, report).await).await
+}
+
+#[tokio::test]
 async fn tokens_outlive_the_api_server() -> Result<()> {
     play("tokens_outlive_the_api_server", async |stage, report| {
         outage::all(stage, report).await
@@ -63,6 +71,12 @@ async fn tokens_outlive_the_api_server() -> Result<()> {
 async fn operators_are_killed_while_manifests_change() -> Result<()> {
     let name = "operators_are_killed_while_manifests_change";
     play(name, async |stage, report| chaos::all(stage, report).await).await
+}
+
+#[tokio::test]
+async fn memory_and_descriptors_stay_flat() -> Result<()> {
+    let name = "memory_and_descriptors_stay_flat";
+    play(name, async |stage, report| soak::all(stage, report).await).await
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a process of the operator takes.
+//! What a process takes.
 
 use std::fs;
 
@@ -17,7 +17,11 @@ pub struct Memory {
 impl Memory {
     /// Of a running operator.
     pub fn of(operator: &Operator) -> Result<Self> {
-        let id = operator.id().context("the operator has ended")?;
+        Self::of_process(operator.id().context("the operator has ended")?)
+    }
+
+    /// Of a process, by its number.
+    pub fn of_process(id: u32) -> Result<Self> {
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;
         let field = |name: &str| -> Result<u64> {
             let line = status.lines().find_map(|line| line.strip_prefix(name));

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::cluster::command_line;
 
 /// What a node takes from its machine.
-const TOOLS: [&str; 6] = ["find", "ip", "ldd", "mount", "umount", "unshare"];
+const TOOLS: [&str; 7] = ["find", "ip", "ldd", "mount", "nsenter", "umount", "unshare"];
 
 /// Its own programs, as `cargo xtask test` prepared them.
 const PROGRAMS: [&str; 5] = [

@@ -16,6 +16,7 @@
 //! there is no scheduler. Services and cluster DNS are not there either, nor does the API server reach the kubelet (`kubectl
 //! logs`, `exec`): ask [`Node::log`] and [`Node::processes`]. All of that is in a [`Bare`](crate::bare::Bare) cluster.
 
+mod cut;
 mod door;
 mod egress;
 mod image;
@@ -36,6 +37,7 @@ use kube::{Api, Client, ResourceExt as _};
 use crate::cluster::process::{Server, last_lines};
 use crate::cluster::{ADMIN, ControlPlane, MASTERS, routed, within};
 
+pub use cut::Cut;
 use door::Door;
 use egress::Egress;
 pub use image::Image;

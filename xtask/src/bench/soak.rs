@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use xtask::flat::Quarters;
 
 use super::cores::Cores;
 use super::fixture::{ACCEPTED, APIS, Fixture, identifier};
@@ -106,28 +107,21 @@ fn live(server: &Server) -> Result<Sample> {
 
 /// Compares the second quarter, when everything is warm, with the last.
 fn judge(samples: &[Sample]) -> Result<()> {
-    let quarter = samples.len() / 4;
-    let (early, late) = (&samples[quarter..2 * quarter], &samples[3 * quarter..]);
-    let median = |of: &[Sample], what: fn(&Sample) -> u64| {
-        let mut values: Vec<u64> = of.iter().map(what).collect();
-        values.sort_unstable();
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
-    let memory = [early, late].map(|of| median(of, |sample| sample.memory));
-    let fds = [early, late].map(|of| median(of, |sample| sample.fds));
+    let memory = Quarters::of(samples.iter().map(|sample| sample.memory));
+    let fds = Quarters::of(samples.iter().map(|sample| sample.fds));
     say(format_args!(
         "memory {:.1} MiB, at the end {:.1} MiB; descriptors {}, at the end {}; no request failed",
-        mebibytes(memory[0]),
-        mebibytes(memory[1]),
-        fds[0],
-        fds[1]
+        mebibytes(memory.early),
+        mebibytes(memory.late),
+        fds.early,
+        fds.late
     ))?;
     ensure!(
-        memory[1] <= memory[0] + TOLERANCE_KIB,
+        memory.is_flat(TOLERANCE_KIB),
         "memory grew by more than {TOLERANCE_KIB} KiB"
     );
     ensure!(
-        fds[1] <= fds[0] + TOLERANCE_FDS,
+        fds.is_flat(TOLERANCE_FDS),
         "descriptors grew by more than {TOLERANCE_FDS}"
     );
     Ok(())

@@ -63,6 +63,9 @@ const KUBECONFIG: &str = "MINTAGE_E2E_KUBECONFIG";
 /// Whether the cluster is left as it is at the end.
 const KEEP: &str = "MINTAGE_E2E_KEEP";
 
+/// How many minutes a long part of `tests/endurance` takes.
+const MINUTES: &str = "MINTAGE_ENDURANCE_MINUTES";
+
 /// What came of it.
 pub enum Outcome {
     Passed,
@@ -160,10 +163,12 @@ pub fn up(args: &UpArgs) -> Result<ExitCode> {
     })
 }
 
-/// Runs a part of `tests/endurance` on debug builds; `Err` says what is not as it should be.
-pub fn endurance(part: &str) -> Result<Result<(), String>> {
+/// Runs a part of `tests/endurance` on debug builds, so many minutes if it is a long one; `Err` says what is not as it should
+/// be.
+pub fn endurance(part: &str, minutes: u64) -> Result<Result<(), String>> {
     let programs = ClusterPrograms::prepare(true)?;
-    let variables = built(true)?;
+    let mut variables = built(true)?;
+    variables.push((MINUTES, minutes.to_string()));
     programs.run("endurance", Some(part), &variables)
 }
 

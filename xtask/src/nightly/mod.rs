@@ -18,7 +18,7 @@ pub struct Args {
     /// Run only this step
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// How many minutes each fuzz target runs
+    /// How many minutes each fuzz target runs, and each long part in a cluster
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     minutes: u64,
 }
@@ -95,8 +95,8 @@ fn steps() -> Vec<Step> {
             Box::new(|_| cluster::kind().map(Outcome::from)),
         )])
         .chain(ENDURANCE.map(|(name, about, part)| {
-            let run = move |_: &Args| {
-                Ok(match cluster::endurance(part)? {
+            let run = move |args: &Args| {
+                Ok(match cluster::endurance(part, args.minutes)? {
                     Ok(()) => Outcome::Passed,
                     Err(what) => Outcome::Failed(what),
                 })
@@ -107,7 +107,7 @@ fn steps() -> Vec<Step> {
 }
 
 /// What is shown in a cluster of its own: a step, what it is about, and the test of `tests/endurance`.
-const ENDURANCE: [(&str, &str, &str); 6] = [
+const ENDURANCE: [(&str, &str, &str); 8] = [
     (
         "e2e-operators",
         "the operator that leads is killed and frozen; a rolling restart while pods are made",
@@ -124,6 +124,11 @@ const ENDURANCE: [(&str, &str, &str); 6] = [
         "keys_are_revoked_under_traffic",
     ),
     (
+        "e2e-cut",
+        "2 rotations and 2 revocations under traffic while nothing gets through to the operator's stream, which comes back by itself",
+        "keys_change_while_the_stream_is_cut",
+    ),
+    (
         "e2e-outage",
         "10 minutes without an API server: calls go on, and what is killed comes back",
         "tokens_outlive_the_api_server",
@@ -132,6 +137,11 @@ const ENDURANCE: [(&str, &str, &str); 6] = [
         "e2e-chaos",
         "operators killed for 5 minutes while manifests change: it ends as a fresh start would",
         "operators_are_killed_while_manifests_change",
+    ),
+    (
+        "e2e-soak",
+        "10 minutes of calls, rotations, and pods that come and go: flat memory and descriptors, no failed call",
+        "memory_and_descriptors_stay_flat",
     ),
     (
         "e2e-upgrade",
