@@ -1,4 +1,4 @@
-//! What `docs/attacks.md` promises about the repository as a whole.
+//! What `docs/attacks.md` and `docs/troubles.md` promise about the repository as a whole.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,4 +7,5 @@
 
 mod comparisons;
 mod dependencies;
+mod messages;
 mod table;

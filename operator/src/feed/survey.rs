@@ -252,7 +252,7 @@ mod tests {
         assert!(known.missing.is_empty(), "{known:?}");
     }
 
-    /// A StatefulSet's next pod has the name of the one before.
+    /// The next pod of a `StatefulSet` has the name of the one before.
     #[tokio::test]
     async fn a_pod_does_not_run_because_its_namesake_did() {
         let book = Book::default();
