@@ -238,14 +238,15 @@ impl Stream {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use mintage_core::Uid;
     use mintage_core::bundle::Body;
     use mintage_core::sorted::SortedMap;
 
     use super::*;
 
-    fn place() -> Place {
+    /// The place of all that is published here.
+    pub fn place() -> Place {
         let tenant = TenantRef::parse("identity/acme").unwrap();
         (tenant, Namespace::parse("shop").unwrap())
     }
@@ -271,16 +272,18 @@ mod tests {
         }
     }
 
-    fn publish(book: &mut Book, version: u64) {
+    /// The place is told this version.
+    pub fn publish(book: &mut Book, version: u64) {
         let (place, bundle) = (place(), bundle(version));
         book.publish([(&place, &bundle)].into_iter(), Instant::now());
     }
 
-    fn report(book: &mut Book, uid: &str, number: u64, version: u64) -> Wanted {
+    /// A stream says that its pod goes by a version, which was renewed at that second.
+    pub fn report(book: &mut Book, uid: &str, number: u64, version: u64) -> Wanted {
         let standing = Standing {
             tenant: place().0,
             version,
-            renewed_at: UnixTime(1),
+            renewed_at: UnixTime(version.cast_signed()),
             refused: None,
         };
         book.report(uid, number, standing, Instant::now())

@@ -106,19 +106,11 @@ pub fn propagation(snapshot: &Snapshot, book: &Book) -> BTreeMap<TenantRef, Prop
 mod tests {
     use std::sync::Arc;
 
-    use mintage_core::bundle::{Body, Bundle};
-    use mintage_core::sorted::SortedMap;
     use mintage_core::world::{AllowedNamespaces, NamespaceInfo, Tenant, World};
     use mintage_core::{Domain, Uid};
-    use tokio::time::Instant;
 
-    use super::super::book::Standing;
+    use super::super::book::tests::{place, publish, report};
     use super::*;
-
-    fn place() -> Place {
-        let tenant = TenantRef::parse("identity/acme").unwrap();
-        (tenant, Namespace::parse("shop").unwrap())
-    }
 
     fn at(name: &str) -> ObjectRef {
         ObjectRef::parse(&format!("shop/{name}")).unwrap()
@@ -178,39 +170,10 @@ mod tests {
         }
     }
 
-    /// The namespace is told this version.
-    fn publish(book: &mut Book, version: u64) {
-        let place = place();
-        let bundle = Bundle {
-            version,
-            renewed_at: UnixTime(100),
-            body: Body {
-                tenant: place.0.clone(),
-                tenant_uid: Uid::parse("tenant").unwrap(),
-                namespace: place.1.clone(),
-                domain: Domain::parse("acme.example.com").unwrap(),
-                domains: SortedMap::new(),
-                max_age: 3600,
-                default_audience: None,
-                feed: None,
-                issue: Vec::new(),
-                accept: Vec::new(),
-                keys: Vec::new(),
-            },
-        };
-        book.publish([(&place, &bundle)].into_iter(), Instant::now());
-    }
-
     /// A pod follows, and goes by a version of that many seconds.
     fn follow(book: &mut Book, name: &str, version: u64) {
         let (number, _) = book.enter(name, &place().1);
-        let standing = Standing {
-            tenant: place().0,
-            version,
-            renewed_at: UnixTime(version.cast_signed()),
-            refused: None,
-        };
-        book.report(name, number, standing, Instant::now());
+        report(book, name, number, version);
     }
 
     fn of_tenant(snapshot: &Snapshot, book: &Book) -> Propagation {

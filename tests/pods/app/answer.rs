@@ -10,7 +10,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Fault, ended, judge};
+use super::{Fault, judge};
 
 #[derive(Deserialize)]
 struct Need {
@@ -22,15 +22,7 @@ struct Need {
 /// Answers until it is ended.
 pub async fn serve() -> Result<(), Fault> {
     let router = Router::new().route("/", get(answer));
-    let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
-    let end = async {
-        // Without signals it is ended like any other process.
-        ended().await.ok();
-    };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(end)
-        .await?;
-    Ok(())
+    super::serve("0.0.0.0:8080", router).await
 }
 
 /// The status is the sidecar's, and the body what all judges said.

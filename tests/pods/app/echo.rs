@@ -7,20 +7,12 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Json;
 use serde_json::{Value, json};
 
-use super::{Fault, ended};
+use super::Fault;
 
 /// Answers until it is ended.
 pub async fn serve() -> Result<(), Fault> {
     let router = Router::new().fallback(echo);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    let end = async {
-        // Without signals it is ended like any other process.
-        ended().await.ok();
-    };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(end)
-        .await?;
-    Ok(())
+    super::serve("127.0.0.1:3000", router).await
 }
 
 /// Names of headers are in lower case; of one that came twice, both values are there.

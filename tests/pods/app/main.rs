@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use axum::Router;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -87,6 +88,19 @@ async fn main() -> Result<ExitCode, Fault> {
 /// Until somebody wants it to end: the first process of a container is not ended by a signal that it does not expect.
 async fn ended() -> io::Result<()> {
     signal(SignalKind::terminate())?.recv().await;
+    Ok(())
+}
+
+/// Answers at an address until somebody wants it to end.
+async fn serve(address: &str, router: Router) -> Result<(), Fault> {
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    let end = async {
+        // Without signals it is ended like any other process.
+        ended().await.ok();
+    };
+    axum::serve(listener, router)
+        .with_graceful_shutdown(end)
+        .await?;
     Ok(())
 }
 

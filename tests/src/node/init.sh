@@ -1,37 +1,9 @@
-# The first process of a node, in namespaces of its own: prepares them, starts containerd, the kubelet and, where there are
-# Services, kube-proxy, and ends with whichever of them ends first. When it ends, the kernel ends everything that is left in the node.
+# The first process of a node, once it is in namespaces and groups of its own: starts containerd, the kubelet and, where there
+# are Services, kube-proxy, and ends with whichever of them ends first. When it ends, the kernel ends everything that is left in
+# the node.
 #
 # $1: the folder with settings and images, which also takes the logs. $2: the node's name. $3: its address.
-set -eu
-cd "$1"
 
-case "${4-groups}" in
-groups)
-    # /proc is still the machine's, and so is our number in it.
-    read -r number _ </proc/self/stat
-    while read -r group; do echo 0 >"$group/cgroup.procs"; done <groups
-    # From here on those groups are all that is to be seen of the machine's.
-    exec unshare --cgroup sh "$0" "$1" "$2" "$3" "$number"
-    ;;
-esac
-
-# Nothing that is mounted here is seen outside.
-mount --make-rprivate /
-mount -t proc proc /proc
-umount -R -l /sys
-mount -t sysfs sysfs /sys
-while read -r kind options place; do
-    mkdir -p "$place"
-    mount -t "$kind" -o "$options" "$kind" "$place"
-done <mounts
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-    # cgroup v2: a group that passes controllers on has no processes of its own.
-    mkdir /sys/fs/cgroup/init
-    echo 0 >/sys/fs/cgroup/init/cgroup.procs
-    for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
-        echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
-    done
-fi
 # Whatever the node keeps is in memory, and gone with it.
 for place in /run /var/log; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
 mkdir -p /run/node/lib /run/node/work
@@ -68,7 +40,6 @@ run() {
     } &
 }
 trap 'exit 1' TERM
-echo "$4" >number.new
 mv number.new number
 
 run containerd containerd --config "$1/containerd.toml"

@@ -42,7 +42,7 @@ use door::Door;
 use egress::Egress;
 pub use image::Image;
 use machine::Programs;
-use xtask::groups::{self, Groups};
+use xtask::groups::Groups;
 
 /// How long a start may take; a machine of two cores needs 8 seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -82,11 +82,7 @@ impl Node {
         if let Some(reason) = machine::lacks(routes)? {
             return Ok(Err(reason));
         }
-        let hierarchies = groups::hierarchies(&fs::read_to_string("/proc/self/mounts")?);
-        if hierarchies.is_empty() {
-            return Ok(Err("no control groups are mounted".into()));
-        }
-        let groups = match Groups::new(&hierarchies)? {
+        let groups = match Groups::new()? {
             Ok(groups) => groups,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -116,8 +112,6 @@ impl Node {
         }
         let user = plane.kubeconfig(&format!("system:node:{name}"), &["system:nodes"])?;
         fs::copy(user, folder.join("kubeconfig"))?;
-        fs::write(folder.join("groups"), groups.lines())?;
-        fs::write(folder.join("mounts"), groups::mounts(&hierarchies))?;
         fs::create_dir(folder.join("images"))?;
         for (number, image) in images.iter().enumerate() {
             image.write(&folder.join(format!("images/{number}.tar")))?;
@@ -126,9 +120,10 @@ impl Node {
             let archive = std::path::absolute(archive)?;
             symlink(archive, folder.join(format!("images/archive-{number}.tar")))?;
         }
-        fs::write(folder.join("init.sh"), include_str!("init.sh"))?;
+        let script = groups.script(&folder, include_str!("init.sh"))?;
 
-        let mut server = Server::new("node", "env".into(), command(&folder, &bin, name)?, &folder);
+        let words = command(&script, &folder, &bin, name)?;
+        let mut server = Server::new("node", "env".into(), words, &folder);
         server.start()?;
         let server = Mutex::new(server);
         let number = folder.join("number");
@@ -271,9 +266,8 @@ pub fn of_process(number: u32, path: &str) -> PathBuf {
 }
 
 /// Namespaces, and the first process in them.
-fn command(folder: &Path, bin: &Path, name: &str) -> Result<Vec<String>> {
+fn command(script: &Path, folder: &Path, bin: &Path, name: &str) -> Result<Vec<String>> {
     let path = std::env::var("PATH").context("PATH")?;
-    let folder = crate::text(folder)?;
     let mut words = vec![format!("PATH={}:{path}", crate::text(bin)?)];
     words.extend(
         [
@@ -290,8 +284,8 @@ fn command(folder: &Path, bin: &Path, name: &str) -> Result<Vec<String>> {
         .map(str::to_owned),
     );
     words.extend([
-        format!("{folder}/init.sh"),
-        folder,
+        crate::text(script)?,
+        crate::text(folder)?,
         name.into(),
         ADDRESS.into(),
     ]);

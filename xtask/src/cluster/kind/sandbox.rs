@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
-use xtask::groups::{self, Groups};
+use xtask::groups::Groups;
 
 use crate::{process, workspace};
 
@@ -46,11 +46,7 @@ impl Sandbox {
     /// Starts it with its settings in a folder and the images in another one, and waits until dockerd answers; or says why
     /// there can be none here.
     pub fn start(folder: &Path, images: &Path) -> Result<Result<Self, String>> {
-        let hierarchies = groups::hierarchies(&fs::read_to_string("/proc/self/mounts")?);
-        if hierarchies.is_empty() {
-            return Ok(Err("no control groups are mounted".into()));
-        }
-        let groups = match Groups::new(&hierarchies)? {
+        let groups = match Groups::new()? {
             Ok(groups) => groups,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -58,10 +54,7 @@ impl Sandbox {
         fs::write(&runtime, self::runtime()?)?;
         fs::set_permissions(&runtime, fs::Permissions::from_mode(0o755))?;
         fs::write(folder.join("dockerd.json"), settings(&runtime).to_string())?;
-        fs::write(folder.join("groups"), groups.lines())?;
-        fs::write(folder.join("mounts"), groups::mounts(&hierarchies))?;
-        let script = folder.join("sandbox.sh");
-        fs::write(&script, include_str!("sandbox.sh"))?;
+        let script = groups.script(folder, include_str!("sandbox.sh"))?;
         fs::create_dir_all(images)?;
 
         let log = fs::File::create(folder.join("sandbox.log"))?;

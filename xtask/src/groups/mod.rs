@@ -15,9 +15,12 @@ const KEEP: &str = "read -r _; for _ in $(seq 100); do left=; for group; do \
     find \"$group\" -depth -type d -exec rmdir {} + ; [ -d \"$group\" ] && left=1; done; \
     [ -n \"$left\" ] || exit 0; sleep 0.1; done";
 
+/// How a process in namespaces of its own enters them.
+const ENTER: &str = include_str!("enter.sh");
+
 /// A hierarchy of control groups, as it is mounted.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Hierarchy {
+struct Hierarchy {
     place: PathBuf,
     kind: Kind,
 }
@@ -30,7 +33,7 @@ enum Kind {
 }
 
 /// The hierarchies in the text of `/proc/self/mounts`.
-pub fn hierarchies(mounts: &str) -> Vec<Hierarchy> {
+fn hierarchies(mounts: &str) -> Vec<Hierarchy> {
     let mounts = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ');
         let (place, kind, options) = (words.nth(1)?, words.next()?, words.next()?);
@@ -62,8 +65,8 @@ fn controllers(options: &str) -> String {
     }
 }
 
-/// What whoever is in the groups mounts, one a line: type, options, place.
-pub fn mounts(hierarchies: &[Hierarchy]) -> String {
+/// What who is in the groups mounts, one a line: type, options, place.
+fn mounts(hierarchies: &[Hierarchy]) -> String {
     let top = Path::new("/sys/fs/cgroup");
     // Where the others lie, unless there is only one.
     let is_one = hierarchies.iter().any(|one| one.place == top);
@@ -83,6 +86,7 @@ pub fn mounts(hierarchies: &[Hierarchy]) -> String {
 
 /// Groups that are there while this value is, and are removed when this process ends, however it does.
 pub struct Groups {
+    hierarchies: Vec<Hierarchy>,
     places: Vec<PathBuf>,
     keeper: Child,
     leash: Option<ChildStdin>,
@@ -90,8 +94,12 @@ pub struct Groups {
 
 impl Groups {
     /// Makes them; or says what keeps us from it.
-    pub fn new(hierarchies: &[Hierarchy]) -> Result<Result<Self, String>> {
+    pub fn new() -> Result<Result<Self, String>> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        let hierarchies = hierarchies(&fs::read_to_string("/proc/self/mounts")?);
+        if hierarchies.is_empty() {
+            return Ok(Err("no control groups are mounted".into()));
+        }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("mintage-{}-{number}", std::process::id());
         let places: Vec<PathBuf> = hierarchies
@@ -111,11 +119,12 @@ impl Groups {
             .context("cannot start sh")?;
         let leash = keeper.stdin.take();
         let made = Self {
+            hierarchies,
             places,
             keeper,
             leash,
         };
-        for (group, hierarchy) in made.places.iter().zip(hierarchies) {
+        for (group, hierarchy) in made.places.iter().zip(&made.hierarchies) {
             if let Err(error) = prepare(group, hierarchy) {
                 return Ok(Err(format!("cannot make {}: {error:#}", group.display())));
             }
@@ -134,10 +143,16 @@ impl Groups {
         }
     }
 
-    /// Where they are, one a line.
-    pub fn lines(&self) -> String {
+    /// Writes a script into a folder, which is to be its first argument: who runs it, first in namespaces of its own, enters
+    /// the groups and does the rest then.
+    pub fn script(&self, folder: &Path, rest: &str) -> Result<PathBuf> {
         let places = self.places.iter().map(|place| place.to_string_lossy());
-        places.flat_map(|place| [place, "\n".into()]).collect()
+        let places: String = places.flat_map(|place| [place, "\n".into()]).collect();
+        fs::write(folder.join("groups"), places)?;
+        fs::write(folder.join("mounts"), mounts(&self.hierarchies))?;
+        let script = folder.join("init.sh");
+        fs::write(&script, [ENTER, rest].concat())?;
+        Ok(script)
     }
 }
 
@@ -204,8 +219,7 @@ mod tests {
 
     #[test]
     fn groups_go_with_their_value_and_with_what_is_below_them() -> Result<()> {
-        let hierarchies = hierarchies(&fs::read_to_string("/proc/self/mounts")?);
-        let groups = match Groups::new(&hierarchies)? {
+        let groups = match Groups::new()? {
             Ok(groups) => groups,
             Err(reason) => {
                 let test = "groups::tests::groups_go_with_their_value_and_with_what_is_below_them";
