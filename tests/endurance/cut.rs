@@ -4,16 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use mintage_crds::Tenant;
 use mintage_crds::tenant::Propagation;
 use mintage_tests::cluster::within;
 use mintage_tests::stage::{Report, Stage, say};
-use tokio::time::sleep;
 
-use super::revocations::{self, Revoked};
+use super::revocations::{self, By, Revoked};
 use super::rotations::{self, kid};
 use super::traffic::Traffic;
 
@@ -26,9 +23,6 @@ const TIMES: u32 = 2;
 /// How long it may take until both sides have noticed what happened to their connections. Each asks for a sign of life every
 /// 20 seconds and waits 5 for it; a sidecar tries again every 15 at least.
 const NOTICED: Duration = Duration::from_mins(2);
-
-/// How long news take by the stream, at most.
-const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
@@ -68,7 +62,7 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
         let what = format!(
             "revocation {number} of {TIMES} from the mounts: its tokens are refused from then on, and others are not"
         );
-        let revoke = revocations::one(stage, &traffic, &mut revoked);
+        let revoke = revocations::one(stage, &traffic, &mut revoked, By::Mounts);
         report.step(what, revoke).await?;
     }
     let what = "nobody follows still";
@@ -77,10 +71,9 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
     cut.heal()?;
     let what = "packets come through again: every sidecar follows by itself";
     report.step(what, followed(stage)).await?;
-    let what = format!("a revocation is in force {AT_ONCE:?} after the patch, in every pod");
-    report
-        .step(what, at_once(stage, &traffic, &mut revoked))
-        .await
+    let what = "a revocation is in force at once, in every pod";
+    let revoke = revocations::one(stage, &traffic, &mut revoked, By::Stream);
+    report.step(what, revoke).await
 }
 
 /// What the Tenant says of its sidecars.
@@ -128,15 +121,4 @@ async fn rotated(stage: &Stage, traffic: &Traffic<'_>, seen: &mut BTreeSet<Strin
     traffic.flows().await?;
     traffic.no_bad_since(0)?;
     Ok(())
-}
-
-async fn at_once(stage: &Stage, traffic: &Traffic<'_>, revoked: &mut Revoked) -> Result<()> {
-    let token = revoked.next(stage).await?;
-    sleep(AT_ONCE).await;
-    let pods: Api<Pod> = Api::namespaced(stage.client.clone(), "orders");
-    let selector = ListParams::default().labels("app=orders");
-    for pod in pods.list(&selector).await? {
-        revocations::refused(stage, &pod.name_any(), &token).await?;
-    }
-    revocations::only_revoked(traffic, revoked)
 }

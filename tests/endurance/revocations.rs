@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 use mintage_tests::cluster::{throughout, within};
 use mintage_tests::stage::{Report, Stage, say};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::rotations::{kid, shorten};
 use super::traffic::Traffic;
@@ -16,7 +19,10 @@ use super::{CHECKOUT, ORDERS};
 /// How often.
 const REVOCATIONS: u32 = 3;
 
-/// How long one may take to reach everybody, and the next key to sign. The report says how long the first took.
+/// How long news take by the stream, at most.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// How long they may take by the mounts, and the next key to sign. The report says how long the first took.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// All of it.
@@ -26,11 +32,10 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
     let mut revoked = Revoked::default();
     for number in 1..=REVOCATIONS {
         let what = format!(
-            "revocation {number} of {REVOCATIONS}: its tokens are refused from then on, and others are not"
+            "revocation {number} of {REVOCATIONS}: {AT_ONCE:?} after the patch its tokens are refused in every pod, and others are not"
         );
-        report
-            .step(what, one(stage, &traffic, &mut revoked))
-            .await?;
+        let revoke = one(stage, &traffic, &mut revoked, By::Stream);
+        report.step(what, revoke).await?;
     }
     Ok(())
 }
@@ -41,7 +46,7 @@ pub struct Revoked(BTreeSet<String>);
 
 impl Revoked {
     /// Revokes the key that signs now; a token of before.
-    pub async fn next(&mut self, stage: &Stage) -> Result<String> {
+    async fn next(&mut self, stage: &Stage) -> Result<String> {
         let (namespace, name) = CHECKOUT;
         let given = stage.one(namespace, name, &["ask", ORDERS]).await?;
         let token = given["body"]["access_token"].as_str();
@@ -63,14 +68,34 @@ impl Revoked {
     }
 }
 
+/// How the news come.
+#[derive(Clone, Copy, Debug)]
+pub enum By {
+    Mounts,
+    Stream,
+}
+
 /// One revocation, and what comes of it.
-pub async fn one(stage: &Stage, traffic: &Traffic<'_>, revoked: &mut Revoked) -> Result<()> {
+pub async fn one(
+    stage: &Stage,
+    traffic: &Traffic<'_>,
+    revoked: &mut Revoked,
+    by: By,
+) -> Result<()> {
     let old = kid(stage).await?;
     let token = revoked.next(stage).await?;
-    let judged = async || refused(stage, "deployment/api", &token).await;
-    let asked = Instant::now();
-    within(PATIENCE, "the token is refused", judged).await?;
-    say(&format!("refused {:?} after the patch", asked.elapsed()));
+    let judged = async || refused(stage, &token).await;
+    match by {
+        By::Mounts => {
+            let asked = Instant::now();
+            within(PATIENCE, "the token is refused", judged).await?;
+            say(&format!("refused {:?} after the patch", asked.elapsed()));
+        }
+        By::Stream => {
+            sleep(AT_ONCE).await;
+            judged().await?;
+        }
+    }
     within(PATIENCE, "another key signs", async || {
         let new = kid(stage).await?;
         ensure!(new != old, "{old} signs still");
@@ -82,16 +107,25 @@ pub async fn one(stage: &Stage, traffic: &Traffic<'_>, revoked: &mut Revoked) ->
     only_revoked(traffic, revoked)
 }
 
-/// Whether a token is refused by a pod of its API.
-pub async fn refused(stage: &Stage, pod: &str, token: &str) -> Result<()> {
-    let verdict = stage.one("orders", pod, &["judge", ORDERS, token]).await?;
-    let refused = verdict["active"] == false && verdict["validate"]["status"] == 401;
-    ensure!(refused, "{verdict}");
+/// Whether a token is refused by every pod of its API.
+async fn refused(stage: &Stage, token: &str) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(stage.client.clone(), "orders");
+    let selector = ListParams::default().labels("app=orders");
+    let pods = pods.list(&selector).await?.items;
+    ensure!(!pods.is_empty(), "orders has no pod");
+    for pod in pods {
+        let name = pod.name_any();
+        let verdict = stage
+            .one("orders", &name, &["judge", ORDERS, token])
+            .await?;
+        let refused = verdict["active"] == false && verdict["validate"]["status"] == 401;
+        ensure!(refused, "{name}: {verdict}");
+    }
     Ok(())
 }
 
 /// No call failed but with a token that was to be refused.
-pub fn only_revoked(traffic: &Traffic<'_>, revoked: &Revoked) -> Result<()> {
+fn only_revoked(traffic: &Traffic<'_>, revoked: &Revoked) -> Result<()> {
     for bad in traffic.tally()?.bad {
         ensure!(revoked.explains(&bad), "a good token was refused: {bad}");
     }

@@ -2,7 +2,7 @@
 //!
 //! | arguments | does |
 //! |---|---|
-//! | `up <folder>` | starts a cluster with Mintage and the quickstart's apps; a kubeconfig and the tools are put into the folder |
+//! | `up <folder>` | starts a cluster with Mintage and the quickstart's apps; a kubeconfig and the tools are put into the folder. With the variable [`KUBECONFIG`] it installs them in the cluster that is there |
 //! | `images <folder>` | writes the images that a cluster needs which is not started here, and says where |
 
 use std::env;
@@ -13,9 +13,18 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use mintage_tests::bare::Bare;
-use mintage_tests::cluster::{MASTERS, command_line};
+use mintage_tests::cluster::{Cluster, MASTERS, command_line};
 use mintage_tests::release::{self, Images};
+use mintage_tests::stage::KUBECONFIG;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How what to type next begins where the cluster was there before.
+const LEFT: &str = "Mintage stays in this cluster. What takes it away again:
+
+  helm uninstall mintage -n mintage-system
+  helm uninstall mintage-crds
+  kubectl delete namespace shop orders payments identity mintage-system
+";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -47,26 +56,35 @@ async fn up(folder: &Path) -> Result<()> {
     }
 }
 
-/// Until it is dropped: the cluster ends with its value.
+/// In a cluster that is there; else until it is dropped: the cluster that was started ends with its value.
 async fn run(folder: &Path) -> Result<()> {
+    if let Some(file) = env::var_os(KUBECONFIG) {
+        furnish(&Cluster::given(file.as_ref())?).await?;
+        return next(LEFT);
+    }
     say("starting the cluster")?;
     let images = Images::find()?;
     let bare = Bare::start(&images.made, &images.archives).await?;
     let bare = bare.map_err(|reason| anyhow!("no cluster can be started here: {reason}"))?;
-    let outcome = Box::pin(furnish(&bare, folder)).await;
+    let outcome = Box::pin(furnish(&bare.plane)).await;
     if outcome.is_err() {
         say(&bare.logs())?;
     }
     outcome?;
+    next(&entrance(&bare, folder)?)?;
     std::future::pending().await
 }
 
-async fn furnish(bare: &Bare, folder: &Path) -> Result<()> {
+/// Installs Mintage and the quickstart with its apps.
+async fn furnish(cluster: &Cluster) -> Result<()> {
     say("helm install --wait")?;
-    release::install(&bare.plane).await?;
+    release::install(cluster).await?;
     say("kubectl apply -f examples/quickstart -f examples/calls")?;
-    release::apply(&bare.plane, false).await?;
+    release::apply(cluster, false).await
+}
 
+/// Puts into a folder what it takes to get at the cluster; how to use it.
+fn entrance(bare: &Bare, folder: &Path) -> Result<String> {
     fs::create_dir_all(folder)?;
     let kubeconfig = folder.join("kubeconfig");
     let text = fs::read_to_string(bare.plane.kubeconfig("admin", &[MASTERS])?)?;
@@ -88,11 +106,19 @@ async fn furnish(bare: &Bare, folder: &Path) -> Result<()> {
         }
         symlink(words.first().context("an empty command line")?, link)?;
     }
-    let text = include_str!("next.txt")
-        .replace("KUBECONFIG_FILE", &kubeconfig.display().to_string())
-        .replace("BIN_FOLDER", &bin.display().to_string());
-    say(&text)?;
-    Ok(())
+    Ok(format!(
+        "The cluster runs until Ctrl-C here. In another terminal:\n\n  \
+         export KUBECONFIG={}\n  \
+         export PATH={}:$PATH       # kubectl and helm\n",
+        kubeconfig.display(),
+        bin.display()
+    ))
+}
+
+/// What to type next.
+fn next(beginning: &str) -> Result<()> {
+    let text = include_str!("next.txt").replace("BEGINNING", beginning);
+    Ok(say(&text)?)
 }
 
 fn say(line: &str) -> io::Result<()> {

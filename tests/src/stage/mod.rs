@@ -23,7 +23,7 @@ pub use forward::Forward;
 pub use report::{Report, say};
 
 /// Names a kubeconfig: its cluster is used, whose nodes have the images. Without it a cluster is started.
-const KUBECONFIG: &str = "MINTAGE_E2E_KUBECONFIG";
+pub const KUBECONFIG: &str = "MINTAGE_E2E_KUBECONFIG";
 
 /// Whether the cluster is left as it is at the end.
 const KEEP: &str = "MINTAGE_E2E_KEEP";

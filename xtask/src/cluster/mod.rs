@@ -39,6 +39,9 @@ pub struct Args {
 /// The options of `cargo xtask up`.
 #[derive(clap::Args)]
 pub struct UpArgs {
+    /// Where to install it
+    #[arg(long, value_enum, default_value_t = Cluster::Bare)]
+    cluster: Cluster,
     /// Take debug builds, which are made sooner
     #[arg(long)]
     debug: bool,
@@ -66,6 +69,9 @@ const KEEP: &str = "MINTAGE_E2E_KEEP";
 /// How many minutes a long part of `tests/endurance` takes.
 const MINUTES: &str = "MINTAGE_ENDURANCE_MINUTES";
 
+/// Variables of what is run in a cluster.
+type Variables = Vec<(&'static str, String)>;
+
 /// What came of it.
 pub enum Outcome {
     Passed,
@@ -77,7 +83,11 @@ pub enum Outcome {
 
 /// Runs `cargo xtask e2e`.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    match show(args)? {
+    code(show(args)?)
+}
+
+fn code(outcome: Outcome) -> Result<ExitCode> {
+    match outcome {
         Outcome::Passed => Ok(ExitCode::SUCCESS),
         // Whoever asked for it is told that it was not shown.
         Outcome::Failed(what) | Outcome::Skipped(what) => bail!("{what}"),
@@ -94,9 +104,40 @@ pub fn kind() -> Result<Outcome> {
 }
 
 fn show(args: &Args) -> Result<Outcome> {
+    let wanted = (args.cluster, args.debug, args.keep);
+    on(wanted, "install, and show", |programs, mut variables| {
+        if args.keep {
+            variables.push((KEEP, "1".into()));
+        }
+        programs.run("e2e", None, &variables)
+    })
+}
+
+/// Runs `cargo xtask up`.
+pub fn up(args: &UpArgs) -> Result<ExitCode> {
+    let folder = workspace::target()?.join("up");
+    let wanted = (args.cluster, args.debug, true);
+    let outcome = on(wanted, "a cluster with Mintage", |programs, variables| {
+        let mut up = starter(&variables)?;
+        up.arg("up").arg(&folder).envs(programs.variables());
+        let is_up = process::run(&mut up)?;
+        Ok(is_up
+            .then_some(())
+            .ok_or_else(|| "it is not up; what it said is above".to_owned()))
+    });
+    code(outcome?)
+}
+
+/// Builds what is wanted and does something in a cluster, which is left as it is if it is to be kept. The variables name the
+/// images and, where a cluster is there already, its kubeconfig.
+fn on(
+    (cluster, debug, keep): (Cluster, bool, bool),
+    what: &str,
+    act: impl FnOnce(&ClusterPrograms, Variables) -> Result<Result<(), String>>,
+) -> Result<Outcome> {
     let mut steps = Steps::new(3);
     steps.next("programs of clusters")?;
-    let kind = if args.cluster == Cluster::Kind {
+    let kind = if cluster == Cluster::Kind {
         // Before anything slow.
         match Kind::prepare()? {
             Ok(kind) => Some(kind),
@@ -105,26 +146,23 @@ fn show(args: &Args) -> Result<Outcome> {
     } else {
         None
     };
-    let programs = ClusterPrograms::prepare(args.cluster == Cluster::Bare)?;
+    let programs = ClusterPrograms::prepare(cluster == Cluster::Bare)?;
     steps.next("images")?;
-    let mut variables = built(args.debug)?;
-    if args.keep {
-        variables.push((KEEP, "1".into()));
-    }
-    steps.next("install, and show")?;
+    let mut variables = built(debug)?;
+    steps.next(what)?;
     let folder = tempfile::tempdir()?;
-    let outcome = match (args.cluster, kind) {
+    let outcome = match (cluster, kind) {
         (Cluster::Kind, Some(kind)) => {
             let images = tempfile::tempdir()?;
             let archives = archives(images.path(), &programs, &variables)?;
-            let cluster = match kind.cluster(folder.path(), &archives, args.keep)? {
+            let cluster = match kind.cluster(folder.path(), &archives, keep)? {
                 Ok(cluster) => cluster,
                 Err(reason) => return Ok(Outcome::Skipped(reason)),
             };
             // The node has them.
             images.close()?;
             variables.push((KUBECONFIG, place::text(cluster.kubeconfig())?));
-            let outcome = programs.run("e2e", None, &variables)?;
+            let outcome = act(&programs, variables)?;
             cluster.end()?;
             outcome
         }
@@ -135,31 +173,13 @@ fn show(args: &Args) -> Result<Outcome> {
             let archives = archives(&folder, &programs, &variables)?;
             current::has_images(&kubeconfig, &archives)?;
             variables.push((KUBECONFIG, place::text(&kubeconfig)?));
-            programs.run("e2e", None, &variables)?
+            act(&programs, variables)?
         }
-        _ => programs.run("e2e", None, &variables)?,
+        _ => act(&programs, variables)?,
     };
     Ok(match outcome {
         Ok(()) => Outcome::Passed,
         Err(what) => Outcome::Failed(what),
-    })
-}
-
-/// Runs `cargo xtask up`.
-pub fn up(args: &UpArgs) -> Result<ExitCode> {
-    let mut steps = Steps::new(3);
-    steps.next("programs of clusters")?;
-    let programs = ClusterPrograms::prepare(true)?;
-    steps.next("images")?;
-    let variables = built(args.debug)?;
-    steps.next("a cluster with Mintage")?;
-    let mut cluster = starter(&variables)?;
-    cluster.arg("up").arg(workspace::target()?.join("up"));
-    cluster.envs(programs.variables());
-    Ok(if process::run(&mut cluster)? {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
     })
 }
 
@@ -173,7 +193,7 @@ pub fn endurance(part: &str, minutes: u64) -> Result<Result<(), String>> {
 }
 
 /// Builds what runs in clusters; the variables in which it is found.
-fn built(debug: bool) -> Result<Vec<(&'static str, String)>> {
+fn built(debug: bool) -> Result<Variables> {
     // As `cargo xtask test` builds them: with another choice of packages all of it would be built again.
     let mut build = workspace::cargo();
     build.args(["build", "--workspace", "--exclude", "xtask", "--bins"]);
