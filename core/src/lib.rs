@@ -36,7 +36,7 @@ pub mod world;
 
 pub use alg::Alg;
 pub use ident::{
-    Domain, Identifier, Issuer, Kid, Namespace, ObjectName, ObjectRef, Scope, TenantRef, Uid,
-    WorkloadId,
+    ClientId, Domain, Identifier, Issuer, Kid, Namespace, ObjectName, ObjectRef, Scope, TenantRef,
+    Uid, UserId, WorkloadId,
 };
 pub use time::{LEEWAY, Seconds, UnixTime};

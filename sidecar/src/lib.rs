@@ -14,6 +14,7 @@ mod cache;
 pub mod clock;
 mod context;
 pub mod descriptors;
+pub mod endpoint;
 pub mod ext_authz;
 pub mod feed;
 pub mod files;

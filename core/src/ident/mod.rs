@@ -53,12 +53,14 @@ macro_rules! string_type {
 }
 
 mod audience;
+mod client;
 mod domain;
 mod key;
 mod object;
 mod scope;
 
 pub use audience::Identifier;
+pub use client::{ClientId, UserId};
 pub use domain::{Domain, Issuer};
 pub use key::{Kid, Uid};
 pub use object::{Namespace, ObjectName, ObjectRef, TenantRef, WorkloadId};

@@ -1,0 +1,1 @@
+//! What the endpoint shows to people: signing in, consent, errors, signed out.

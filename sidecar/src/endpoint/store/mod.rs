@@ -1,0 +1,1 @@
+//! What the endpoint must remember: sessions, codes, refresh tokens, consents.
