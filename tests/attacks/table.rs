@@ -83,6 +83,7 @@ fn existing() -> BTreeSet<String> {
         "core/tests",
         "operator/src",
         "operator/tests",
+        "sidecar/src",
         "sidecar/tests",
         "tests",
     ] {

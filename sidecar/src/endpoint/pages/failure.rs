@@ -1,0 +1,180 @@
+//! The error page: what happened, how to mend it, and what to tell whoever helps.
+
+use std::time::Duration;
+
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::headers::Allowed;
+use super::shell::Content;
+use super::{Page, Scene};
+
+/// The most characters of a detail: a client may have sent it.
+const MAX_DETAIL: usize = 300;
+
+/// Why a person sees an error instead of being sent back to the application.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failure<'a> {
+    /// The `redirect_uri` is not one of the application's.
+    CallbackMismatch,
+    /// The upstream provider gave no answer that can be used.
+    ConnectionFailed {
+        /// The connection's label.
+        label: &'a str,
+    },
+    /// The browser did not send the cookie that belongs to this sign-in.
+    CookiesMissing,
+    /// The state is too old, or was used.
+    Expired,
+    /// A fault of ours.
+    Internal,
+    /// The `post_logout_redirect_uri` or `returnTo` is not one of the application's.
+    LogoutMismatch,
+    /// The application's users have nothing to sign in with.
+    NoConnection,
+    /// There is no such path.
+    NotFound,
+    /// The request is malformed in a way that lets nobody be sent back.
+    RequestWrong,
+    /// A rate limit.
+    TooMany {
+        /// Until when nothing is taken.
+        wait: Duration,
+    },
+    /// The store or another part does not answer.
+    Unavailable,
+    /// There is no such `client_id`.
+    UnknownApplication,
+}
+
+impl Failure<'_> {
+    /// Stable, for support and for tests.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::CallbackMismatch => "callback-mismatch",
+            Self::ConnectionFailed { .. } => "connection-failed",
+            Self::CookiesMissing => "cookies-missing",
+            Self::Expired => "expired",
+            Self::Internal => "internal",
+            Self::LogoutMismatch => "logout-mismatch",
+            Self::NoConnection => "no-connection",
+            Self::NotFound => "not-found",
+            Self::RequestWrong => "request-wrong",
+            Self::TooMany { .. } => "too-many",
+            Self::Unavailable => "unavailable",
+            Self::UnknownApplication => "unknown-application",
+        }
+    }
+
+    /// The page's status.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::CallbackMismatch
+            | Self::CookiesMissing
+            | Self::Expired
+            | Self::LogoutMismatch
+            | Self::NoConnection
+            | Self::RequestWrong
+            | Self::UnknownApplication => StatusCode::BAD_REQUEST,
+            Self::ConnectionFailed { .. } => StatusCode::BAD_GATEWAY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// The error page.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed<'a> {
+    /// What went wrong.
+    pub failure: Failure<'a>,
+    /// For developers, in English: the parameter that is wrong, or the rule that refused. It may quote what was sent.
+    pub detail: Option<&'a str>,
+    /// The name of the request, as the log has it.
+    pub request: &'a str,
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    code: &'static str,
+    code_label: &'static str,
+    detail: Option<String>,
+    detail_label: &'static str,
+    for_support: &'static str,
+    heading: &'static str,
+    mend: &'a str,
+    request: &'a str,
+    request_label: &'static str,
+    what: &'a str,
+}
+
+impl Failed<'_> {
+    /// The page.
+    pub fn page(&self, scene: &Scene<'_>) -> Page {
+        let words = &scene.language.words().failed;
+        let explained = (words.explain)(self.failure);
+        let content = Content {
+            template: "failure.html",
+            status: self.failure.status(),
+            title: explained.title,
+            view: View {
+                code: self.failure.code(),
+                code_label: words.code,
+                detail: self.detail.map(legible),
+                detail_label: words.detail,
+                for_support: words.for_support,
+                heading: explained.title,
+                mend: &explained.mend,
+                request: self.request,
+                request_label: words.request,
+                what: &explained.what,
+            },
+        };
+        let mut page = content.page(scene, &Allowed::default());
+        if let Failure::TooMany { wait } = self.failure {
+            page.headers.insert(RETRY_AFTER, retry_after(wait));
+        }
+        page
+    }
+}
+
+/// The beginning of a text, without what breaks lines or turns the direction of writing around.
+fn legible(detail: &str) -> String {
+    let turns = |letter| matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    detail
+        .chars()
+        .take(MAX_DETAIL)
+        .map(|letter| {
+            if letter.is_control() || turns(letter) {
+                ' '
+            } else {
+                letter
+            }
+        })
+        .collect()
+}
+
+/// In whole seconds, never too few.
+pub fn retry_after(wait: Duration) -> HeaderValue {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_is_short_and_says_what_it_seems_to_say() {
+        assert_eq!(legible("a\u{202e}b\r\nc"), "a b  c");
+        assert_eq!(legible(&"ä".repeat(1000)), "ä".repeat(MAX_DETAIL));
+    }
+
+    #[test]
+    fn nobody_is_told_to_come_back_too_early() {
+        assert_eq!(retry_after(Duration::from_millis(1)), "1");
+        assert_eq!(retry_after(Duration::from_mins(1)), "60");
+    }
+}

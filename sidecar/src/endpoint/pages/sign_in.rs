@@ -1,0 +1,157 @@
+//! Signing in: by a password, by an upstream provider, or as one likes.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use serde::Serialize;
+
+use super::failure::retry_after;
+use super::form::Form;
+use super::headers::Allowed;
+use super::shell::{Content, sources};
+use super::{Page, Scene};
+
+/// The field of the name.
+pub const USERNAME: &str = "username";
+
+/// The field of the password.
+pub const PASSWORD: &str = "password";
+
+/// The field of the chosen connection.
+pub const CONNECTION: &str = "connection";
+
+/// The page on which people sign in.
+#[derive(Clone, Copy, Debug)]
+pub struct SignIn<'a> {
+    /// The application that they come from.
+    pub application: &'a str,
+    /// Takes `username` and `password`, where users have passwords.
+    pub password: Option<Form<'a>>,
+    /// The name that stands there already: `login_hint`, or what was typed before.
+    pub username: Option<&'a str>,
+    /// The providers that they may choose among.
+    pub connect: Option<Connect<'a>>,
+    /// What became of the last attempt.
+    pub problem: Option<Problem<'a>>,
+}
+
+/// The upstream providers.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Connect<'a> {
+    /// Takes `connection`.
+    pub form: Form<'a>,
+    /// In the order in which they are shown.
+    pub connections: &'a [Connection<'a>],
+}
+
+/// An upstream provider.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Connection<'a> {
+    /// The value that is sent.
+    pub name: &'a str,
+    /// The name that people know it by.
+    pub label: &'a str,
+}
+
+/// Why nobody is signed in yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Problem<'a> {
+    /// The provider refused, or the person turned back there.
+    ConnectionFailed {
+        /// The connection's label.
+        label: &'a str,
+    },
+    /// A rate limit, for users that exist and for those that do not.
+    TooMany {
+        /// Until when nothing is taken.
+        wait: Duration,
+    },
+    /// No such user, or another password: the page does not tell which.
+    Wrong,
+}
+
+impl Problem<'_> {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::ConnectionFailed { .. } | Self::Wrong => StatusCode::BAD_REQUEST,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    connect: Option<ConnectView<'a>>,
+    heading: &'static str,
+    lead: String,
+    or: &'static str,
+    password: Option<Form<'a>>,
+    password_label: &'static str,
+    problem: Option<String>,
+    /// Whether the fields are what is wrong.
+    refused: bool,
+    submit: &'static str,
+    username: &'a str,
+    username_label: &'static str,
+}
+
+#[derive(Serialize)]
+struct ConnectView<'a> {
+    form: Form<'a>,
+    /// Names, and what stands on their buttons.
+    buttons: Vec<(&'a str, String)>,
+}
+
+impl SignIn<'_> {
+    /// The page.
+    pub fn page(&self, scene: &Scene<'_>) -> Page {
+        let words = &scene.language.words().sign_in;
+        let problem = self.problem.map(|problem| match problem {
+            Problem::ConnectionFailed { label } => (words.connection_failed)(label),
+            Problem::TooMany { wait } => (words.too_many)(wait),
+            Problem::Wrong => words.wrong.into(),
+        });
+        // Who hears the page learns from its title that it did not work.
+        let title = match problem {
+            Some(_) => format!("{}: {}", words.problem, words.title),
+            None => words.title.into(),
+        };
+        let button = |it: &Connection<'_>| (words.connect)(it.label);
+        let connect = self.connect.map(|connect| ConnectView {
+            form: connect.form,
+            buttons: (connect.connections.iter())
+                .map(|it| (it.name, button(it)))
+                .collect(),
+        });
+        let content = Content {
+            template: "sign_in.html",
+            status: self.problem.map_or(StatusCode::OK, Problem::status),
+            title: &title,
+            view: View {
+                connect,
+                heading: words.title,
+                lead: (words.lead)(self.application),
+                or: words.or,
+                password: self.password,
+                password_label: words.password,
+                problem,
+                refused: self.problem == Some(Problem::Wrong),
+                submit: words.submit,
+                username: self.username.unwrap_or_default(),
+                username_label: words.username,
+            },
+        };
+        let connect = self.connect.as_ref().map(|connect| &connect.form);
+        let forms = sources(self.password.as_ref().into_iter().chain(connect));
+        let allowed = Allowed {
+            forms: &forms,
+            ..Allowed::default()
+        };
+        let mut page = content.page(scene, &allowed);
+        if let Some(Problem::TooMany { wait }) = self.problem {
+            page.headers.insert(RETRY_AFTER, retry_after(wait));
+        }
+        page
+    }
+}

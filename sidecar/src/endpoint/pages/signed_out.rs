@@ -1,0 +1,44 @@
+//! The end of a session.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::address::Link;
+use super::headers::Allowed;
+use super::shell::Content;
+use super::{Page, Scene};
+
+/// The page that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedOut<'a> {
+    /// The application that the person came from, and its address, where they are known to belong together.
+    pub back: Option<(&'a str, &'a Link)>,
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    back: Option<&'a str>,
+    back_text: String,
+    heading: &'static str,
+    lead: String,
+}
+
+impl SignedOut<'_> {
+    /// The page.
+    pub fn page(&self, scene: &Scene<'_>) -> Page {
+        let words = &scene.language.words().signed_out;
+        let back_text = self.back.map(|(application, _)| (words.back)(application));
+        let content = Content {
+            template: "signed_out.html",
+            status: StatusCode::OK,
+            title: words.title,
+            view: View {
+                back: self.back.map(|(_, link)| link.as_str()),
+                back_text: back_text.unwrap_or_default(),
+                heading: words.title,
+                lead: (words.lead)(&scene.look.name),
+            },
+        };
+        content.page(scene, &Allowed::default())
+    }
+}

@@ -1,0 +1,232 @@
+//! What people read.
+
+use super::*;
+
+fn scene<'a>(look: &'a Look, language: Language, nonce: &'a Nonce) -> Scene<'a> {
+    Scene {
+        look,
+        language,
+        nonce,
+        window: Window::Own,
+    }
+}
+
+fn form(action: &str) -> Form<'_> {
+    Form {
+        action,
+        hidden: &[("state", "sealed")],
+        leads_to: &[],
+    }
+}
+
+#[test]
+fn every_page_is_in_the_language_that_it_says() {
+    for (language, yes, no) in [
+        (
+            Language::English,
+            "<html lang=\"en\">",
+            "<html lang=\"de\">",
+        ),
+        (Language::German, "<html lang=\"de\">", "<html lang=\"en\">"),
+    ] {
+        for (name, page) in plain(language, Window::Own) {
+            assert!(page.body.contains(yes) && !page.body.contains(no), "{name}");
+        }
+    }
+    let english = plain(Language::English, Window::Own);
+    let german = plain(Language::German, Window::Own);
+    for ((name, english), (_, german)) in english.iter().zip(&german) {
+        let title = |page: &Page| {
+            let (_, rest) = page.body.split_once("<h1>").unwrap();
+            rest[..rest.find("</h1>").unwrap()].to_owned()
+        };
+        assert_ne!(title(english), title(german), "{name}");
+    }
+}
+
+#[test]
+fn every_failure_has_its_own_code_and_words() {
+    for language in Language::ALL {
+        let explain = language.words().failed.explain;
+        let mut titles: Vec<_> = failures("x")
+            .into_iter()
+            .map(|it| explain(it).title)
+            .collect();
+        let mut codes: Vec<_> = failures("x").into_iter().map(Failure::code).collect();
+        let count = titles.len();
+        for list in [&mut titles, &mut codes] {
+            list.sort_unstable();
+            list.dedup();
+            assert_eq!(list.len(), count, "{language:?}");
+        }
+    }
+}
+
+#[test]
+fn the_texts_that_others_know() {
+    let (look, nonce) = (Look::plain("Acme"), Nonce::new([1; 16]));
+    let scene = scene(&look, Language::English, &nonce);
+    let failed = Failed {
+        failure: Failure::CallbackMismatch,
+        detail: None,
+        request: "r-1",
+    };
+    let page = failed.page(&scene);
+    assert!(page.body.contains("<h1>Callback URL mismatch.</h1>"));
+    assert!(page.body.contains("<code>callback-mismatch</code>"));
+    assert!(page.body.contains("<code>r-1</code>"));
+    let sign_in = SignIn {
+        application: "Shop",
+        password: Some(form("/u/login")),
+        username: None,
+        connect: None,
+        problem: Some(Problem::Wrong),
+    };
+    assert!(
+        sign_in
+            .page(&scene)
+            .body
+            .contains(">Wrong email or password.<")
+    );
+}
+
+#[test]
+fn a_page_has_the_ways_to_sign_in_that_there_are() {
+    let (look, nonce) = (Look::plain("Acme"), Nonce::new([1; 16]));
+    let scene = scene(&look, Language::English, &nonce);
+    let connections = [
+        Connection {
+            name: "google",
+            label: "Google",
+        },
+        Connection {
+            name: "corp",
+            label: "Corp",
+        },
+    ];
+    let connect = Connect {
+        form: form("/u/connect"),
+        connections: &connections,
+    };
+    for (password, connect) in [
+        (Some(form("/u/login")), None),
+        (None, Some(connect)),
+        (Some(form("/u/login")), Some(connect)),
+    ] {
+        let sign_in = SignIn {
+            application: "Shop",
+            password,
+            username: None,
+            connect,
+            problem: None,
+        };
+        let body = sign_in.page(&scene).body;
+        assert_eq!(body.contains("type=\"password\""), password.is_some());
+        assert_eq!(
+            body.contains("action=\"&#x2f;u&#x2f;login\""),
+            password.is_some()
+        );
+        assert_eq!(body.contains("Continue with Google"), connect.is_some());
+        assert_eq!(body.contains("value=\"corp\""), connect.is_some());
+        let both = password.is_some() && connect.is_some();
+        assert_eq!(body.contains("class=\"or\""), both);
+        let state = "<input type=\"hidden\" name=\"state\" value=\"sealed\">";
+        assert_eq!(body.matches(state).count(), 1 + usize::from(both), "{body}");
+    }
+}
+
+#[test]
+fn fields_are_named_as_their_readers_expect() {
+    let (look, nonce) = (Look::plain("Acme"), Nonce::new([1; 16]));
+    let scene = scene(&look, Language::English, &nonce);
+    let connections = [Connection {
+        name: "google",
+        label: "Google",
+    }];
+    let sign_in = SignIn {
+        application: "Shop",
+        password: Some(form("/u/login")),
+        username: None,
+        connect: Some(Connect {
+            form: form("/u/connect"),
+            connections: &connections,
+        }),
+        problem: None,
+    };
+    let body = sign_in.page(&scene).body;
+    for field in [USERNAME, PASSWORD, CONNECTION] {
+        assert!(
+            body.contains(&format!(" name=\"{field}\"")),
+            "{field}: {body}"
+        );
+    }
+    let body = SignOut {
+        form: form("/u/logout"),
+    }
+    .page(&scene)
+    .body;
+    for decision in [Decision::Yes, Decision::No] {
+        let button = format!("name=\"{DECISION}\" value=\"{}\"", decision.as_str());
+        assert!(body.contains(&button), "{body}");
+        assert_eq!(Decision::parse(decision.as_str()), Some(decision));
+    }
+    assert_eq!(Decision::parse("Yes"), None);
+}
+
+#[test]
+fn consent_speaks_in_the_apis_own_words() {
+    let (look, nonce) = (Look::plain("Acme"), Nonce::new([1; 16]));
+    let scene = scene(&look, Language::English, &nonce);
+    let scopes = [
+        Scope {
+            name: "read:orders",
+            description: Some("See all orders"),
+        },
+        Scope {
+            name: "write:orders",
+            description: Some(" "),
+        },
+    ];
+    let apis = [
+        Api {
+            name: "Orders",
+            scopes: &scopes,
+        },
+        Api {
+            name: "Reports",
+            scopes: &[],
+        },
+    ];
+    let consent = Consent {
+        application: "Shop",
+        first_party: true,
+        user: "ada@example.com",
+        identity: &[],
+        apis: &apis,
+        returns_to: &Destination::of("https://shop.example.com/cb").unwrap(),
+        form: form("/u/consent"),
+    };
+    let body = consent.page(&scene).body;
+    assert!(body.contains("<li>See all orders</li>"), "{body}");
+    assert!(!body.contains("read:orders"), "{body}");
+    assert!(
+        body.contains("<li><code>write:orders</code></li>"),
+        "{body}"
+    );
+    assert!(body.contains("<li>Call it in your name</li>"), "{body}");
+    assert!(!body.contains("Your account"), "{body}");
+    assert!(!body.contains("class=\"caution\""), "{body}");
+    let stranger = Consent {
+        first_party: false,
+        ..consent
+    };
+    let body = stranger.page(&scene).body;
+    assert!(body.contains("Shop is not run by Acme."), "{body}");
+    for (scope, expected) in [
+        ("openid", Some(Identity::Openid)),
+        ("offline_access", Some(Identity::OfflineAccess)),
+        ("read:orders", None),
+    ] {
+        assert_eq!(Identity::of(scope), expected);
+    }
+}
