@@ -2,6 +2,7 @@
 //! a node to go with it, and a cluster of both.
 
 pub mod bare;
+pub mod browser;
 pub mod client;
 pub mod cluster;
 pub mod dev;

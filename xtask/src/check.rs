@@ -22,6 +22,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     drivers.extend(
         [
             "apiserver",
+            "browser",
             "charts",
             "compat",
             "e2e",

@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use crate::progress::{Steps, say};
 use crate::{process, workspace};
 
+mod browser;
 mod clients;
 mod cluster;
 mod edge;
@@ -47,7 +48,7 @@ enum Kind {
     /// The real API server of tests/apiserver, the real pods of tests/pods, the charts of tests/charts, and the cluster of
     /// tests/e2e
     Cluster,
-    /// The stock client libraries of tests/compat, the proxies and the browser of tests/edge
+    /// The stock client libraries of tests/compat, the proxies and the browser of tests/edge, the pages of tests/browser
     Compat,
     /// The workspace's own tests
     Rust,
@@ -79,6 +80,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             steps.next("compat clients")?;
             clients.extend(Client::prepare_all(&tools)?);
             clients.extend(edge::prepare_all(&tools)?);
+            clients.extend(browser::prepare_all(&tools)?);
         }
         if cluster {
             steps.next("the control plane of a cluster")?;
@@ -103,7 +105,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         if compat {
             steps.next("compat tests")?;
-            suite.run(&tests_package(&["compat", "edge"]), &mut report)?;
+            suite.run(&tests_package(&["browser", "compat", "edge"]), &mut report)?;
         }
         if cluster {
             steps.next("cluster tests")?;

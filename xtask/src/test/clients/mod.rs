@@ -2,7 +2,7 @@
 
 pub mod go;
 mod java;
-mod node;
+pub mod node;
 pub mod python;
 
 use std::path::PathBuf;

@@ -12,7 +12,8 @@ pub(super) const LANGUAGE: Language = Language {
     command,
 };
 
-fn prepare(place: &Place, version: &str) -> anyhow::Result<()> {
+/// Installs what the folder's lock file names, and copies its scripts beside it.
+pub fn prepare(place: &Place, version: &str) -> anyhow::Result<()> {
     let inputs =
         ["package.json", "package-lock.json", ".npmrc"].map(|name| place.source.join(name));
     place.once(version, &inputs, || {
