@@ -67,12 +67,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         [Kind::Rust, Kind::Compat, Kind::Cluster].map(|kind| args.wants(kind));
     let mut steps = Steps::new(
         2 + usize::from(compat || cluster)
-            + usize::from(rust)
+            + 2 * usize::from(rust)
             + 2 * (usize::from(compat) + usize::from(cluster)),
     );
     let mut report = Report::default();
 
     let mut clients = Vec::new();
+    if rust {
+        steps.next("a database for the endpoint's store")?;
+        clients.push(Client::found("postgres", packages::postgres())?);
+    }
     if compat || cluster {
         steps.next("tools for what other people made")?;
         let tools = tools::find()?;

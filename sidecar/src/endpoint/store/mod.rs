@@ -1,1 +1,64 @@
-//! What the endpoint must remember: sessions, codes, refresh tokens, consents.
+//! What the tenant endpoint remembers: sessions, codes, refresh families, consents.
+//!
+//! ```text
+//!  Sessions  Codes  Families  Consents  Upkeep      what callers see: each is a part of `Store`
+//!      └───────┴───────┼─────────┴────────┘
+//!                  Database                         the rules, as SQL that both databases understand
+//!                      │ Backend
+//!              ┌───────┴───────┐
+//!           SQLite        PostgreSQL                connections, transactions, migrations
+//! ```
+//!
+//! - The UID of the tenant is part of every key: a tenant that takes over another's name finds nothing.
+//! - Secrets come as [`Digest`]s. Clock and randomness are the caller's.
+//! - What may happen once is decided by one conditional `UPDATE … RETURNING`.
+//! - An [`Error`] means that nothing is known, also of a change that was to be made: the caller refuses.
+
+use std::sync::Arc;
+
+mod backend;
+mod codes;
+mod consents;
+mod error;
+mod families;
+mod migrations;
+mod place;
+mod postgres;
+mod records;
+mod sessions;
+mod sqlite;
+mod sweep;
+
+pub use codes::{Codes, Redeemed};
+pub use consents::{About, Consents};
+pub use error::{Cause, Error};
+pub use families::{Begun, Families, Presented, Rotated, Rotation, Standing, Whose};
+pub use place::{InvalidPlace, Place, PostgresUrl};
+pub use records::{Code, Digest, Family, FamilyId, InvalidProfile, Profile, Session};
+pub use sessions::Sessions;
+pub use sweep::{Swept, Upkeep};
+
+use backend::Backend;
+
+/// All of it; `Arc<dyn Store>` is what the endpoint holds.
+pub trait Store: Codes + Consents + Families + Sessions + Upkeep + Send + Sync {}
+
+impl Store for Database {}
+
+/// The rules over one of the databases.
+struct Database {
+    backend: Box<dyn Backend>,
+}
+
+/// Opens a store and brings its schema up to date. Replicas may do so at once.
+///
+/// [`Error::Incompatible`] if another version made the schema, [`Error::Untrusted`] if the database cannot show who it is,
+/// [`Error::Unavailable`] if it cannot be reached: that is worth trying again.
+pub async fn open(place: &Place) -> Result<Arc<dyn Store>, Error> {
+    let backend: Box<dyn Backend> = match place {
+        Place::File(path) => Box::new(sqlite::open(Some(path)).await?),
+        Place::Memory => Box::new(sqlite::open(None).await?),
+        Place::Postgres(url) => Box::new(postgres::open(url).await?),
+    };
+    Ok(Arc::new(Database { backend }))
+}
