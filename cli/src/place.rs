@@ -88,6 +88,7 @@ pub fn of_object(manifests: &Manifests, object: &Object, field: &str) -> Option<
     }
     let source = match object.kind {
         Kind::ApiAudience => source!(manifests.audiences),
+        Kind::Application => source!(manifests.applications),
         Kind::CustomDomain => source!(manifests.domains),
         Kind::Tenant => source!(manifests.tenants),
     };
@@ -100,9 +101,14 @@ pub fn of_status(manifests: &Manifests, status: &Status) -> Option<Place> {
         (Reason::Conflict, Kind::ApiAudience) | (Reason::Reserved, _) => "spec.identifier",
         (Reason::Conflict | Reason::NotVerified, _) => "spec.domain",
         (Reason::AlgorithmNotAllowed | Reason::AlgorithmNotServed, _) => "spec.signingAlgorithm",
-        (Reason::NamespaceNotAllowed | Reason::TenantNotFound | Reason::TenantNotServed, _) => {
-            "spec.tenantRef"
-        }
+        (Reason::InvalidAddress, _) => "spec.redirectUris",
+        (
+            Reason::NamespaceNotAllowed
+            | Reason::NoEndpoint
+            | Reason::TenantNotFound
+            | Reason::TenantNotServed,
+            _,
+        ) => "spec.tenantRef",
         (Reason::Deleting | Reason::Served, _) => "",
     };
     of_object(manifests, &status.object, field)

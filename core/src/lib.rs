@@ -16,6 +16,7 @@ pub mod alg;
 pub mod bundle;
 pub mod claims;
 pub mod code;
+pub mod endpoint;
 pub mod ident;
 pub mod inject;
 pub mod jose;

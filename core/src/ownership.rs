@@ -32,11 +32,13 @@ impl fmt::Display for Name {
     }
 }
 
-/// The kinds of objects that hold names.
+/// The kinds of objects that are declared.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Kind {
     /// `ApiAudience`.
     ApiAudience,
+    /// `Application`.
+    Application,
     /// `CustomDomain`.
     CustomDomain,
     /// `Tenant`.

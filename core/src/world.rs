@@ -2,6 +2,7 @@
 //! happens at the border (`mintage-crds`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,8 @@ use crate::{
 /// Everything declared, at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
+    /// The applications.
+    pub applications: Vec<Application>,
     /// The APIs, which it has in common with whoever read them: they are by far the largest part.
     pub audiences: Vec<Shared<Audience>>,
     /// The custom domains.
@@ -63,6 +66,8 @@ pub struct Tenant {
     pub deleting: bool,
     /// `domain`.
     pub domain: Domain,
+    /// `endpoint` and `login`, where the endpoint is enabled.
+    pub endpoint: Option<Arc<EndpointWishes>>,
     /// `signing.keySecretRef`: the Secret in the tenant's namespace with the keys that an admin brings, which take the
     /// place of made ones as the tenant's own.
     pub key_secret: Option<ObjectName>,
@@ -155,6 +160,8 @@ impl Tenant {
 /// `ApiAudience`: an API that accepts tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audience {
+    /// The names for people; absent where there are none.
+    pub about: Option<Arc<About>>,
     /// `signingAlgorithm`.
     pub alg: AudienceAlg,
     /// Its place.
@@ -179,10 +186,36 @@ pub struct Audience {
     pub tenant: TenantRef,
     /// Which life of the object this is.
     pub uid: Uid,
+    /// How users' tokens for it are given.
+    pub users: UserRules,
+}
+
+/// The names of an API for people.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// `displayName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `scopes[].description`, of those that have one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scopes: BTreeMap<Scope, String>,
+}
+
+/// How users' tokens for an API are given.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserRules {
+    /// `allowOfflineAccess`.
+    pub offline_access: bool,
+    /// `enforceRbac`.
+    pub rbac: bool,
+    /// `skipConsentForFirstParty`.
+    pub skip_consent: bool,
 }
 
 /// The algorithm of an audience's tokens.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum AudienceAlg {
     /// Signed with a key pair.
     Asymmetric(Alg),
@@ -242,4 +275,176 @@ pub struct CustomDomain {
     pub uid: Uid,
     /// Whether control over the domain has been shown.
     pub verified: bool,
+}
+
+/// `Application`: an OAuth client that is not a pod of the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Application {
+    /// Its place.
+    pub at: ObjectRef,
+    /// `tokenEndpointAuthMethod`, or what follows from the type.
+    pub auth: ClientAuth,
+    /// `firstParty`.
+    pub first_party: bool,
+    /// `grantTypes`, or what follows from the type.
+    pub grant_types: BTreeSet<GrantType>,
+    /// `type`.
+    pub kind: ApplicationKind,
+    /// `logoutUris`, as written.
+    pub logout_uris: Vec<String>,
+    /// `displayName`.
+    pub name: Option<String>,
+    /// `redirectUris`, as written.
+    pub redirect_uris: Vec<String>,
+    /// `refreshTokens`.
+    pub refresh: RefreshRules,
+    /// `tenantRef`.
+    pub tenant: TenantRef,
+    /// Which life of the object this is.
+    pub uid: Uid,
+    /// `webOrigins`, as written.
+    pub web_origins: Vec<String>,
+}
+
+/// What an application is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum ApplicationKind {
+    /// It acts for itself.
+    Machine,
+    /// A program on a user's machine.
+    Native,
+    /// A page in a browser.
+    SinglePage,
+    /// A server that keeps a secret.
+    Web,
+}
+
+/// A grant type (RFC 6749).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// A user signs in (section 4.1).
+    AuthorizationCode,
+    /// It acts for itself (section 4.4).
+    ClientCredentials,
+    /// It goes on for a user (section 6).
+    RefreshToken,
+}
+
+impl GrantType {
+    /// The value of `grant_type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::ClientCredentials => "client_credentials",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+}
+
+/// How a client shows who it is at the token endpoint.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// By HTTP Basic.
+    Basic,
+    /// By its secret, in either way.
+    Either,
+    /// It has no secret.
+    None,
+    /// In the form.
+    Post,
+}
+
+/// How refresh tokens live.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshRules {
+    /// When they end without use.
+    pub idle: Seconds,
+    /// How long after its use the last one may come once more.
+    pub leeway: Seconds,
+    /// When they end, however they are used.
+    pub lifetime: Seconds,
+    /// Whether each use gives a new one.
+    pub rotates: bool,
+}
+
+/// `Tenant.spec.endpoint` and `login`: where and how users sign in.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointWishes {
+    /// `displayName` of the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `login.connections`.
+    pub connections: Vec<Connection>,
+    /// `login.theme`.
+    pub theme: Theme,
+    /// `login.session`.
+    pub session: SessionRules,
+    /// `endpoint.trustedProxies`, as written.
+    pub trusted_proxies: Vec<String>,
+}
+
+/// Where users come from.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// Its name, the first part of its users' `sub`.
+    pub name: ObjectName,
+    /// `displayName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Of which kind.
+    pub source: Source,
+}
+
+/// The kind of a connection.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// An OpenID Connect provider.
+    #[serde(rename_all = "camelCase")]
+    Oidc {
+        /// Its issuer.
+        issuer: String,
+        /// The tenant's `client_id` there.
+        client_id: String,
+        /// The Secret with the key `client_secret`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_secret: Option<ObjectName>,
+        /// What is asked of it besides `openid`.
+        scopes: Vec<Scope>,
+    },
+    /// A Secret of users.
+    Users {
+        /// Its name.
+        secret: ObjectName,
+    },
+}
+
+/// How the pages look.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Theme {
+    /// `logoUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logo_url: Option<String>,
+    /// `primaryColor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_color: Option<String>,
+    /// `supportUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support_url: Option<String>,
+}
+
+/// How long users stay signed in.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionRules {
+    /// Without a visit.
+    pub idle: Seconds,
+    /// In all.
+    pub lifetime: Seconds,
 }

@@ -101,6 +101,20 @@ pub struct ApiAudienceSpec {
     #[serde(default)]
     pub issuance: Issuance,
 
+    /// Whether applications may go on for a user while that user is away: they ask for it by the scope `offline_access` and
+    /// get a refresh token.
+    #[serde(default)]
+    pub allow_offline_access: bool,
+
+    /// Whether users of the tenant's own applications are not asked before those get a token for the API.
+    #[serde(default)]
+    pub skip_consent_for_first_party: bool,
+
+    /// Whether a user's token has only those scopes that the user was assigned. Without it a user may have every scope that
+    /// the API knows.
+    #[serde(default)]
+    pub enforce_rbac: bool,
+
     /// The scopes that the API knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]

@@ -28,6 +28,22 @@ pub(crate) const LABEL_KEY: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9](
 /// A label value: empty, or at most 63 of `A-Za-z0-9_.-` that begins and ends with a letter or digit.
 pub(crate) const LABEL_VALUE: &str = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
 
+/// Where a browser is sent back to: `https`, `http` on a loopback host, or a scheme with a dot in it, as an app's own has.
+/// No user, no fragment, nothing that would have to be escaped in a page.
+pub(crate) const URI: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?|http://(([-a-z0-9]+\.)*localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?|[a-z][-a-z0-9+]*(\.[-a-z0-9+]+)+:)(/[-!$%&()*+,./0-9:;=A-Z_a-z~]*)?(\?[-!$%&()*+,./0-9:;=?A-Z_a-z~]*)?$";
+
+/// The origin of a page: scheme, host and port, as browsers write it.
+pub(crate) const ORIGIN: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?|http://(([-a-z0-9]+\.)*localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{0,4})?$";
+
+/// An address that is called or linked: `https`, or `http` on a loopback host.
+pub(crate) const HTTP_URL: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?|http://(([-a-z0-9]+\.)*localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?(/[-!$%&()*+,./0-9:;=?A-Z_a-z~]*)?$";
+
+/// A colour as web pages write it.
+pub(crate) const COLOUR: &str = "^#[0-9a-fA-F]{6}$";
+
+/// A network (RFC 4632): an address, IPv4 or IPv6, and a length.
+pub(crate) const CIDR: &str = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-f:]{2,39}/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$";
+
 /// Text for people: no control characters, so that it can't forge lines where it is printed.
 const TEXT: &str = r"^[^\x00-\x1f\x7f]*$";
 
@@ -52,6 +68,15 @@ pub(crate) fn mend(pattern: &str) -> &'static str {
         LABEL_VALUE => {
             "use letters, digits, '-', '_' and '.' only, with a letter or digit first and last"
         }
+        URI => {
+            "write a whole address, as https://app.example.com/callback: https, or http on localhost, or an app's own scheme with a dot in it (com.example.app:/callback); without user, fragment (#), quotes and spaces"
+        }
+        ORIGIN => "write scheme, host and port without a path, as https://app.example.com",
+        HTTP_URL => {
+            "write a whole address, as https://login.example.com/: https, or http on localhost; without user, fragment (#), quotes and spaces"
+        }
+        COLOUR => "write a colour as #rrggbb, for example #0b6e4f",
+        CIDR => "write a network, as 10.0.0.0/8 or fd00::/8",
         TEXT => "take out line breaks and other control characters",
         DURATION => "write a duration, as 720h, 1h30m or 5m",
         _ => "",
@@ -98,6 +123,16 @@ pub(crate) fn description(_: &mut SchemaGenerator) -> Schema {
 /// A URL that Mintage itself writes into a status.
 pub(crate) fn url(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": 1024 })
+}
+
+/// An address that is called or linked.
+pub(crate) fn http_url(_: &mut SchemaGenerator) -> Schema {
+    string(9, 512, HTTP_URL)
+}
+
+/// A colour.
+pub(crate) fn colour(_: &mut SchemaGenerator) -> Schema {
+    string(7, 7, COLOUR)
 }
 
 /// Scopes of one grant: a set, so that server-side apply merges by value and duplicates are refused.

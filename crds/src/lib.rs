@@ -2,17 +2,19 @@
 //! YAML, a validator that gives the API server's verdict without one, and a loader of manifest folders.
 //!
 //! ```text
-//!  Tenant, ApiAudience, CustomDomain ──definitions()──► generated/*.yaml ──► API server
+//!  Tenant, ApiAudience, Application, … ──definitions()──► generated/*.yaml ──► API server
 //!            ▲                              │
 //!            │ typed                        ▼ schema, defaults, CEL
 //!  folder ─► documents with positions ─► Validator ─► Manifests | every problem with file, line, field and mend
 //! ```
 
+pub mod application;
 pub mod audience;
 pub mod domain;
 pub mod duration;
 mod field;
 pub mod generated;
+pub mod login;
 pub mod manifest;
 pub mod observe;
 pub mod permissions;
@@ -23,6 +25,7 @@ pub mod status;
 pub mod tenant;
 pub mod uid;
 
+pub use application::{Application, ApplicationSpec};
 pub use audience::{ApiAudience, ApiAudienceSpec};
 pub use domain::{CustomDomain, CustomDomainSpec};
 pub use duration::GoDuration;

@@ -1,10 +1,14 @@
 //! From Kubernetes objects to what `mintage-core` plans with. The schema has let only well-formed values through, so
 //! an error here means that the object did not pass the schema.
 
+mod application;
+mod login;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use mintage_core::ident::InvalidName;
-use mintage_core::world::{self, AllowedNamespaces, AudienceAlg, Dialect, Grantee};
+use mintage_core::world::{self, AllowedNamespaces, AudienceAlg, Dialect, Grantee, UserRules};
 use mintage_core::{
     Alg, Domain, Identifier, Kid, Namespace, ObjectName, ObjectRef, Scope, TenantRef, Uid,
     UnixTime, WorkloadId,
@@ -12,11 +16,15 @@ use mintage_core::{
 
 use kube::core::ObjectMeta;
 
-use crate::audience::{ApiAudience, Grant, Issuance, SigningAlgorithm, TokenDialect};
+use crate::audience::{
+    ApiAudience, ApiAudienceSpec, Grant, Issuance, SigningAlgorithm, TokenDialect,
+};
 use crate::duration::GoDuration;
 use crate::selector::{LabelSelector, Operator, Requirement};
 use crate::tenant::{From as AllowedFrom, Tenant};
 use crate::{CustomDomain, reference};
+
+pub use application::application;
 
 /// Annotation on an `ApiAudience`: what is taken back from its grants is refused at once.
 pub const REVOKE_NOW: &str = "mintage.dev/revoke-now";
@@ -80,6 +88,11 @@ pub fn tenant(object: &Tenant) -> Result<world::Tenant, Unobservable> {
         default_audience,
         deleting: object.metadata.deletion_timestamp.is_some(),
         domain: Domain::parse(&spec.domain)?,
+        endpoint: spec
+            .endpoint
+            .enabled
+            .then(|| login::wishes(spec).map(Arc::new))
+            .transpose()?,
         key_secret,
         max_bundle_age: seconds(spec.max_bundle_age),
         propagation_delay: seconds(spec.signing.propagation_delay),
@@ -121,6 +134,7 @@ pub fn audience(object: &ApiAudience) -> Result<world::Audience, Unobservable> {
     let spec = &object.spec;
     let scopes = spec.scopes.iter().map(|scope| Scope::parse(&scope.name));
     Ok(world::Audience {
+        about: about(spec)?,
         alg: algorithm(spec.signing_algorithm),
         at: meta.at,
         created: meta.created,
@@ -150,7 +164,25 @@ pub fn audience(object: &ApiAudience) -> Result<world::Audience, Unobservable> {
             ObjectName::parse(&spec.tenant_ref.name)?,
         ),
         uid: meta.uid,
+        users: UserRules {
+            offline_access: spec.allow_offline_access,
+            rbac: spec.enforce_rbac,
+            skip_consent: spec.skip_consent_for_first_party,
+        },
     })
+}
+
+/// The names of an API for people, if it has any.
+fn about(spec: &ApiAudienceSpec) -> Result<Option<Arc<world::About>>, InvalidName> {
+    let described = spec.scopes.iter().filter_map(|scope| {
+        let description = scope.description.as_ref()?;
+        Some(Scope::parse(&scope.name).map(|name| (name, description.clone())))
+    });
+    let about = world::About {
+        name: spec.display_name.clone(),
+        scopes: described.collect::<Result<_, _>>()?,
+    };
+    Ok((about != world::About::default()).then(|| Arc::new(about)))
 }
 
 /// Reads a `CustomDomain`; `verified` is what the verifier found out.

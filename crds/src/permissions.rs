@@ -62,7 +62,7 @@ pub enum When {
 /// What the operator does while it runs.
 pub const OPERATOR: &[Permission] = &[
     Permission {
-        resources: &["apiaudiences", "customdomains", "tenants"],
+        resources: &["apiaudiences", "applications", "customdomains", "tenants"],
         verbs: &["list", "watch"],
         why: "the resources that everything is made from",
         ..everywhere(GROUP)
@@ -70,6 +70,7 @@ pub const OPERATOR: &[Permission] = &[
     Permission {
         resources: &[
             "apiaudiences/status",
+            "applications/status",
             "customdomains/status",
             "tenants/status",
         ],

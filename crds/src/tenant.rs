@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     duration::GoDuration,
     field,
+    login::{Endpoint, Login},
     reference::{LocalSecretRef, ObjectRef},
     selector::LabelSelector,
     status,
@@ -74,6 +75,14 @@ pub struct TenantSpec {
     #[x_kube(validation = Rule::new("duration(self) >= duration('5m') && duration(self) <= duration('720h')")
         .message("choose a duration from 5m to 720h"))]
     pub max_bundle_age: GoDuration,
+
+    /// The tenant's endpoint, where users sign in and applications get tokens.
+    #[serde(default)]
+    pub endpoint: Endpoint,
+
+    /// How users sign in.
+    #[serde(default)]
+    pub login: Login,
 }
 
 /// The namespaces that may use a tenant, as the Gateway API writes it.

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use kube::api::ListParams;
 use kube::config::KubeConfigOptions;
 use kube::{Api, Client, Config, Resource};
-use mintage_crds::{ApiAudience, CustomDomain, Tenant};
+use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::shown;
@@ -104,6 +104,7 @@ pub async fn until_usable(client: &Client, report: impl Fn(Option<String>)) -> R
 async fn look(client: &Client) -> Result<(), Obstacle> {
     look_for::<Tenant>(client).await?;
     look_for::<ApiAudience>(client).await?;
+    look_for::<Application>(client).await?;
     look_for::<CustomDomain>(client).await
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mintage_core::world::World;
 use mintage_core::{Namespace, ObjectRef, TenantRef, Uid};
-use mintage_crds::{ApiAudience, CustomDomain, Tenant};
+use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 use tokio::sync::watch;
 
 use crate::stale::Owner;
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub tenants: Objects<Tenant>,
     /// The APIs as they are in the API server, by place.
     pub audiences: Objects<ApiAudience>,
+    /// The applications as they are in the API server, by place.
+    pub applications: Objects<Application>,
     /// The custom domains as they are in the API, by place.
     pub domains: Objects<CustomDomain>,
     /// The pods that ask for a sidecar or have one, by place.

@@ -86,6 +86,8 @@ async fn viewers_and_editors_reach_our_kinds_but_not_tenants() -> Result<()> {
         ("view", "patch", "customdomains", false),
         ("edit", "list", "customdomains", true),
         ("edit", "create", "apiaudiences", true),
+        ("edit", "create", "applications", true),
+        ("view", "list", "applications", true),
         ("edit", "delete", "customdomains", true),
         ("edit", "create", "tenants", false),
         ("admin", "update", "apiaudiences", true),
@@ -94,6 +96,7 @@ async fn viewers_and_editors_reach_our_kinds_but_not_tenants() -> Result<()> {
         ("admin", "delete", "tenants", false),
         ("admin", "patch", "tenants/status", false),
         ("admin", "update", "apiaudiences/status", false),
+        ("admin", "update", "applications/status", false),
     ] {
         let allowed = may(&admin, &user(role), verb, resource, &namespace.name).await?;
         assert_eq!(allowed, expected, "{role}: {verb} {resource}");

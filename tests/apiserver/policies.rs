@@ -38,7 +38,7 @@ impl Scene {
             "patch",
             "update",
         ];
-        let ours = ["apiaudiences", "customdomains", "tenants"];
+        let ours = ["apiaudiences", "applications", "customdomains", "tenants"];
         let statuses = ours.map(|kind| format!("{kind}/status"));
         let statuses = statuses.each_ref().map(String::as_str);
         let rules = [
@@ -265,6 +265,11 @@ async fn statuses_are_written_by_the_operator_only() -> Result<()> {
         "metadata": { "name": "acme" },
         "spec": { "tenantRef": reference, "identifier": "https://orders.example.com" },
     });
+    let application = json!({
+        "apiVersion": "mintage.dev/v1alpha1", "kind": "Application",
+        "metadata": { "name": "acme" },
+        "spec": { "tenantRef": reference, "type": "Machine" },
+    });
     let domain = json!({
         "apiVersion": "mintage.dev/v1alpha1", "kind": "CustomDomain",
         "metadata": { "name": "acme" },
@@ -274,6 +279,7 @@ async fn statuses_are_written_by_the_operator_only() -> Result<()> {
     for (name, object) in [
         ("Tenant", tenant("acme")),
         ("ApiAudience", audience),
+        ("Application", application),
         ("CustomDomain", domain),
     ] {
         let owner = kind(&scene.owner, namespace, name);

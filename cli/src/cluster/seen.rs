@@ -10,7 +10,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Error, Resource};
 use mintage_core::WorkloadId;
 use mintage_crds::manifest::{self, Text};
-use mintage_crds::{ApiAudience, CustomDomain, Manifests, Tenant, status};
+use mintage_crds::{ApiAudience, Application, CustomDomain, Manifests, Tenant, status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -98,6 +98,7 @@ impl Seen {
         let mut seen = Self::default();
         seen.gaps.tenants = !seen.ours::<Tenant>(client, namespace).await?;
         seen.ours::<ApiAudience>(client, namespace).await?;
+        seen.ours::<Application>(client, namespace).await?;
         seen.ours::<CustomDomain>(client, namespace).await?;
         seen.namespaces(client, namespace).await?;
         let accounts: Api<ServiceAccount> = api(client, namespace);

@@ -146,6 +146,14 @@ impl Folder {
             self.place(Kind::ApiAudience, audience.at.clone(), source.at(""))?;
             self.world.audiences.push(audience.into());
         }
+        for Located { object, source } in &manifests.applications {
+            let mut object = object.clone();
+            object.metadata.uid = Some(uid::of_object("Application", &object.metadata));
+            let application =
+                observe::application(&object).with_context(|| source.at("").to_string())?;
+            self.place(Kind::Application, application.at.clone(), source.at(""))?;
+            self.world.applications.push(application);
+        }
         for Located { object, source } in &manifests.domains {
             let mut object = object.clone();
             object.metadata.uid = Some(uid::of_object("CustomDomain", &object.metadata));
@@ -207,7 +215,10 @@ impl Folder {
             .max_by_key(|workload| grants(workload))
             .cloned();
         let Some(workload) = best else {
-            return Ok(WorkloadId::parse("default/default")?);
+            // Nobody runs here: whoever a tenant admits will do.
+            let tenant = folder.world.tenants.first();
+            let namespace = tenant.map_or("default", |tenant| tenant.at.namespace.as_str());
+            return Ok(WorkloadId::parse(&format!("{namespace}/default"))?);
         };
         Ok(workload)
     }

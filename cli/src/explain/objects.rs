@@ -5,7 +5,8 @@ use mintage_core::plan::Reason;
 use super::{Explained, Meaning};
 
 impl Explained for Reason {
-    const EVENT: &'static str = "the condition Ready of a Tenant, ApiAudience or CustomDomain";
+    const EVENT: &'static str =
+        "the condition Ready of a Tenant, ApiAudience, Application or CustomDomain";
 
     fn explain(self) -> Meaning {
         match self {
@@ -17,9 +18,9 @@ impl Explained for Reason {
                 mend: "Set spec.jwks.allowNonRsa: true in the Tenant if every client reads such keys, or choose RS256 or PS256.",
             },
             Self::AlgorithmNotServed => Meaning {
-                means: "The algorithm needs the tenant endpoint, which this version does not have.",
+                means: "The algorithm needs the tenant's endpoint, and the tenant has none.",
                 causes: &["The ApiAudience says signingAlgorithm: HS256."],
-                mend: "Choose RS256, or another algorithm with a key pair.",
+                mend: "Set spec.endpoint.enabled: true in the Tenant, or choose RS256 or another algorithm with a key pair.",
             },
             Self::Conflict => Meaning {
                 means: "Another object holds the domain or the identifier.",
@@ -37,13 +38,27 @@ impl Explained for Reason {
                 ],
                 mend: "There is nothing to do; to have the tenant again, create it anew.",
             },
+            Self::InvalidAddress => Meaning {
+                means: "An address of the Application means something else than it seems to, so none of it is used.",
+                causes: &[
+                    "A redirect URI has steps up (..), a port that is none, or a host that is not in lower case.",
+                    "An app's own scheme stands in an Application that is not of type Native.",
+                    "A web origin has a path, or names the default port.",
+                ],
+                mend: "Write the address as the application itself sends it; the message names the one that is wrong.",
+            },
             Self::NamespaceNotAllowed => Meaning {
-                means: "The tenant does not admit the namespace of the ApiAudience.",
+                means: "The tenant does not admit the namespace of the ApiAudience or Application.",
                 causes: &[
                     "spec.allowedNamespaces of the Tenant says Same, which is the default.",
                     "The namespace lacks the labels that the tenant selects by.",
                 ],
                 mend: "Label the namespace to fit the tenant's selector, or widen spec.allowedNamespaces of the Tenant.",
+            },
+            Self::NoEndpoint => Meaning {
+                means: "The tenant has no endpoint, where users sign in and applications get tokens.",
+                causes: &["spec.endpoint.enabled of the Tenant is not true."],
+                mend: "Set spec.endpoint.enabled: true in the Tenant.",
             },
             Self::NotVerified => Meaning {
                 means: "It has not been shown that the domain is the tenant's.",

@@ -10,6 +10,8 @@ mintage_core::coded! {
         AcceptMissing = "accept-missing",
         /// A pod accepts an ApiAudience that is not there.
         AcceptUnknown = "accept-unknown",
+        /// [`Reason::InvalidAddress`].
+        AddressInvalid = "address-invalid",
         /// [`Reason::AlgorithmNotAllowed`].
         AlgorithmNotAllowed = "algorithm-not-allowed",
         /// [`Reason::AlgorithmNotServed`].
@@ -26,16 +28,18 @@ mintage_core::coded! {
         DomainOfTenant = "domain-of-tenant",
         /// Nothing shows that the domain is the tenant's.
         DomainUnproven = "domain-unproven",
+        /// [`Reason::NoEndpoint`].
+        EndpointMissing = "endpoint-missing",
         /// Two grants to one workload or application.
         GrantDuplicate = "grant-duplicate",
         /// The tenant does not admit the grantee's namespace.
         GrantNamespaceNotAllowed = "grant-namespace-not-allowed",
         /// The grant has scopes that are not declared.
         GrantScopeUndeclared = "grant-scope-undeclared",
-        /// An application has a grant.
-        GrantToApplication = "grant-to-application",
         /// The grantee does not exist.
         GrantToNobody = "grant-to-nobody",
+        /// The grantee is no application of the tenant.
+        GrantToUnknownApplication = "grant-to-unknown-application",
         /// Two identifiers that people take for one.
         IdentifierLookAlike = "identifier-look-alike",
         /// [`Reason::Reserved`].
@@ -90,11 +94,13 @@ impl Code {
     pub fn level(self) -> Level {
         match self {
             Self::AcceptUnknown
+            | Self::AddressInvalid
             | Self::AlgorithmNotAllowed
             | Self::AlgorithmNotServed
             | Self::DefaultAudienceNotFound
             | Self::DefaultAudienceOfOther
             | Self::DomainOfTenant
+            | Self::EndpointMissing
             | Self::GrantNamespaceNotAllowed
             | Self::GrantScopeUndeclared
             | Self::IdentifierReserved
@@ -110,8 +116,8 @@ impl Code {
             | Self::DomainNotPublic
             | Self::DomainUnproven
             | Self::GrantDuplicate
-            | Self::GrantToApplication
             | Self::GrantToNobody
+            | Self::GrantToUnknownApplication
             | Self::IdentifierLookAlike
             | Self::LifetimeBeyondBundleAge
             | Self::LifetimeBeyondRotation
@@ -131,7 +137,9 @@ impl Code {
             Reason::AlgorithmNotAllowed => Some(Self::AlgorithmNotAllowed),
             Reason::AlgorithmNotServed => Some(Self::AlgorithmNotServed),
             Reason::Conflict => Some(Self::NameConflict),
+            Reason::InvalidAddress => Some(Self::AddressInvalid),
             Reason::NamespaceNotAllowed => Some(Self::NamespaceNotAllowed),
+            Reason::NoEndpoint => Some(Self::EndpointMissing),
             Reason::Reserved => Some(Self::IdentifierReserved),
             Reason::TenantNotFound => Some(Self::TenantMissing),
             Reason::TenantNotServed => Some(Self::TenantUnserved),

@@ -24,6 +24,13 @@ impl Explained for Code {
                 ],
                 mend: "Correct the annotation.",
             },
+            Self::AddressInvalid => Meaning {
+                means: "An address of the Application means something else than it seems to, so none of it is used.",
+                causes: &[
+                    "A redirect URI has steps up (..), a port that is none, or an app's own scheme in an Application that is not Native.",
+                ],
+                mend: "Write the address as the application itself sends it.",
+            },
             Self::AlgorithmNotAllowed => Meaning {
                 means: "A Central API needs a key that the tenant's public key set may not list.",
                 causes: &[
@@ -32,9 +39,9 @@ impl Explained for Code {
                 mend: "Set spec.jwks.allowNonRsa: true in the Tenant if every client reads such keys, or choose RS256 or PS256.",
             },
             Self::AlgorithmNotServed => Meaning {
-                means: "The algorithm needs the tenant endpoint, which this version does not have.",
+                means: "The algorithm needs the tenant's endpoint, and the tenant has none.",
                 causes: &["signingAlgorithm is HS256."],
-                mend: "Choose RS256, or another algorithm with a key pair.",
+                mend: "Set spec.endpoint.enabled: true in the Tenant, or choose RS256 or another algorithm with a key pair.",
             },
             Self::AudienceWithoutGrants => Meaning {
                 means: "Nobody can get a token for the API.",
@@ -70,6 +77,11 @@ impl Explained for Code {
                 causes: &["spec.verification.method is None."],
                 mend: "Choose DnsTxt or HttpWellKnown; None counts only where the operator is told to allow it.",
             },
+            Self::EndpointMissing => Meaning {
+                means: "The tenant has no endpoint, where users sign in and applications get tokens.",
+                causes: &["spec.endpoint.enabled of the Tenant is not true."],
+                mend: "Set spec.endpoint.enabled: true in the Tenant.",
+            },
             Self::GrantDuplicate => Meaning {
                 means: "Two grants are to the same client; what counts is both together.",
                 causes: &["A grant was added where one was there."],
@@ -88,10 +100,13 @@ impl Explained for Code {
                 causes: &["The scope is misspelt in the grant, or missing in spec.scopes."],
                 mend: "Declare the scope in spec.scopes, or correct its name in the grant.",
             },
-            Self::GrantToApplication => Meaning {
-                means: "The grant is to an Application, which this version cannot serve yet.",
-                causes: &["The grant was written for a version with the tenant endpoint."],
-                mend: "Take the grant out, or grant a workload.",
+            Self::GrantToUnknownApplication => Meaning {
+                means: "The grant is to an Application that the tenant does not serve.",
+                causes: &[
+                    "The namespace or the name is misspelt.",
+                    "The Application is of another tenant, or its tenant has no endpoint.",
+                ],
+                mend: "Correct the name, declare the Application, or take the grant out.",
             },
             Self::GrantToNobody => Meaning {
                 means: "The grant is to a workload that the folder does not have.",

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mintage_core::ownership::{Kind, Object};
 use mintage_core::world::{Audience, Grant, Grantee, Issuance, Tenant};
-use mintage_core::{Namespace, WorkloadId};
+use mintage_core::{Namespace, ObjectRef, WorkloadId};
 
 use super::{Code, Finding, View};
 use crate::place;
@@ -35,13 +36,18 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
                 found(Code::GrantScopeUndeclared, ".scopes", text);
             }
             match &grant.to {
-                Grantee::Application(at) => found(
-                    Code::GrantToApplication,
-                    ".application",
-                    format!(
-                        "Application {at} waits for the tenant endpoint, which this version does not have yet: take the grant out, or grant a workload"
-                    ),
-                ),
+                Grantee::Application(at) => {
+                    if !serves(view, tenant, at) {
+                        found(
+                            Code::GrantToUnknownApplication,
+                            ".application",
+                            format!(
+                                "tenant {} serves no Application {at}, so this grants nothing: declare it, or correct the name",
+                                tenant.at
+                            ),
+                        );
+                    }
+                }
                 Grantee::Workload(workload) if !allows(view, tenant, &workload.namespace) => found(
                     Code::GrantNamespaceNotAllowed,
                     ".workload.namespace",
@@ -68,6 +74,20 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
         let what = format!("no sidecar of {namespace} can validate the tokens of its APIs");
         opted_in(view, namespace, &what, findings);
     }
+}
+
+/// Whether a tenant serves an application.
+fn serves(view: &View<'_>, tenant: &Tenant, at: &ObjectRef) -> bool {
+    let object = Object {
+        kind: Kind::Application,
+        at: at.clone(),
+    };
+    let applications = &view.folder.world.applications;
+    let declared =
+        |one: &mintage_core::world::Application| one.at == *at && one.tenant == tenant.at;
+    let mut statuses = view.plan.statuses.iter();
+    applications.iter().any(declared)
+        && statuses.any(|status| status.object == object && status.reason.is_ready())
 }
 
 fn allows(view: &View<'_>, tenant: &Tenant, namespace: &Namespace) -> bool {

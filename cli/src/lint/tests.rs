@@ -96,6 +96,13 @@ const SECOND_API: &str = "apiVersion: mintage.dev/v1alpha1\nkind: ApiAudience\nm
 const CUSTOM: &str = "apiVersion: mintage.dev/v1alpha1\nkind: CustomDomain\nmetadata: {name: login, namespace: idp}\nspec: {tenantRef: {name: acme}, domain: DOMAIN}";
 const SECOND_TENANT: &str = "apiVersion: mintage.dev/v1alpha1\nkind: Tenant\nmetadata: {name: globex, namespace: other}\nspec: {domain: DOMAIN}";
 
+const APPLICATION: &str = "apiVersion: mintage.dev/v1alpha1\nkind: Application\nmetadata: {name: cart, namespace: shop}\nspec: {tenantRef: {name: acme, namespace: idp}, type: Web, redirectUris: [\"URI\"]}";
+const ENDPOINT: &str = "allowedNamespaces: {from: All}\n  endpoint: {enabled: true}";
+
+fn application(redirect_uri: &str) -> String {
+    APPLICATION.replace("URI", redirect_uri)
+}
+
 fn second_api(identifier: &str) -> String {
     SECOND_API.replace("ID", identifier)
 }
@@ -136,6 +143,20 @@ fn case(code: Code) -> Case {
             edited(&[(ACCEPT, "{mintage.dev/accept-audiences: order}")]),
             edited(&[(ACCEPT, "{}")]),
         ),
+        Code::AddressInvalid => {
+            let with = |uri: &str| edited(&[(ALL, ENDPOINT), ("+", &application(uri))]);
+            (
+                with("https://shop.example.com/../callback"),
+                with("https://shop.example.com/a..b/callback"),
+            )
+        }
+        Code::EndpointMissing => {
+            let application = application("https://shop.example.com/callback");
+            (
+                edited(&[("+", &application)]),
+                edited(&[(ALL, ENDPOINT), ("+", &application)]),
+            )
+        }
         Code::AlgorithmNotAllowed => (
             edited(&[(
                 LIFE,
@@ -221,13 +242,6 @@ fn case(code: Code) -> Case {
             edited(&[("[read, write]", "[read, write, delete]")]),
             edited(&[("[read, write]", "[write, read]")]),
         ),
-        Code::GrantToApplication => (
-            edited(&[(
-                GRANT,
-                "  - {application: {namespace: shop, name: cart}, scopes: [read, write]}",
-            )]),
-            edited(&[]),
-        ),
         Code::GrantToNobody => (
             edited(&[("serviceAccount: cart}", "serviceAccount: card}")]),
             // The folder does not say who is there.
@@ -235,6 +249,20 @@ fn case(code: Code) -> Case {
                 "kind: Pod\nmetadata: {name: cart, namespace: shop}\nspec: {serviceAccountName: cart}",
                 "kind: ConfigMap\nmetadata: {name: cart, namespace: shop}",
             )]),
+        ),
+        Code::GrantToUnknownApplication => (
+            edited(&[(
+                GRANT,
+                "  - {application: {namespace: shop, name: cart}, scopes: [read, write]}",
+            )]),
+            edited(&[
+                (
+                    GRANT,
+                    "  - {application: {namespace: shop, name: cart}, scopes: [read, write]}",
+                ),
+                (ALL, ENDPOINT),
+                ("+", &application("https://shop.example.com/callback")),
+            ]),
         ),
         Code::IdentifierLookAlike => (
             edited(&[("+", &second_api("https://orders.example.com/"))]),

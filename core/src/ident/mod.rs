@@ -52,6 +52,8 @@ macro_rules! string_type {
     };
 }
 
+pub(crate) use string_type;
+
 mod audience;
 mod client;
 mod domain;
@@ -76,7 +78,7 @@ pub struct InvalidName {
 }
 
 impl InvalidName {
-    fn new(what: &'static str, value: &str, must: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str, value: &str, must: &'static str) -> Self {
         // A hostile value must not fill a log line.
         let value = value.chars().take(80).collect();
         Self { what, value, must }

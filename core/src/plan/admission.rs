@@ -6,7 +6,7 @@ use super::status::{Reason, Verdict};
 use crate::world::{
     Audience, AudienceAlg, CustomDomain, Grantee, Issuance, NamespaceInfo, Tenant, World,
 };
-use crate::{Alg, Domain, Identifier, Namespace, ObjectRef, Scope, TenantRef, WorkloadId};
+use crate::{Domain, Identifier, Namespace, ObjectRef, Scope, TenantRef, WorkloadId};
 
 /// The tenants: those that are served, and every one that is declared.
 pub(super) struct Tenants<'a> {
@@ -46,7 +46,11 @@ pub(super) fn domain_verdict(domain: &CustomDomain) -> Verdict {
     }
 }
 
-pub(super) fn audience_alg(audience: &Audience, tenant: &Tenant, world: &World) -> Verdict<Alg> {
+pub(super) fn audience_alg(
+    audience: &Audience,
+    tenant: &Tenant,
+    world: &World,
+) -> Verdict<AudienceAlg> {
     let namespace = &audience.at.namespace;
     if !tenant.allows(namespace, labels(world, namespace)) {
         let text = format!(
@@ -56,8 +60,11 @@ pub(super) fn audience_alg(audience: &Audience, tenant: &Tenant, world: &World) 
         return Err((Reason::NamespaceNotAllowed, text));
     }
     match audience.alg {
-        AudienceAlg::Hs256 => {
-            let text = "HS256 tokens are made by the tenant endpoint only, which this version does not have yet; choose RS256".to_owned();
+        AudienceAlg::Hs256 if tenant.endpoint.is_none() => {
+            let text = format!(
+                "HS256 tokens are made by the tenant endpoint only, and tenant {} has none; set its spec.endpoint.enabled: true, or choose RS256",
+                tenant.at
+            );
             Err((Reason::AlgorithmNotServed, text))
         }
         AudienceAlg::Asymmetric(alg)
@@ -69,7 +76,7 @@ pub(super) fn audience_alg(audience: &Audience, tenant: &Tenant, world: &World) 
             );
             Err((Reason::AlgorithmNotAllowed, text))
         }
-        AudienceAlg::Asymmetric(alg) => Ok(alg),
+        alg => Ok(alg),
     }
 }
 
@@ -108,7 +115,7 @@ fn plain(identifier: &str) -> &str {
     identifier.trim_end_matches('/')
 }
 
-/// The grants that count, and what is to be said about the others.
+/// The grants to workloads that count, and what is to be said about the others.
 pub(super) fn count_grants(
     audience: &Audience,
     tenant: &Tenant,
@@ -117,12 +124,8 @@ pub(super) fn count_grants(
     let mut counted: BTreeMap<WorkloadId, BTreeSet<Scope>> = BTreeMap::new();
     let mut notes = Vec::new();
     for grant in &audience.grants {
-        let workload = match &grant.to {
-            Grantee::Workload(workload) => workload,
-            Grantee::Application(at) => {
-                notes.push(format!("the grant to Application {at} waits for the tenant endpoint, which this version does not have yet"));
-                continue;
-            }
+        let Grantee::Workload(workload) = &grant.to else {
+            continue;
         };
         if !tenant.allows(&workload.namespace, labels(world, &workload.namespace)) {
             notes.push(format!(

@@ -42,6 +42,13 @@ pub(super) fn settle(world: &World) -> Deletions {
             wait(&audience.tenant, Kind::ApiAudience, &audience.at);
         }
     }
+    for application in &world.applications {
+        let namespace = &application.at.namespace;
+        let admits = |tenant: &&Tenant| tenant.allows(namespace, labels(world, namespace));
+        if deleting.get(&application.tenant).is_some_and(admits) {
+            wait(&application.tenant, Kind::Application, &application.at);
+        }
+    }
     for domain in &world.domains {
         wait(&domain.tenant, Kind::CustomDomain, &domain.at);
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::admission::labels;
+use super::applications::endpoint_signs;
 use super::brought::{self, MOST_SPENT, Notes};
 use super::served::{MANAGEMENT_LIFETIME, Served, ServedTenant};
 use super::{Input, KeyName, Rotation};
@@ -331,6 +332,7 @@ type Algs = BTreeMap<Alg, Seconds>;
 
 /// The algorithms that keys are wanted for, of the tenant itself and of each namespace.
 fn wanted_algs<'a>(entry: &'a ServedTenant<'_>) -> (Algs, BTreeMap<&'a Namespace, Algs>) {
+    let tenant = entry.tenant;
     // Every tenant signs Management API tokens.
     let mut central = Algs::from([(Alg::RS256, MANAGEMENT_LIFETIME)]);
     let mut local: BTreeMap<&Namespace, Algs> = BTreeMap::new();
@@ -343,6 +345,9 @@ fn wanted_algs<'a>(entry: &'a ServedTenant<'_>) -> (Algs, BTreeMap<&'a Namespace
         };
         let grantees = entry.ledger.grants.keys();
         for (issuance, alg) in entry.ledger.signers() {
+            if endpoint_signs(tenant, issuance, alg) {
+                lengthen(&mut central, alg);
+            }
             match issuance {
                 Issuance::Central => lengthen(&mut central, alg),
                 Issuance::Local => grantees

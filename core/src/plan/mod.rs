@@ -6,6 +6,7 @@
 //! ```
 
 mod admission;
+mod applications;
 mod brought;
 mod bundles;
 mod deletion;
@@ -27,6 +28,7 @@ pub use rotation::Rotation;
 pub use status::{Reason, Status};
 
 use crate::bundle::{Bundle, Feed};
+use crate::endpoint::Config;
 use crate::jose::Jwk;
 use crate::keyring::{Keyring, Owner};
 use crate::ledger::{AudienceLedger, TenantLedger};
@@ -142,6 +144,8 @@ pub struct Plan {
     pub wanted: BTreeSet<KeyName>,
     /// What each namespace is to be told, by tenant.
     pub bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
+    /// What the endpoint of each tenant that has one is to be told.
+    pub endpoints: BTreeMap<TenantRef, Config>,
     /// How each object fares.
     pub statuses: Vec<Status>,
     /// The tenants that are being deleted, each with the objects that it waits for. While there are any it is served as
@@ -167,6 +171,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     brought::note(&mut served.statuses, &rings.notes);
     rotations.retain(|rotation| rotation.stands(&rings.all));
     let (bundles, stamps) = bundles::settle(now, &served, &rings.all, input);
+    let endpoints = applications::configs(now, &served, &rings.all);
 
     let audiences = served.tenants.iter().flat_map(|entry| &entry.audiences);
     let audiences = audiences
@@ -214,6 +219,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         state,
         wanted: rings.wanted,
         bundles,
+        endpoints,
         statuses: served.statuses,
         deletions,
         next_due,

@@ -7,13 +7,14 @@ use super::admission::{
     Tenants, audience_alg, check_reserved, count_grants, default_audiences, domain_verdict,
     object_ref, opt_in_notes, reserved_identifiers, tenant_notes,
 };
+use super::applications::{self, Applications};
 use super::deletion::{self, Deletions};
 use super::names::Names;
 use super::status::{Reason, Report, Status, Verdict};
 use crate::ledger::{self, AudienceLedger, TenantLedger};
 use crate::ownership::{Claim, Kind, Name};
-use crate::world::{Audience, Tenant, World};
-use crate::{Alg, Domain, Identifier, Seconds, TenantRef, UnixTime};
+use crate::world::{Audience, AudienceAlg, Tenant, World};
+use crate::{Domain, Identifier, Seconds, TenantRef, UnixTime};
 
 /// The life of Management API tokens, and so the least that a tenant's key must outlive.
 pub(super) const MANAGEMENT_LIFETIME: Seconds = 86_400;
@@ -34,8 +35,12 @@ pub(super) struct ServedAudience<'a> {
 /// What is served.
 pub(super) struct Served<'a> {
     pub world: &'a World,
+    /// The applications of tenants that have an endpoint.
+    pub applications: Applications<'a>,
     pub claims: Vec<Claim>,
     pub tenants: Vec<ServedTenant<'a>>,
+    /// The APIs whose tokens have no key pair: the endpoint alone makes them, and no sidecar is told of them.
+    pub hmac: Hmac<'a>,
     /// Ledgers of audiences that are no longer served.
     pub withdrawn: Vec<AudienceLedger>,
     /// Ledgers of tenants that are no longer served.
@@ -45,6 +50,7 @@ pub(super) struct Served<'a> {
 
 type Domains<'a> = BTreeMap<&'a TenantRef, BTreeSet<Domain>>;
 type Reserved<'a> = BTreeMap<&'a TenantRef, BTreeSet<String>>;
+type Hmac<'a> = BTreeMap<&'a TenantRef, Vec<&'a Audience>>;
 type Audiences<'a> = BTreeMap<&'a TenantRef, Vec<ServedAudience<'a>>>;
 
 pub(super) fn settle<'a>(
@@ -57,6 +63,7 @@ pub(super) fn settle<'a>(
     let mut report = Report::default();
     let tenants = serve_tenants(world, &names, deletions, &mut report);
     let domains = serve_domains(world, &tenants, &names, &mut report);
+    let applications = applications::serve(world, &tenants, &mut report);
     let ledgers: BTreeMap<(&TenantRef, &Identifier), &AudienceLedger> = state
         .audiences
         .iter()
@@ -67,18 +74,26 @@ pub(super) fn settle<'a>(
         .map(|(tenant, domains)| (*tenant, reserved_identifiers(domains)))
         .collect();
     let mut audiences = Audiences::new();
+    let mut hmac = Hmac::new();
     for audience in &world.audiences {
         let verdict = admit(audience, world, &tenants, &reserved, &names);
         let (grants, notes) = match &verdict {
-            Ok((tenant, _)) => {
+            Ok((tenant, AudienceAlg::Hs256)) => {
+                hmac.entry(&tenant.at).or_default().push(audience);
+                let mut notes = applications::hmac_notes(audience);
+                notes.extend(applications::grant_notes(audience, &applications));
+                (BTreeMap::new(), notes)
+            }
+            Ok((tenant, AudienceAlg::Asymmetric(_))) => {
                 let (grants, mut notes) = count_grants(audience, tenant, world);
                 notes.extend(opt_in_notes(audience, grants.keys(), world));
+                notes.extend(applications::grant_notes(audience, &applications));
                 (grants, notes)
             }
             Err(_) => (BTreeMap::new(), Vec::new()),
         };
         report.add(Kind::ApiAudience, &audience.at, &verdict, notes);
-        if let Ok((tenant, alg)) = verdict {
+        if let Ok((tenant, AudienceAlg::Asymmetric(alg))) = verdict {
             let before = ledgers
                 .get(&(&audience.tenant, &audience.identifier))
                 .copied();
@@ -90,7 +105,9 @@ pub(super) fn settle<'a>(
     }
     Served {
         world,
+        applications,
         claims: names.into_claims(),
+        hmac,
         withdrawn: withdraw_audiences(now, state, &tenants, &audiences),
         withdrawn_tenants: withdraw_tenants(now, state, &tenants),
         tenants: settle_tenants(now, state, &tenants, &domains, audiences),
@@ -160,7 +177,7 @@ fn admit<'a>(
     tenants: &Tenants<'a>,
     reserved: &Reserved<'_>,
     names: &Names,
-) -> Verdict<(&'a Tenant, Alg)> {
+) -> Verdict<(&'a Tenant, AudienceAlg)> {
     let tenant = tenants.find(&audience.tenant)?;
     let alg = audience_alg(audience, tenant, world)?;
     check_reserved(&audience.identifier, reserved.get(&tenant.at))?;

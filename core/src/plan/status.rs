@@ -33,8 +33,12 @@ crate::coded! {
         Conflict = "Conflict",
         /// The tenant is being deleted, and nothing refers to it any more.
         Deleting = "Deleting",
+        /// An address of the application cannot be used.
+        InvalidAddress = "InvalidAddress",
         /// The tenant does not admit the namespace.
         NamespaceNotAllowed = "NamespaceNotAllowed",
+        /// The tenant has no endpoint.
+        NoEndpoint = "NoEndpoint",
         /// Control over the domain has not been shown.
         NotVerified = "NotVerified",
         /// The identifier belongs to the tenant itself.

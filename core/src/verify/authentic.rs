@@ -99,7 +99,7 @@ impl Verifier {
     }
 }
 
-fn read_header(header: &Map<String, Value>) -> Result<(Alg, Dialect, &str), Rejection> {
+pub(super) fn read_header(header: &Map<String, Value>) -> Result<(Alg, Dialect, &str), Rejection> {
     // Only what we write ourselves: no key inside the token (jwk, jku, x5u, x5c), no extension (crit, b64, zip, enc).
     if let Some(name) = header
         .keys()

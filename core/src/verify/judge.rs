@@ -70,6 +70,18 @@ impl Verifier {
                 }
                 audience
             }
+            Expected::UserInfo => {
+                let is_ours = |audience: &&String| {
+                    let of = |issuer: &crate::Issuer| issuer.domain().userinfo();
+                    self.issuers.keys().any(|issuer| of(issuer) == **audience)
+                };
+                let audience = claims.audiences.iter().find(is_ours);
+                let audience = audience.ok_or(Rejection::Audience)?;
+                if token.alg != Alg::RS256 {
+                    return Err(Rejection::AlgNotOfAudience);
+                }
+                audience
+            }
             Expected::Management { host } => {
                 let management = self.domain.management_api();
                 let audience = claims

@@ -5,12 +5,14 @@
 //! remembered.
 
 mod authentic;
+mod id_token;
 mod judge;
 mod rejection;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use authentic::{Authentic, Claims};
+pub use id_token::IdClaims;
 pub use judge::Verified;
 pub use rejection::{OutOfBounds, Rejection, Rule};
 
@@ -46,6 +48,8 @@ pub enum Expected<'a> {
         /// The host that was called.
         host: &'a Domain,
     },
+    /// `/userinfo`: the token's audience must have its address on one of the tenant's domains (row S4).
+    UserInfo,
 }
 
 impl Verifier {

@@ -79,6 +79,7 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         default_audience: None,
         deleting: false,
         domain: Domain::parse("acme.example.com").unwrap(),
+        endpoint: None,
         key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay: DELAY,
@@ -90,6 +91,7 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         unreadable: Vec::new(),
     };
     let audience = Audience {
+        about: None,
         alg: AudienceAlg::Asymmetric(Alg::EdDSA),
         at: ObjectRef::parse("orders/api").unwrap(),
         created: START,
@@ -102,8 +104,10 @@ pub fn world(rotation_period: Seconds, grants: Vec<Grant>) -> World {
         scopes: vec![scope("read"), scope("write")],
         tenant: tenant_ref(),
         uid: uid("audience"),
+        users: mintage_core::world::UserRules::default(),
     };
     World {
+        applications: Vec::new(),
         audiences: vec![audience.into()],
         domains: Vec::new(),
         namespaces: [shop(), orders()].iter().map(namespace).collect(),

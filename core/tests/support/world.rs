@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mintage_core::world::{
     AllowedNamespaces, Audience, AudienceAlg, CustomDomain, Dialect, Grant, Grantee, Issuance,
-    LabelSelector, NamespaceInfo, Tenant, World,
+    LabelSelector, NamespaceInfo, Tenant, UserRules, World,
 };
 use mintage_core::{Alg, Namespace, UnixTime};
 
@@ -40,6 +40,7 @@ pub fn tenant(at: &str, domain: &str) -> Tenant {
         default_audience: None,
         deleting: false,
         domain: name(domain),
+        endpoint: None,
         key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay: 300,
@@ -66,6 +67,7 @@ pub fn namespace(text: &str) -> (Namespace, NamespaceInfo) {
 /// A Local RS256 audience of the Auth0 dialect with a day's life, without scopes and grants.
 pub fn audience(tenant: &str, at: &str, identifier: &str) -> Audience {
     Audience {
+        about: None,
         alg: AudienceAlg::Asymmetric(Alg::RS256),
         at: name(at),
         created: NOW - 500,
@@ -78,6 +80,7 @@ pub fn audience(tenant: &str, at: &str, identifier: &str) -> Audience {
         scopes: Vec::new(),
         tenant: name(tenant),
         uid: name(&format!("uid-{}", at.replace('/', "-"))),
+        users: UserRules::default(),
     }
 }
 
@@ -144,6 +147,7 @@ pub fn standard() -> World {
         ..audience(GLOBEX, "orders/globex-orders", ORDERS)
     };
     World {
+        applications: Vec::new(),
         audiences: [orders, payments, ledger, reports, globex_orders]
             .map(Into::into)
             .to_vec(),

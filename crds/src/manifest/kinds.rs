@@ -1,8 +1,13 @@
 //! The kinds of Kubernetes itself that say who runs where.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+
+use crate::schema::{ErrorKind, FieldError};
 
 /// A namespace, for the selectors of tenants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +18,65 @@ pub struct Namespace {
     pub labels: BTreeMap<String, String>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
+}
+
+/// A Secret. Its values are not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its entries: `data`, and over it `stringData`.
+    pub data: BTreeMap<String, Vec<u8>>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret")
+            .field("name", &self.name)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Secret {
+    /// Reads one; an error does not repeat a value.
+    pub(super) fn read(object: &Value) -> Result<Self, Box<FieldError>> {
+        let wrong = |path: String, detail: &str, mend: &str| {
+            Box::new(FieldError {
+                path,
+                kind: ErrorKind::Invalid,
+                value: None,
+                detail: detail.to_owned(),
+                mend: mend.to_owned(),
+            })
+        };
+        let mut data = BTreeMap::new();
+        for (name, value) in at(object, "data").as_object().into_iter().flatten() {
+            let bytes = value.as_str().and_then(|text| STANDARD.decode(text).ok());
+            let bytes = bytes.ok_or_else(|| {
+                let mend = "encode the value, or write it as it is under stringData";
+                wrong(format!("data.{name}"), "must be base64", mend)
+            })?;
+            data.insert(name.clone(), bytes);
+        }
+        for (name, value) in at(object, "stringData").as_object().into_iter().flatten() {
+            let text = value.as_str().ok_or_else(|| {
+                wrong(
+                    format!("stringData.{name}"),
+                    "must be a string",
+                    "write it in quotes, or as a block that begins with |",
+                )
+            })?;
+            data.insert(name.clone(), text.as_bytes().to_vec());
+        }
+        Ok(Self {
+            name: text(object, "metadata.name"),
+            namespace: text(object, "metadata.namespace"),
+            data,
+        })
+    }
 }
 
 /// A service account, a pod, or what makes pods.
@@ -60,6 +124,7 @@ pub struct Ignored {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Builtin {
     Namespace,
+    Secret,
     /// A service account, which names itself.
     ServiceAccount,
     /// A pod, or what makes pods from the template at this path.
@@ -71,6 +136,7 @@ impl Builtin {
     pub(super) fn of(api_version: &str, kind: &str) -> Option<Self> {
         match (api_version, kind) {
             ("v1", "Namespace") => Some(Self::Namespace),
+            ("v1", "Secret") => Some(Self::Secret),
             ("v1", "ServiceAccount") => Some(Self::ServiceAccount),
             ("v1", "Pod") => Some(Self::Pods("")),
             ("apps/v1", "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet")

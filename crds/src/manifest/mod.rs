@@ -18,11 +18,11 @@ mod yaml;
 
 use std::path::Path;
 
-use crate::{ApiAudience, CustomDomain, Tenant};
+use crate::{ApiAudience, Application, CustomDomain, Tenant};
 
 pub use error::{Fault, LoadError};
 pub use files::Text;
-pub use kinds::{Ignored, Namespace, Workload};
+pub use kinds::{Ignored, Namespace, Secret, Workload};
 pub use place::{Located, Location, Source};
 
 /// What a folder of manifests declares. Each list is in the order of files and lines.
@@ -30,12 +30,16 @@ pub use place::{Located, Location, Source};
 pub struct Manifests {
     /// Tenants, with their defaults.
     pub tenants: Vec<Located<Tenant>>,
+    /// Applications, with their defaults.
+    pub applications: Vec<Located<Application>>,
     /// APIs, with their defaults.
     pub audiences: Vec<Located<ApiAudience>>,
     /// Custom domains, with their defaults.
     pub domains: Vec<Located<CustomDomain>>,
     /// Namespaces, for their labels and annotations.
     pub namespaces: Vec<Located<Namespace>>,
+    /// Secrets, for the users and providers of tenants.
+    pub secrets: Vec<Located<Secret>>,
     /// Service accounts, and pods or what makes pods.
     pub workloads: Vec<Located<Workload>>,
     /// Objects of other kinds, which are not read.

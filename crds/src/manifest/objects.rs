@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Manifests,
     error::{Fault, LoadError},
-    kinds::{Builtin, Ignored, Namespace, Workload, at, text, texts},
+    kinds::{Builtin, Ignored, Namespace, Secret, Workload, at, text, texts},
     place::{Located, Location, Source},
     yaml::Document,
 };
@@ -156,6 +156,7 @@ impl Collector {
         }
         match kind {
             "Tenant" => typed(object, source, &mut self.manifests.tenants, errors),
+            "Application" => typed(object, source, &mut self.manifests.applications, errors),
             "ApiAudience" => typed(object, source, &mut self.manifests.audiences, errors),
             "CustomDomain" => typed(object, source, &mut self.manifests.domains, errors),
             _ => errors.push(LoadError {
@@ -195,6 +196,13 @@ impl Collector {
                     source: source.clone(),
                 });
             }
+            Builtin::Secret => match Secret::read(&object) {
+                Ok(secret) => self.manifests.secrets.push(Located {
+                    object: secret,
+                    source: source.clone(),
+                }),
+                Err(error) => faults.push(*error),
+            },
             Builtin::ServiceAccount => {
                 let workload = Workload {
                     kind: kind.to_owned(),

@@ -12,6 +12,7 @@ impl Manifests {
     /// The changes since `before` that the API server would refuse, as each object's transition rules say.
     pub fn forbidden_changes(&self, before: &Self) -> Vec<LoadError> {
         let mut problems = compare(&self.tenants, &before.tenants);
+        problems.extend(compare(&self.applications, &before.applications));
         problems.extend(compare(&self.audiences, &before.audiences));
         problems.extend(compare(&self.domains, &before.domains));
         problems

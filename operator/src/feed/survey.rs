@@ -142,6 +142,7 @@ mod tests {
             default_audience: None,
             deleting: false,
             domain: Domain::parse("acme.example.com").unwrap(),
+            endpoint: None,
             key_secret: None,
             max_bundle_age: 86_400,
             propagation_delay: 300,

@@ -33,7 +33,7 @@ pub struct KeyLabels {
 /// The labels of a count of objects.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ObjectLabels {
-    /// `ApiAudience`, `CustomDomain` or `Tenant`.
+    /// `ApiAudience`, `Application`, `CustomDomain` or `Tenant`.
     pub kind: &'static str,
     /// `true` or `false`, as the condition `Ready`.
     pub ready: &'static str,

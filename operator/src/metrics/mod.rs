@@ -59,8 +59,9 @@ const REFUSALS: [&str; 4] = [
     "UNAVAILABLE",
 ];
 
-const KINDS: [(Kind, &str); 3] = [
+const KINDS: [(Kind, &str); 4] = [
     (Kind::ApiAudience, "ApiAudience"),
+    (Kind::Application, "Application"),
     (Kind::CustomDomain, "CustomDomain"),
     (Kind::Tenant, "Tenant"),
 ];

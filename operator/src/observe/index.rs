@@ -10,7 +10,7 @@ use kube::runtime::watcher::Event;
 use mintage_core::shared::Shared;
 use mintage_core::world::{NamespaceInfo, World};
 use mintage_core::{Namespace, TenantRef, Uid, inject, world};
-use mintage_crds::{ApiAudience, CustomDomain, Tenant};
+use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 use tokio::time::Instant;
 
 use super::parsed::{Observed, Parsed};
@@ -29,6 +29,7 @@ struct NamespaceSeen {
 pub struct Index {
     tenants: Watched<Parsed<Tenant, world::Tenant>>,
     audiences: Watched<Parsed<ApiAudience, Shared<world::Audience>>>,
+    applications: Watched<Parsed<Application, world::Application>>,
     domains: Watched<Parsed<CustomDomain, world::CustomDomain>>,
     namespaces: Watched<NamespaceSeen>,
     pods: Watched<Arc<PodSeen>>,
@@ -51,6 +52,7 @@ pub struct Index {
 struct Changed {
     tenants: bool,
     audiences: bool,
+    applications: bool,
     domains: bool,
     namespaces: bool,
     pods: bool,
@@ -64,6 +66,7 @@ impl Index {
         Self {
             tenants: Watched::new(),
             audiences: Watched::new(),
+            applications: Watched::new(),
             domains: Watched::new(),
             namespaces: Watched::new(),
             pods: Watched::new(),
@@ -87,6 +90,10 @@ impl Index {
             super::Seen::Audience(event) => {
                 changed.world |= take(&mut self.audiences, event, &mut changed.audiences);
                 changed.audiences
+            }
+            super::Seen::Application(event) => {
+                changed.world |= take(&mut self.applications, event, &mut changed.applications);
+                changed.applications
             }
             super::Seen::Domain(event) => {
                 changed.world |= take(&mut self.domains, event, &mut changed.domains);
@@ -127,6 +134,7 @@ impl Index {
         }
         let complete = self.tenants.is_complete()
             && self.audiences.is_complete()
+            && self.applications.is_complete()
             && self.domains.is_complete()
             && self.namespaces.is_complete()
             && self.pods.is_complete()
@@ -140,6 +148,9 @@ impl Index {
         }
         if changed.audiences {
             self.last.audiences = objects(&self.audiences);
+        }
+        if changed.applications {
+            self.last.applications = objects(&self.applications);
         }
         if changed.domains {
             self.last.domains = objects(&self.domains);
@@ -186,6 +197,7 @@ impl Index {
         let mut world = World {
             tenants: readable(&self.tenants, &mut unreadable),
             audiences: readable(&self.audiences, &mut unreadable),
+            applications: readable(&self.applications, &mut unreadable),
             domains: readable(&self.domains, &mut unreadable),
             namespaces: BTreeMap::new(),
         };

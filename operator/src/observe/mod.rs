@@ -1,9 +1,9 @@
 //! Observe: watches of everything that a plan depends on, put together to one [`Snapshot`] after the other.
 //!
 //! ```text
-//!  Tenants, ApiAudiences, CustomDomains ─┐
-//!  Namespaces, Pods (metadata only) ─────┤
-//!  those with a sidecar that run ────────┴─► Index ─► settle 100 ms ─► Snapshot
+//!  Tenants, ApiAudiences, Applications, CustomDomains ─┐
+//!  Namespaces, Pods (metadata only) ───────────────────┤
+//!  those with a sidecar that run ──────────────────────┴─► Index ─► settle 100 ms ─► Snapshot
 //! ```
 //!
 //! Whether a pod runs stands in its status, which is never read: the API server selects those that do.
@@ -25,7 +25,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
-use mintage_crds::{ApiAudience, CustomDomain, Tenant};
+use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -59,6 +59,7 @@ impl Default for Settings {
 enum Seen {
     Tenant(watcher::Event<Tenant>),
     Audience(watcher::Event<ApiAudience>),
+    Application(watcher::Event<Application>),
     Domain(watcher::Event<CustomDomain>),
     Namespace(watcher::Event<kube::core::PartialObjectMeta<Namespace>>),
     Pod(watcher::Event<kube::core::PartialObjectMeta<Pod>>),
@@ -71,6 +72,7 @@ pub fn start(client: &Client, settings: Settings) -> (Snapshots, impl Future<Out
     let mut streams: SelectAll<BoxStream<'static, Seen>> = SelectAll::new();
     streams.push(objects(client, config(), Seen::Tenant));
     streams.push(objects(client, config(), Seen::Audience));
+    streams.push(objects(client, config(), Seen::Application));
     streams.push(objects(client, config(), Seen::Domain));
     streams.push(objects(client, config(), Seen::Namespace));
     streams.push(objects(client, config(), Seen::Pod));

@@ -7,7 +7,7 @@ use mintage_core::shared::Shared;
 use mintage_core::world;
 use mintage_crds::observe::{self, Unobservable};
 use mintage_crds::status;
-use mintage_crds::{ApiAudience, CustomDomain, Tenant};
+use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 
 /// The condition of a `CustomDomain` that says whether control over the domain has been shown.
 pub const VERIFIED: &str = "Verified";
@@ -21,6 +21,9 @@ pub struct Parsed<K, W> {
 /// What `kubectl apply` keeps of the manifest.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// What a Tenant that asks for an endpoint is told.
+const NO_ENDPOINT: &str = "spec.endpoint: this version runs the endpoint in `mintage dev` only, and not in a cluster; users cannot sign in here, and applications get no tokens";
+
 /// Kinds that the plan reads.
 pub trait Observed: Sized {
     type World: PartialEq;
@@ -32,7 +35,12 @@ impl Observed for Tenant {
     type World = world::Tenant;
 
     fn read(&self) -> Result<world::Tenant, Unobservable> {
-        observe::tenant(self)
+        let mut tenant = observe::tenant(self)?;
+        // It is not run by the operator yet: what is said of applications must not promise one.
+        if tenant.endpoint.take().is_some() {
+            tenant.unreadable.push(NO_ENDPOINT.to_owned());
+        }
+        Ok(tenant)
     }
 }
 
@@ -41,6 +49,14 @@ impl Observed for ApiAudience {
 
     fn read(&self) -> Result<Shared<world::Audience>, Unobservable> {
         observe::audience(self).map(Shared::from)
+    }
+}
+
+impl Observed for Application {
+    type World = world::Application;
+
+    fn read(&self) -> Result<world::Application, Unobservable> {
+        observe::application(self)
     }
 }
 

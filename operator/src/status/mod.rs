@@ -5,13 +5,15 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use mintage_core::endpoint::client_id;
 use mintage_core::plan::{Reason, Status};
 use mintage_core::{TenantRef, Uid, UnixTime};
+use mintage_crds::application::ApplicationStatus;
 use mintage_crds::audience::{ApiAudienceStatus, UndeclaredScopes};
 use mintage_crds::domain::{Challenge, CustomDomainStatus};
 use mintage_crds::status::{READY, find};
 use mintage_crds::tenant::TenantStatus;
-use mintage_crds::{ApiAudience, CustomDomain, Tenant};
+use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 
 use crate::feed::Propagation;
 use crate::observe::VERIFIED;
@@ -146,6 +148,36 @@ pub fn audience(
         observed_generation: object.metadata.generation,
         issuer: issuer.filter(|_| fares.reason.is_ready()),
         undeclared_scopes: undeclared(object),
+        conditions: conditions(
+            old,
+            [ready(at, fares, facts, old)],
+            object.metadata.generation,
+            now,
+        ),
+    }
+}
+
+/// The status of an `Application`; `of` is its tenant.
+pub fn application(
+    object: &Application,
+    at: &TenantRef,
+    of: Option<&Tenant>,
+    fares: &Status,
+    facts: &Facts,
+    now: UnixTime,
+) -> ApplicationStatus {
+    let old = object.status.as_ref().map(|status| &status.conditions);
+    let of = of.filter(|_| fares.reason.is_ready());
+    let uid = |uid: &Option<String>| Uid::parse(uid.as_deref()?).ok();
+    let client_id = of.and_then(|tenant| {
+        let (tenant, own) = (uid(&tenant.metadata.uid)?, uid(&object.metadata.uid)?);
+        Some(client_id(&tenant, &own).to_string())
+    });
+    ApplicationStatus {
+        observed_generation: object.metadata.generation,
+        client_id,
+        issuer: of.map(|tenant| issuer(&tenant.spec.domain)),
+        secret_name: None,
         conditions: conditions(
             old,
             [ready(at, fares, facts, old)],

@@ -9,11 +9,12 @@ use mintage_core::ObjectRef;
 use mintage_core::ownership::{Kind, Object};
 use mintage_core::plan::Status;
 use mintage_core::{TenantRef, UnixTime};
+use mintage_crds::application::ApplicationStatus;
 use mintage_crds::audience::ApiAudienceStatus;
 use mintage_crds::domain::{Challenge, CustomDomainStatus};
 use mintage_crds::status::{READY, find};
 use mintage_crds::tenant::TenantStatus;
-use mintage_crds::{ApiAudience, CustomDomain, GROUP, Tenant, VERSION};
+use mintage_crds::{ApiAudience, Application, CustomDomain, GROUP, Tenant, VERSION};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -123,14 +124,22 @@ impl Statuses {
                     self.draft::<_, TenantStatus>(fares, &**object, object.status.as_ref(), &status)
                 }),
                 Kind::ApiAudience => snapshot.audiences.get(at).and_then(|object| {
-                    let spec = &object.spec.tenant_ref;
-                    let tenant =
-                        TenantRef::parse(&format!("{}/{}", spec.namespace, spec.name)).ok()?;
-                    let place = ObjectRef::new(tenant.namespace.clone(), tenant.name.clone());
+                    let (tenant, place) = tenant_of(&object.spec.tenant_ref)?;
                     let issuer = snapshot.tenants.get(&place);
                     let issuer = issuer.map(|tenant| super::issuer(&tenant.spec.domain));
                     let status = super::audience(object, &tenant, issuer, fares, facts, now);
                     self.draft::<_, ApiAudienceStatus>(
+                        fares,
+                        &**object,
+                        object.status.as_ref(),
+                        &status,
+                    )
+                }),
+                Kind::Application => snapshot.applications.get(at).and_then(|object| {
+                    let (tenant, place) = tenant_of(&object.spec.tenant_ref)?;
+                    let of = snapshot.tenants.get(&place).map(|tenant| &**tenant);
+                    let status = super::application(object, &tenant, of, fares, facts, now);
+                    self.draft::<_, ApplicationStatus>(
                         fares,
                         &**object,
                         object.status.as_ref(),
@@ -201,6 +210,14 @@ impl Statuses {
     }
 }
 
+/// The tenant that a resource names, and its place.
+fn tenant_of(reference: &mintage_crds::reference::TenantRef) -> Option<(TenantRef, ObjectRef)> {
+    let text = format!("{}/{}", reference.namespace, reference.name);
+    let tenant = TenantRef::parse(&text).ok()?;
+    let place = ObjectRef::new(tenant.namespace.clone(), tenant.name.clone());
+    Some((tenant, place))
+}
+
 /// Applies a status; the version that it made.
 async fn send(writer: &Writer, draft: &Draft) -> Result<u64, Failure> {
     let at = &draft.object.at;
@@ -221,6 +238,12 @@ async fn send(writer: &Writer, draft: &Draft) -> Result<u64, Failure> {
         }
         Kind::ApiAudience => {
             let object: ApiAudience = writer
+                .apply_status("status", namespace, name, &body)
+                .await?;
+            object.resource_version()
+        }
+        Kind::Application => {
+            let object: Application = writer
                 .apply_status("status", namespace, name, &body)
                 .await?;
             object.resource_version()

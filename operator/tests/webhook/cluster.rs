@@ -103,6 +103,7 @@ fn tenant(at: &str, domain: &str) -> Tenant {
         default_audience: None,
         deleting: false,
         domain: name(domain),
+        endpoint: None,
         key_secret: None,
         release_claims: BTreeSet::new(),
         max_bundle_age: 86_400,
@@ -128,6 +129,7 @@ pub fn domain(at: &str, domain: &str, verified: bool) -> CustomDomain {
 
 fn audience(at: &str) -> Audience {
     Audience {
+        about: None,
         alg: AudienceAlg::Asymmetric(mintage_core::Alg::RS256),
         at: name(at),
         created: NOW,
@@ -140,6 +142,7 @@ fn audience(at: &str) -> Audience {
         scopes: Vec::new(),
         tenant: name("identity/acme"),
         uid: name("uid-orders"),
+        users: mintage_core::world::UserRules::default(),
     }
 }
 

@@ -326,6 +326,7 @@ fn snapshot(shop: &Namespace) -> Result<Snapshot> {
         default_audience: None,
         deleting: false,
         domain: "acme.test".parse()?,
+        endpoint: None,
         key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay: 300,

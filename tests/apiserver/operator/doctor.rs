@@ -229,7 +229,7 @@ async fn a_namespace_user_sees_what_is_his_to_see() -> Result<()> {
                 "-n",
                 "orders",
                 "--verb=get,list,watch",
-                "--resource=pods,serviceaccounts,apiaudiences.mintage.dev,customdomains.mintage.dev,tenants.mintage.dev",
+                "--resource=pods,serviceaccounts,apiaudiences.mintage.dev,applications.mintage.dev,customdomains.mintage.dev,tenants.mintage.dev",
             ][..],
         ),
         (

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope, UNINSTALL};
-use mintage_crds::{CustomDomain, Tenant};
+use mintage_crds::{Application, CustomDomain, Tenant};
 use mintage_tests::cluster::{Event, Mark, free_port, within};
 use mintage_tests::operator::{self, ACCOUNT, NAMESPACE, Operator};
 use mintage_tests::permissions::WEBHOOK;
@@ -82,6 +82,34 @@ fn compare(events: &[Event], account: &str, table: &'static [Permission]) -> Res
     Ok(())
 }
 
+/// An application, which this version's operator serves no endpoint for: its status says so, and that of its tenant.
+async fn an_application(scene: &Scene) -> Result<()> {
+    let applications: Api<Application> = Api::namespaced(scene.client.clone(), "identity");
+    let application = json!({
+        "apiVersion": "mintage.dev/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "quick"},
+        "spec": {"tenantRef": {"name": "quick", "namespace": "identity"}, "type": "Machine"},
+    });
+    let application = serde_json::from_value(application)?;
+    applications
+        .create(&PostParams::default(), &application)
+        .await?;
+    within(
+        PATIENCE,
+        "the application says what is missing",
+        async || {
+            let status = applications.get("quick").await?.status;
+            let conditions = status.map(|status| status.conditions).unwrap_or_default();
+            let ready = mintage_crds::status::ready(&conditions);
+            let reason = ready.map(|ready| ready.reason.as_str());
+            ensure!(reason == Some("NoEndpoint"), "{reason:?}");
+            Ok(())
+        },
+    )
+    .await
+}
+
 /// A tenant whose keys come and go quickly, with all that can happen to it.
 async fn a_busy_tenant(scene: &Scene) -> Result<()> {
     let keys = "mintage-keys.identity.quick";
@@ -107,6 +135,7 @@ async fn a_busy_tenant(scene: &Scene) -> Result<()> {
         "verification": {"method": "None"},
     });
     scene.domain("identity/quick", domain).await?;
+    an_application(scene).await?;
     let pods: Api<Pod> = Api::namespaced(scene.client.clone(), "fleeting");
     let pod = json!({
         "metadata": {"name": "app", "labels": {"mintage.dev/inject": "true"}},

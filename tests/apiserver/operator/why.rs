@@ -95,7 +95,7 @@ async fn why_says_what_the_sidecars_would() -> Result<()> {
 
 /// Who may not read Secrets hears what is declared; who sees no Tenant hears nothing.
 async fn by_right(scene: &Scene) -> Result<()> {
-    let resources = "--resource=tenants.mintage.dev,apiaudiences.mintage.dev,customdomains.mintage.dev,namespaces,pods,serviceaccounts";
+    let resources = "--resource=tenants.mintage.dev,apiaudiences.mintage.dev,applications.mintage.dev,customdomains.mintage.dev,namespaces,pods,serviceaccounts";
     for rules in [
         &["create", "clusterrole", "see", "--verb=get,list", resources][..],
         &[

@@ -251,6 +251,7 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
         default_audience: None,
         deleting: false,
         domain: Domain::parse("acme.example.com")?,
+        endpoint: None,
         key_secret: None,
         max_bundle_age: 86_400,
         propagation_delay,
@@ -268,6 +269,7 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
     };
     let namespaces = BTreeMap::from([(WorkloadId::parse(WORKLOAD)?.namespace, namespace)]);
     Ok(World {
+        applications: Vec::new(),
         audiences: audiences.into_iter().map(Into::into).collect(),
         domains: Vec::new(),
         namespaces,
@@ -282,6 +284,7 @@ fn audience(name: &str, alg: Alg, dialect: Dialect, lifetime: Seconds) -> Result
         to: Grantee::Workload(WorkloadId::parse(WORKLOAD)?),
     };
     Ok(Audience {
+        about: None,
         alg: AudienceAlg::Asymmetric(alg),
         at: ObjectRef::parse(&format!("bench/{name}"))?,
         created: UnixTime(0),
@@ -294,5 +297,6 @@ fn audience(name: &str, alg: Alg, dialect: Dialect, lifetime: Seconds) -> Result
         scopes,
         tenant: tenant()?,
         uid: Uid::parse(name)?,
+        users: mintage_core::world::UserRules::default(),
     })
 }

@@ -131,6 +131,7 @@ fn conditions(look: &Look, findings: &mut Findings) {
     }
     collect!("Tenant", &manifests.tenants);
     collect!("ApiAudience", &manifests.audiences);
+    collect!("Application", &manifests.applications);
     collect!("CustomDomain", &manifests.domains);
     for (kind, at, namespace, conditions) in all {
         if !look.concerns(namespace.unwrap_or_default()) {

@@ -142,7 +142,7 @@ mod tests {
         let mut all = served();
         all.remove(0);
         all[0].status = None;
-        let version = &mut all[1].spec.versions[0];
+        let version = &mut all[2].spec.versions[0];
         let schema = version.schema.as_mut().unwrap();
         let schema = schema.open_api_v3_schema.as_mut().unwrap();
         let spec = schema.properties.as_mut().unwrap().get_mut("spec").unwrap();

@@ -57,7 +57,7 @@ async fn attack_38_no_private_key_is_told_in_logs_metrics_events_or_statuses() -
     private.extend(old);
     ensure!(private.len() >= 3, "{names:?}");
 
-    let kinds = "events,tenants,apiaudiences,customdomains,leases,configmaps";
+    let kinds = "events,tenants,apiaudiences,applications,customdomains,leases,configmaps";
     let arguments = ["get", kinds, "-A", "-o", "json"];
     let said = cast.scene.plane.kubectl(&arguments).await?;
     let audit = cast.scene.plane.audit()?;

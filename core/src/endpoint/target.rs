@@ -1,0 +1,48 @@
+//! Which token answers a request: its format follows from the audience (row S3).
+
+use super::config::{Api, Config};
+use crate::{Domain, Identifier};
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target<'a> {
+    /// A custom API: a JWT.
+    Api(&'a Api),
+    /// The Management API of the tenant: a JWT.
+    Management,
+    /// `/userinfo` alone: opaque.
+    UserInfo,
+}
+
+/// There is no API of that name.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("Service not found: {0}")]
+pub struct UnknownAudience(pub String);
+
+impl Config {
+    /// The target of an audience as asked for (row S3): none and an empty one mean the tenant's default, and without a
+    /// default `/userinfo`; the tenant's own name, its issuer and the address of `/userinfo` mean `/userinfo`.
+    pub fn target(&self, asked: Option<&str>) -> Result<Target<'_>, UnknownAudience> {
+        let asked = asked.filter(|audience| !audience.is_empty());
+        let default = self.default_audience.as_ref();
+        let Some(audience) = asked.or(default.map(Identifier::as_str)) else {
+            return Ok(Target::UserInfo);
+        };
+        if let Some(api) = self.apis.get(audience) {
+            return Ok(Target::Api(api));
+        }
+        if audience == self.domain.management_api() {
+            return Ok(Target::Management);
+        }
+        let is_own = |domain: &Domain| {
+            audience == domain.as_str()
+                || domain.issuer() == *audience
+                || audience == domain.userinfo()
+        };
+        if self.domains.keys().any(is_own) {
+            return Ok(Target::UserInfo);
+        }
+        // A hostile text must not fill a page or a log line.
+        Err(UnknownAudience(audience.chars().take(200).collect()))
+    }
+}

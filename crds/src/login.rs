@@ -1,0 +1,220 @@
+//! The parts of a `Tenant` that speak of people: its endpoint, and how users sign in there.
+
+use kube::KubeSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::{duration::GoDuration, field, reference::LocalSecretRef};
+
+/// Where users sign in and applications get tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.replicas == 1 || self.store.type != 'Embedded'")
+    .message("the embedded store serves one replica: set replicas: 1, or choose the store PostgreSQL")
+    .field_path(".replicas"))]
+pub struct Endpoint {
+    /// Whether there is one.
+    #[serde(default)]
+    pub enabled: bool,
+    /// How many pods serve it: 1 to 16.
+    #[serde(default = "defaults::replicas")]
+    #[schemars(range(min = 1, max = 16))]
+    pub replicas: u16,
+    /// Where sessions, codes, refresh tokens and consents are kept.
+    #[serde(default)]
+    pub store: Store,
+    /// The networks of the proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "networks")]
+    pub trusted_proxies: Vec<String>,
+}
+
+/// Where the endpoint keeps what it must remember.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(self.type == 'PostgreSQL') == has(self.urlSecretRef)")
+    .message("PostgreSQL needs urlSecretRef, a Secret with the key url; the embedded store has none")
+    .field_path(".urlSecretRef"))]
+pub struct Store {
+    /// `Embedded`: SQLite on a volume, for one replica. `PostgreSQL`: for any number.
+    #[serde(default, rename = "type")]
+    pub type_: StoreType,
+    /// A Secret of the tenant's namespace whose key `url` is the address of the database, `postgres://…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_secret_ref: Option<LocalSecretRef>,
+}
+
+/// The kind of store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum StoreType {
+    /// SQLite.
+    #[default]
+    Embedded,
+    /// PostgreSQL.
+    #[serde(rename = "PostgreSQL")]
+    Postgres,
+}
+
+/// How users sign in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Login {
+    /// Where users come from. Their `sub` begins with the name of their connection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub connections: Vec<Connection>,
+    /// How the pages look.
+    #[serde(default)]
+    pub theme: Theme,
+    /// How long users stay signed in.
+    #[serde(default)]
+    pub session: Session,
+}
+
+/// Where users come from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.users) != has(self.oidc)")
+    .message("give either users, for a Secret of users, or oidc, for a provider that knows them"))]
+pub struct Connection {
+    /// Its name, the first part of its users' `sub`.
+    #[schemars(schema_with = "connection_name")]
+    pub name: String,
+    /// A name for people, on its button.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "field::display_name")]
+    pub display_name: Option<String>,
+    /// Users in a Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Users>,
+    /// Users of an OpenID Connect provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<Oidc>,
+}
+
+/// Users in a Secret, for small set-ups.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Users {
+    /// The Secret of the tenant's namespace, of type `mintage.dev/users`: one entry for each user (`mintage users add`).
+    pub secret_ref: LocalSecretRef,
+}
+
+/// An OpenID Connect provider that knows the users.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Oidc {
+    /// Its issuer, exactly as it writes itself.
+    #[schemars(schema_with = "field::http_url")]
+    pub issuer: String,
+    /// The `client_id` that it gave to the tenant.
+    #[schemars(schema_with = "upstream_client")]
+    pub client_id: String,
+    /// A Secret of the tenant's namespace whose key `client_secret` is the secret that it gave to the tenant. Without it the
+    /// tenant is a public client there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_ref: Option<LocalSecretRef>,
+    /// What is asked of it besides `openid`. Without any: `profile` and `email`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "upstream_scopes")]
+    pub scopes: Vec<String>,
+}
+
+/// How the pages look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Theme {
+    /// The address of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "field::http_url")]
+    pub logo_url: Option<String>,
+    /// The colour of buttons and links, `#rrggbb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "field::colour")]
+    pub primary_color: Option<String>,
+    /// Where users find help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "field::http_url")]
+    pub support_url: Option<String>,
+}
+
+/// How long users stay signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Without a visit: 1m to 8760h.
+    #[serde(default = "defaults::idle_lifetime")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('8760h')")
+        .message("choose a duration from 1m to 8760h"))]
+    pub idle_lifetime: GoDuration,
+    /// In all: 1m to 8760h.
+    #[serde(default = "defaults::lifetime")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('8760h')")
+        .message("choose a duration from 1m to 8760h"))]
+    pub lifetime: GoDuration,
+}
+
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            replicas: defaults::replicas(),
+            store: Store::default(),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            idle_lifetime: defaults::idle_lifetime(),
+            lifetime: defaults::lifetime(),
+        }
+    }
+}
+
+fn networks(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "x-kubernetes-list-type": "set",
+        "items": { "type": "string", "minLength": 4, "maxLength": 43, "pattern": field::CIDR },
+    })
+}
+
+fn connection_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 1, "maxLength": 32, "pattern": field::DNS_LABEL })
+}
+
+fn upstream_client(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": field::IDENTIFIER })
+}
+
+fn upstream_scopes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "set",
+        "items": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": field::SCOPE },
+    })
+}
+
+mod defaults {
+    use super::GoDuration;
+
+    pub(super) const fn replicas() -> u16 {
+        1
+    }
+
+    /// Auth0's three days.
+    pub(super) const fn idle_lifetime() -> GoDuration {
+        GoDuration::from_secs(72 * 3600)
+    }
+
+    /// Auth0's seven days.
+    pub(super) const fn lifetime() -> GoDuration {
+        GoDuration::from_secs(168 * 3600)
+    }
+}
