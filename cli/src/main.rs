@@ -15,6 +15,7 @@ mod output;
 mod place;
 mod progress;
 mod token;
+mod users;
 mod verify;
 mod why;
 
@@ -54,6 +55,7 @@ enum Command {
     Lint(lint::Args),
     Man(man::Args),
     Token(token::Args),
+    Users(users::Args),
     Verify(verify::Args),
     Why(why::Args),
 }
@@ -85,6 +87,7 @@ async fn main() -> ExitCode {
         Command::Lint(args) => lint::run(&args),
         Command::Man(args) => man::run(&args, Cli::command()),
         Command::Token(args) => token::run(args).await,
+        Command::Users(args) => users::run(&args),
         Command::Verify(args) => verify::run(args).await,
         Command::Why(args) => why::run(&args),
     };

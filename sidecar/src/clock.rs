@@ -66,10 +66,15 @@ impl Clock for ManualClock {
     }
 }
 
+/// Random bytes; `None` if the system has no randomness, and then nothing may be given out that depends on it.
+pub fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
+}
+
 /// Random bytes for a `jti`; `None` if the system has no randomness, and then no token may be made.
 pub fn jti() -> Option<Jti> {
-    let mut bytes = Jti::default();
-    SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
+    random()
 }
 
 /// A random number, to tell this process from others; zero if the system has no randomness.

@@ -67,13 +67,11 @@ fn find(issuers: &Issuers, headers: &HeaderMap) -> Result<(Domain, Arc<Jwks>), O
         .get(HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default()
-        .to_ascii_lowercase();
+        .to_owned();
     let issuers = issuers.load();
-    let exact = Domain::parse(&host)
-        .ok()
-        .and_then(|domain| Some((issuers.get(&domain)?.clone(), domain)));
-    let found = exact.or_else(|| only_of_host(&issuers, &host));
-    found.map(|(jwks, domain)| (domain, jwks)).ok_or_else(|| {
+    let found = of_host(&issuers, &host);
+    let found = found.map(|(domain, jwks)| (domain.clone(), Arc::clone(jwks)));
+    found.ok_or_else(|| {
         let text = "no issuer has the host name that was asked; ask by the domain of a tenant";
         OAuthError::new(
             StatusCode::MISDIRECTED_REQUEST,
@@ -84,12 +82,21 @@ fn find(issuers: &Issuers, headers: &HeaderMap) -> Result<(Domain, Arc<Jwks>), O
     })
 }
 
-/// The only issuer with this host name, whatever the port: the listener may be on another port than the domain says.
-fn only_of_host(issuers: &BTreeMap<Domain, Arc<Jwks>>, host: &str) -> Option<(Arc<Jwks>, Domain)> {
-    let name = host.split_once(':').map_or(host, |(name, _)| name);
-    let mut of_host = issuers.iter().filter(|(domain, _)| domain.host() == name);
+/// What belongs to the host that was asked: of exactly this domain, or else of the only one with this host name, whatever
+/// the port, since a listener may be on another port than the domain says.
+pub(crate) fn of_host<'a, T>(
+    all: &'a BTreeMap<Domain, T>,
+    host: &str,
+) -> Option<(&'a Domain, &'a T)> {
+    let host = host.to_ascii_lowercase();
+    let exact = Domain::parse(&host).ok();
+    if let Some(found) = exact.and_then(|domain| all.get_key_value(&domain)) {
+        return Some(found);
+    }
+    let name = host.split_once(':').map_or(&*host, |(name, _)| name);
+    let mut of_host = all.iter().filter(|(domain, _)| domain.host() == name);
     match (of_host.next(), of_host.next()) {
-        (Some((domain, jwks)), None) => Some((Arc::clone(jwks), domain.clone())),
+        (Some(found), None) => Some(found),
         _ => None,
     }
 }

@@ -26,10 +26,15 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_PARAMS: usize = 32;
 
 /// The parameters that some route looks at.
-const OURS: [&str; 6] = [
+const OURS: [&str; 11] = [
     "audience",
     "client_id",
+    "client_secret",
+    "code",
+    "code_verifier",
     "grant_type",
+    "redirect_uri",
+    "refresh_token",
     "resource",
     "scope",
     "token",
@@ -124,6 +129,12 @@ impl Params {
         }
         self.0.push((name, value));
         Ok(())
+    }
+
+    /// All of them, also those without a value.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.0.iter();
+        all.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// A parameter's value. One without a value counts as left out (RFC 6749 section 3.1).

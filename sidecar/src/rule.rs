@@ -5,6 +5,8 @@ mintage_core::coded! {
     pub enum Rule {
         /// `audience` and `resource` name different APIs.
         AudienceAndResource = "audience-and-resource",
+        /// The API that was granted is not there any more.
+        AudienceGone = "audience-gone",
         /// The query narrows to an audience that the pod does not accept.
         AudienceNotAccepted = "audience-not-accepted",
         /// The pod does not say which audiences it accepts.
@@ -21,12 +23,26 @@ mintage_core::coded! {
         BundleMissing = "bundle-missing",
         /// The bundle was not renewed in time.
         BundleTooOld = "bundle-too-old",
+        /// There is no `client_id`.
+        ClientMissing = "client-missing",
+        /// The application has not shown who it is.
+        ClientNotAuthenticated = "client-not-authenticated",
         /// `client_id` is another's.
         ClientNotOwn = "client-not-own",
+        /// The application shows who it is in two ways.
+        ClientTwice = "client-twice",
+        /// The code is not good.
+        CodeInvalid = "code-invalid",
+        /// There is no code.
+        CodeMissing = "code-missing",
+        /// The code verifier is not the one that the code was asked with.
+        CodeVerifierWrong = "code-verifier-wrong",
         /// The form is not one.
         FormMalformed = "form-malformed",
         /// There is no `grant_type`.
         GrantTypeMissing = "grant-type-missing",
+        /// The application may not use the grant type.
+        GrantTypeNotAllowed = "grant-type-not-allowed",
         /// The grant type is for users or applications.
         GrantTypeOfOthers = "grant-type-of-others",
         /// The grant type is none.
@@ -53,11 +69,25 @@ mintage_core::coded! {
         Path = "path",
         /// The query has other parameters.
         QueryMalformed = "query-malformed",
+        /// The `redirect_uri` is not the one that the code was sent to.
+        RedirectUriDiffers = "redirect-uri-differs",
+        /// The refresh token is not good.
+        RefreshTokenInvalid = "refresh-token-invalid",
+        /// There is no refresh token.
+        RefreshTokenMissing = "refresh-token-missing",
         /// Several resources are named.
         ResourceSeveral = "resource-several",
+        /// More scopes are asked for than were granted.
+        ScopeBroader = "scope-broader",
         /// The token could not be signed.
         SigningFailed = "signing-failed",
+        /// What the endpoint remembers cannot be reached.
+        StoreUnavailable = "store-unavailable",
+        /// The token is not good here.
+        TokenInvalid = "token-invalid",
         /// There is no token.
         TokenMissing = "token-missing",
+        /// The user is blocked or gone.
+        UserInactive = "user-inactive",
     }
 }

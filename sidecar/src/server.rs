@@ -3,13 +3,14 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -75,6 +76,10 @@ pub trait Connections: Send + Sync + 'static {
 /// The TLS set-up of a listener; it can be replaced while the listener runs.
 pub type TlsConfig = Arc<ArcSwap<ServerConfig>>;
 
+/// Where a request comes from, among its extensions, if the listener tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
 /// How requests are written on a connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Protocol {
@@ -90,6 +95,7 @@ pub struct Listener {
     tcp: TcpListener,
     tls: Option<TlsConfig>,
     protocol: Protocol,
+    tells_peers: bool,
 }
 
 impl Listener {
@@ -106,6 +112,7 @@ impl Listener {
             tcp: socket.listen(BACKLOG)?,
             tls,
             protocol: Protocol::default(),
+            tells_peers: false,
         })
     }
 
@@ -113,6 +120,15 @@ impl Listener {
     #[must_use]
     pub fn speaking(self, protocol: Protocol) -> Self {
         Self { protocol, ..self }
+    }
+
+    /// The same, whose requests carry their [`Peer`]. It costs each of them a little memory.
+    #[must_use]
+    pub fn telling_peers(self) -> Self {
+        Self {
+            tells_peers: true,
+            ..self
+        }
     }
 
     /// The address that was bound.
@@ -136,6 +152,7 @@ impl Listener {
             let connection = Connection {
                 service: TowerToHyperService::new(router.clone()),
                 protocol: self.protocol,
+                tells_peer: self.tells_peers,
                 limits,
                 shutdown: shutdown_of_all.clone(),
                 activity: Arc::clone(&visit.activity),
@@ -221,6 +238,7 @@ async fn ended(shutdown: &mut watch::Receiver<bool>) {
 struct Connection {
     service: TowerToHyperService<Router>,
     protocol: Protocol,
+    tells_peer: bool,
     limits: Limits,
     shutdown: watch::Receiver<bool>,
     activity: Arc<Activity>,
@@ -231,13 +249,15 @@ impl Connection {
         // Answers are small and written whole; waiting for more to send would only delay them.
         drop(stream.set_nodelay(true));
         let activity = Arc::clone(&self.activity);
+        let peer = self.tells_peer.then(|| stream.peer_addr().ok()).flatten();
+        let peer = peer.map(|address| Peer(address.ip()));
         let serve = async {
             match tls {
-                None => self.serve(stream).await,
+                None => self.serve(stream, peer).await,
                 Some(config) => {
                     let handshake = TlsAcceptor::from(config.load_full()).accept(stream);
                     if let Ok(Ok(stream)) = timeout(self.limits.header_timeout, handshake).await {
-                        self.serve(stream).await;
+                        self.serve(stream, peer).await;
                     }
                 }
             }
@@ -249,10 +269,17 @@ impl Connection {
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: Option<Peer>,
+    ) {
         let (limits, shutdown) = (self.limits, self.shutdown);
         let (service, activity) = (self.service, self.activity);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
             let under_way = activity.begin();
             let answer = service.call(request);
             async move {

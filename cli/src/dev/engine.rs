@@ -58,6 +58,11 @@ impl Engine {
         &self.store
     }
 
+    /// The private keys of an owner, if it has any.
+    pub fn keyring(&self, owner: &Owner) -> Option<&KeyringFile> {
+        self.private.get(owner)
+    }
+
     /// Carries out what is asked of the keys, and keeps that it was; the next turn makes what follows from it. The inner
     /// error says what is wrong with the request.
     pub fn carry_out(&mut self, now: UnixTime, request: &Request) -> Result<Result<(), String>> {

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!  folder ─► Folder (observe) ─► Engine (plan, make keys, keep) ─► Files ─► Shared ─► workload API
-//!                                                             └──► Issuers, Tls ─────► issuers over TLS
+//!                                                             ├──► Realms ──────────► endpoints over TLS
+//!                                                             └──► Issuers, Tls ────► issuers over TLS
 //! ```
 
 mod authority;
+mod endpoints;
 mod engine;
 pub mod folder;
 pub mod inbox;
@@ -29,7 +31,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     // It writes the last lines when it goes.
     let _log = logging::start(LogFormat::Text, &args.log_level).map_err(Failure::Input)?;
     let mut session = Session::start(args)?;
-    let servers = serve::Servers::start(&session)?;
+    let servers = serve::Servers::start(&session).await?;
     report::welcome(&session, &servers)?;
     servers.announce(&session)?;
     let ended = signals::termination();

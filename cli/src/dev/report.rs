@@ -5,6 +5,7 @@ use std::io;
 use mintage_core::UnixTime;
 use mintage_core::plan::Status;
 
+use super::endpoints::client_file;
 use super::serve::Servers;
 use super::session::{Outcome, Session};
 use crate::output::{self, line};
@@ -97,10 +98,14 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
         return Ok(());
     };
     // The first API by file and line, so that the first line to try is the one the manifests begin with.
+    applications(session)?;
     let offers: Vec<_> = loaded.mint.policy().offers(first.shared.now()).collect();
     let mut declared = session.outcome.folder.world.audiences.iter();
     let offer = declared.find_map(|api| offers.iter().find(|(id, ..)| **id == api.identifier));
     let Some((audience, _, scopes)) = offer else {
+        if !session.outcome.plan.endpoints.is_empty() {
+            return line("Edit the manifests and see them take effect. Ctrl-C ends it.");
+        }
         return line(format!(
             "{} holds no grant, so every request for a token is refused; add one to spec.grants of an ApiAudience, or be another workload with --as",
             first.workload
@@ -133,6 +138,25 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
     ))?;
     line("")?;
     line("Edit the manifests and see them take effect. Ctrl-C ends it.")
+}
+
+/// What applications are set up with, and where their users sign in.
+fn applications(session: &Session) -> io::Result<()> {
+    let configs = session.outcome.plan.endpoints.values();
+    for config in configs.filter(|config| !config.applications.is_empty()) {
+        line(format!("Users sign in at {}", config.domain.issuer()))?;
+        for application in config.applications.values() {
+            let file = client_file(&application.at.namespace, &application.at.name);
+            line(format!(
+                "  {:<24} client_id {}   ({})",
+                application.at.to_string(),
+                application.client,
+                session.state_dir().join(file).display()
+            ))?;
+        }
+        line("")?;
+    }
+    Ok(())
 }
 
 /// This command as one can type it here: `mintage` if the shell finds it, else its path.

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use mintage_sidecar::admin::admin_api;
+use mintage_sidecar::clock::SystemClock;
+use mintage_sidecar::endpoint::store::{self, Place, Store};
+use mintage_sidecar::endpoint::{Endpoint, endpoint_api};
 use mintage_sidecar::ext_authz::ext_authz_api;
 use mintage_sidecar::issuer::issuer_api;
 use mintage_sidecar::metrics::Metrics;
@@ -14,6 +17,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::endpoints;
 use super::session::Session;
 
 /// The file that says where a running `dev` listens.
@@ -29,13 +33,14 @@ pub struct Servers {
     pub admin: SocketAddr,
     /// The issuers over TLS.
     pub tls: SocketAddr,
+    sweeping: JoinHandle<()>,
     end: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Servers {
     /// Binds all addresses, then serves; to be called on a tokio runtime.
-    pub fn start(session: &Session) -> Result<Self> {
+    pub async fn start(session: &Session) -> Result<Self> {
         let metrics = Arc::new(Metrics::default());
         let app = |shared| App {
             shared: Arc::clone(shared),
@@ -76,7 +81,14 @@ impl Servers {
         if let Some(first) = session.acting.first() {
             listeners.push((admin, admin_api(app(&first.shared))));
         }
-        listeners.push((tls, issuer_api(Arc::clone(&session.issuers))));
+        let remembered = open_store(session).await?;
+        let endpoint = Endpoint::new(
+            Arc::clone(&session.realms),
+            Arc::clone(&remembered),
+            Arc::new(SystemClock),
+        );
+        let issuers = issuer_api(Arc::clone(&session.issuers));
+        listeners.push((tls.telling_peers(), endpoint_api(endpoint, issuers)));
 
         let (end, ended) = watch::channel(false);
         let serve = |(listener, router): (Listener, _)| {
@@ -93,6 +105,7 @@ impl Servers {
             ext_authz,
             admin: admin_address,
             tls: tls_address,
+            sweeping: tokio::spawn(store::sweep(remembered, Arc::new(SystemClock))),
             end,
             tasks,
         })
@@ -114,6 +127,7 @@ impl Servers {
             "workloads": workloads,
             "admin_url": format!("http://{}", self.admin),
             "tls_addr": self.tls.to_string(),
+            "applications": endpoints::described(&session.outcome.plan),
         });
         session
             .store()
@@ -125,11 +139,24 @@ impl Servers {
         session.store().remove(INFO);
         session.acting.iter().for_each(|one| one.shared.drain());
         self.end.send_replace(true);
+        self.sweeping.abort();
         for task in self.tasks {
             // A listener that panicked has said so; the others are waited for all the same.
             task.await.ok();
         }
     }
+}
+
+/// What the endpoints remember: in the state folder, if any tenant has one.
+async fn open_store(session: &Session) -> Result<Arc<dyn Store>> {
+    let place = if session.realms.load().is_empty() {
+        Place::Memory
+    } else {
+        Place::File(session.state_dir().join("endpoint.db"))
+    };
+    store::open(&place)
+        .await
+        .context("what the endpoints remember, endpoint.db in the state folder")
 }
 
 fn bind(option: &str, address: SocketAddr, tls: Option<TlsConfig>) -> Result<Listener> {

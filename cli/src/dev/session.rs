@@ -15,11 +15,13 @@ use mintage_core::plan::Plan;
 use mintage_core::{Domain, Seconds, TenantRef, UnixTime, WorkloadId, jwks};
 use mintage_crds::Manifests;
 use mintage_sidecar::clock::{Clock as _, SystemClock};
+use mintage_sidecar::endpoint::Realms;
 use mintage_sidecar::issuer::Issuers;
 use mintage_sidecar::server::TlsConfig;
 use mintage_sidecar::state::{Identity, Shared};
 
 use super::authority::Tls;
+use super::endpoints;
 use super::engine::Engine;
 use super::folder::{self, Folder};
 use super::inbox::Inbox;
@@ -58,6 +60,8 @@ pub struct Session {
     pub outcome: Outcome,
     /// The keys of each issuer.
     pub issuers: Issuers,
+    /// The endpoints of the tenants that have one.
+    pub realms: Realms,
     /// The TLS set-up.
     pub tls: TlsConfig,
     engine: Engine,
@@ -66,6 +70,8 @@ pub struct Session {
     look: Look,
     /// What is due and failed is not tried again before.
     retry_at: UnixTime,
+    /// What was said about the endpoints.
+    complaints: Vec<String>,
     /// Good manifests that could not be kept, and what was said about it.
     unkept: Option<String>,
 }
@@ -123,7 +129,10 @@ impl Session {
         let outcome = turn(&args, &acting, &manifests, &mut engine)?;
         let now = SystemClock.now();
         let certificate = Tls::make(engine.store(), &hosts(&outcome.plan), now)?;
+        let endpoints = endpoints::make(&engine, &manifests, &outcome.plan, now)?;
         let session = Self {
+            realms: Arc::new(ArcSwap::from_pointee(endpoints.realms)),
+            complaints: endpoints.complaints,
             issuers: Arc::new(ArcSwap::from_pointee(issuers(now, &outcome))),
             tls: Arc::new(ArcSwap::new(Arc::clone(&certificate.config))),
             args,
@@ -137,6 +146,10 @@ impl Session {
             unkept: None,
         };
         session.load()?;
+        let complaints = session.complaints.iter();
+        complaints
+            .into_iter()
+            .try_for_each(|complaint| report::remark(complaint))?;
         Inbox::of(session.state_dir()).clear_answers();
         Ok(session)
     }
@@ -225,6 +238,14 @@ impl Session {
         // Told of by the issuers before anybody signs with it.
         self.issuers.store(Arc::new(issuers(now, &self.outcome)));
         self.load()?;
+        let made = endpoints::make(&self.engine, &self.manifests, &self.outcome.plan, now)?;
+        self.realms.store(Arc::new(made.realms));
+        if made.complaints != self.complaints {
+            made.complaints
+                .iter()
+                .try_for_each(|complaint| report::remark(complaint))?;
+            self.complaints = made.complaints;
+        }
         let hosts = hosts(&self.outcome.plan);
         if hosts != self.certificate.hosts || self.certificate.renew_at <= now {
             self.certificate = Tls::make(self.engine.store(), &hosts, now).context(Unkept)?;

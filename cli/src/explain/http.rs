@@ -1,4 +1,4 @@
-//! Why the workload API does not take a request, whatever it asks for.
+//! Why the workload API, or a tenant's endpoint, does not take a request.
 
 use mintage_sidecar::rule::Rule;
 
@@ -7,7 +7,8 @@ use super::{Explained, Meaning};
 const CLIENT: &str = "The client library is set up in another way.";
 
 impl Explained for Rule {
-    const EVENT: &'static str = "a request to the workload API is refused";
+    const EVENT: &'static str =
+        "a request to the workload API or to a tenant's endpoint is refused";
 
     #[expect(clippy::too_many_lines, reason = "one entry for each code")]
     fn explain(self) -> Meaning {
@@ -16,6 +17,11 @@ impl Explained for Rule {
                 means: "The parameters audience and resource name different APIs.",
                 causes: &["The client library adds a resource of its own."],
                 mend: "Send one of them.",
+            },
+            Self::AudienceGone => Meaning {
+                means: "The API that a user let an application use is not there any more.",
+                causes: &["Its ApiAudience was deleted or moved to another tenant."],
+                mend: "Declare the ApiAudience again, or have the user sign in once more.",
             },
             Self::AudienceNotAccepted => Meaning {
                 means: "The query narrows /validate to an audience that the pod does not accept.",
@@ -70,6 +76,21 @@ impl Explained for Rule {
                 ],
                 mend: "Bring the operator back; sidecars go on as soon as their volume is renewed.",
             },
+            Self::ClientMissing => Meaning {
+                means: "The application does not say who it is.",
+                causes: &["client_id is missing at the token endpoint."],
+                mend: "Send client_id, in the form or as the user of HTTP Basic; it is in status.clientId of the Application.",
+            },
+            Self::ClientNotAuthenticated => Meaning {
+                means: "The application has not shown that it is the one it says.",
+                causes: &[
+                    "client_id or client_secret is misspelt, or of another tenant.",
+                    "The secret is sent in the form, and spec.tokenEndpointAuthMethod asks for HTTP Basic, or the other way round.",
+                    "An application without a secret sends one.",
+                    "The Application is gone, or not served.",
+                ],
+                mend: "Take client_id and client_secret from the Application's Secret (in dev: the file in clients/ of the state folder), and send them as spec.tokenEndpointAuthMethod says.",
+            },
             Self::ClientNotOwn => Meaning {
                 means: "The client_id that was sent is not the pod's own.",
                 causes: &[
@@ -77,6 +98,37 @@ impl Explained for Rule {
                     "The pod runs as another ServiceAccount than was thought.",
                 ],
                 mend: "Leave client_id out, or send <namespace>/<serviceaccount> of the pod; a secret is never needed.",
+            },
+            Self::ClientTwice => Meaning {
+                means: "The application shows who it is in two ways at once.",
+                causes: &[
+                    "The library sends HTTP Basic, and the secret in the form as well.",
+                    "client_id differs between the header and the form.",
+                ],
+                mend: "Let the library use one of client_secret_basic and client_secret_post.",
+            },
+            Self::CodeInvalid => Meaning {
+                means: "The authorization code is not good.",
+                causes: &[
+                    "It was redeemed before; then the refresh tokens that came of it are revoked, too.",
+                    "It is older than a minute.",
+                    "It is of another application, or of another domain of the tenant.",
+                ],
+                mend: "Have the user sign in again, and redeem each code once, at the issuer that gave it.",
+            },
+            Self::CodeMissing => Meaning {
+                means: "There is no authorization code.",
+                causes: &["The application redeems the answer to a request that was refused."],
+                mend: "Look at error and error_description of the answer, and send code.",
+            },
+            Self::CodeVerifierWrong => Meaning {
+                means: "The request for tokens does not come from who asked for the code (PKCE).",
+                causes: &[
+                    "The application lost its code_verifier between the two requests, as when two tabs sign in at once.",
+                    "code_verifier is sent without a code_challenge before it, or the other way round.",
+                    "Somebody tries a code that they caught.",
+                ],
+                mend: "Keep code_verifier with state until the answer is there, and use S256.",
             },
             Self::FormMalformed => Meaning {
                 means: "The form is malformed or not UTF-8.",
@@ -87,6 +139,14 @@ impl Explained for Rule {
                 means: "There is no parameter grant_type.",
                 causes: &["It was left out.", "The body was sent in the query."],
                 mend: "Send grant_type=client_credentials in the body.",
+            },
+            Self::GrantTypeNotAllowed => Meaning {
+                means: "The application may not use this grant type.",
+                causes: &[
+                    "spec.grantTypes of the Application does not have it.",
+                    "It is one that Mintage does not have, such as password.",
+                ],
+                mend: "Add it to spec.grantTypes if it is authorization_code, refresh_token or client_credentials.",
             },
             Self::GrantTypeOfOthers => Meaning {
                 means: "The grant type is for users or applications, not for workloads.",
@@ -163,15 +223,57 @@ impl Explained for Rule {
                 causes: &["A proxy passes on the query of its own client."],
                 mend: "Let the proxy ask with a query of its own.",
             },
+            Self::RedirectUriDiffers => Meaning {
+                means: "The redirect_uri at the token endpoint is not the one that the code was sent to.",
+                causes: &[
+                    "The application builds it from the host that it is reached by, and that differs.",
+                ],
+                mend: "Send the same redirect_uri in both requests, byte for byte.",
+            },
+            Self::RefreshTokenInvalid => Meaning {
+                means: "The refresh token is not good.",
+                causes: &[
+                    "It was used before: each use gives a new one, and one that comes back ends them all.",
+                    "It has ended, or was revoked.",
+                    "It is of another application, or of another domain of the tenant.",
+                    "The API does not allow offline access any more.",
+                ],
+                mend: "Have the user sign in again; keep the newest refresh token, and let one part of the application refresh.",
+            },
+            Self::RefreshTokenMissing => Meaning {
+                means: "There is no refresh token.",
+                causes: &[
+                    "The application never got one: it did not ask for offline_access, or the API does not allow it.",
+                ],
+                mend: "Ask for the scope offline_access, and set allowOfflineAccess: true in the ApiAudience.",
+            },
             Self::ResourceSeveral => Meaning {
                 means: "The request names several resources; a token is for one API.",
                 causes: &[CLIENT],
                 mend: "Ask for one token for each API.",
             },
+            Self::ScopeBroader => Meaning {
+                means: "More scopes are asked for than the user allowed.",
+                causes: &["The application asks for further scopes when it refreshes."],
+                mend: "Leave scope out when refreshing; for further scopes, send the user to /authorize.",
+            },
             Self::SigningFailed => Meaning {
                 means: "The token could not be signed.",
                 causes: &["The system gives no random numbers, or the key is damaged in memory."],
                 mend: "Try again; restart the pod if it stays so, and report it.",
+            },
+            Self::StoreUnavailable => Meaning {
+                means: "What the endpoint remembers cannot be reached, so it gives nothing out.",
+                causes: &["The database is down, or its disk is full."],
+                mend: "Look at the line store-failed of the endpoint's log; it goes on by itself once the store answers.",
+            },
+            Self::TokenInvalid => Meaning {
+                means: "The access token is not good at /userinfo.",
+                causes: &[
+                    "It has ended, or is of another tenant.",
+                    "It is for an API alone: openid was not asked for, or the API's algorithm is not RS256.",
+                ],
+                mend: "Ask for the scope openid, and send the access token as it was given.",
             },
             Self::TokenMissing => Meaning {
                 means: "There is no token in the request.",
@@ -180,6 +282,11 @@ impl Explained for Rule {
                     "/introspect: there is no parameter token.",
                 ],
                 mend: "Send the token in its place.",
+            },
+            Self::UserInactive => Meaning {
+                means: "The user may not be acted for any more.",
+                causes: &["The user is blocked, or was taken out of the Secret of users."],
+                mend: "Take blocked out of the user's entry, if that is what is wanted.",
             },
         }
     }

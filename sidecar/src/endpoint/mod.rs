@@ -1,4 +1,152 @@
 //! The tenant endpoint: browsers, applications, and tokens that the tenant's own key signs.
+//!
+//! ```text
+//!  Host ─► Realm (one tenant, ready for use)
+//!   │        ├─ /authorize ─► sign in ─► consent ─► code
+//!   │        ├─ /oauth/token: code, refresh token, client credentials ─► tokens
+//!   │        └─ /userinfo, /oauth/revoke, /oauth/introspect, /oidc/logout, /v2/logout, discovery, keys
+//!   └─► Store: sessions, codes, refresh families, consents
+//! ```
+//!
+//! What an application may ask for is decided in [`mintage_core::endpoint`]; here is what needs a clock, randomness and I/O.
 
+mod answer;
+mod authorize;
+mod client;
+mod consent;
+mod cookies;
+mod cors;
+mod documents;
+mod flow;
+mod introspect;
+mod issue;
+mod logout;
 pub mod pages;
+mod realm;
+mod revoke;
+mod scene;
+mod session;
+mod sign_in;
 pub mod store;
+mod throttle;
+mod token;
+mod userinfo;
+mod visit;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::{get, options, post};
+use mintage_core::Domain;
+use tower::ServiceExt as _;
+
+use crate::clock::Clock;
+use crate::context::{Context, REQUEST_ID};
+use crate::oauth::OAuthError;
+use crate::rule::Rule;
+use store::Store;
+use throttle::Throttle;
+
+pub use realm::{Made, NotMade, Realm};
+
+/// The tenants of an endpoint by domain; replaced as a whole.
+pub type Realms = Arc<ArcSwap<BTreeMap<Domain, Arc<Realm>>>>;
+
+/// What every handler has.
+#[derive(Clone)]
+pub struct Endpoint {
+    realms: Realms,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    throttle: Arc<Throttle>,
+}
+
+impl Endpoint {
+    /// An endpoint of these tenants that remembers in this store.
+    pub fn new(realms: Realms, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            realms,
+            store,
+            clock,
+            throttle: Arc::new(Throttle::default()),
+        }
+    }
+}
+
+/// All routes of the endpoint, by the host that is asked. Hosts of tenants without an endpoint are served by `otherwise`.
+pub fn endpoint_api(endpoint: Endpoint, otherwise: Router) -> Router {
+    let state = (endpoint.clone(), otherwise);
+    Router::new()
+        .route("/authorize", get(authorize::get).post(authorize::post))
+        .route(flow::CONTINUE, get(authorize::go_on))
+        .route(flow::SIGN_IN, post(sign_in::handle))
+        .route(flow::CONSENT, post(consent::handle))
+        .route("/oauth/token", post(token::handle).options(cors::preflight))
+        .route(
+            "/oauth/revoke",
+            post(revoke::handle).options(cors::preflight),
+        )
+        .route("/oauth/introspect", post(introspect::handle))
+        .route(
+            "/userinfo",
+            get(userinfo::handle)
+                .post(userinfo::handle)
+                .options(cors::preflight),
+        )
+        .route("/oidc/logout", get(logout::oidc).post(logout::oidc_post))
+        .route(flow::SIGN_OUT, post(logout::confirmed))
+        .route("/v2/logout", get(logout::v2))
+        .route(
+            "/.well-known/openid-configuration",
+            get(documents::discovery),
+        )
+        .route(
+            "/.well-known/oauth-authorization-server",
+            get(documents::discovery),
+        )
+        .route("/.well-known/jwks.json", get(documents::jwks))
+        .route("/{*path}", options(cors::preflight))
+        .fallback(documents::not_found)
+        .layer(axum::middleware::from_fn_with_state(state, in_context))
+        .with_state(endpoint)
+}
+
+/// Serves a request under its id, if its host is a tenant's that has an endpoint.
+async fn in_context(
+    State((endpoint, otherwise)): State<(Endpoint, Router)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !visit::is_known(&endpoint, &request) {
+        return match otherwise.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+    }
+    let context = Context::of(request.headers());
+    let id = context.header();
+    let mut response = context.scope(next.run(request)).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+impl From<store::Error> for OAuthError {
+    fn from(error: store::Error) -> Self {
+        tracing::error!(event = "store-failed", %error);
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            Rule::StoreUnavailable,
+            "what the endpoint remembers cannot be reached (store-unavailable: nothing was given out; try again)",
+        )
+    }
+}
+
+/// The endpoint of a request.
+type Here = State<Endpoint>;

@@ -36,6 +36,11 @@ pub enum Error {
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
 impl Error {
+    /// The system has no randomness, so that nothing can be kept under a secret.
+    pub fn without_randomness() -> Self {
+        Self::Unavailable("this machine has no random numbers".into())
+    }
+
     /// Something that is not where it was written, or not as it was written.
     pub(super) fn damaged(what: impl Into<Cause>) -> Self {
         Self::Damaged(what.into())

@@ -14,7 +14,11 @@
 //! - What may happen once is decided by one conditional `UPDATE … RETURNING`.
 //! - An [`Error`] means that nothing is known, also of a change that was to be made: the caller refuses.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
 
 mod backend;
 mod codes;
@@ -44,6 +48,20 @@ use backend::Backend;
 pub trait Store: Codes + Consents + Families + Sessions + Upkeep + Send + Sync {}
 
 impl Store for Database {}
+
+/// Takes out what has ended, now and then. It never ends by itself.
+pub async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        if let Err(error) = store.sweep(clock.now(), SWEPT_AT_A_TIME).await {
+            tracing::warn!(event = "sweep-failed", %error, "trying again in a minute");
+        }
+    }
+}
+
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+const SWEPT_AT_A_TIME: NonZeroU32 = NonZeroU32::new(1000).expect("1000 is not zero");
 
 /// The rules over one of the databases.
 struct Database {

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mintage_core::{ClientId, Domain, UnixTime, UserId};
 
 /// SHA-256 of a secret that is a random value of 256 bits: a cookie, a code, a refresh token. The store knows no more of
@@ -21,6 +23,12 @@ impl Digest {
 
     pub(super) const fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// A name that tells nothing of the secret, and does not find the record either: the digest of the digest.
+    pub fn name(&self) -> String {
+        let twice = digest::digest(&digest::SHA256, &self.0);
+        URL_SAFE_NO_PAD.encode(&twice.as_ref()[..16])
     }
 }
 
@@ -88,6 +96,11 @@ impl Profile {
             Ok(serde_json::Value::Object(_)) => Ok(Self(json)),
             _ => Err(InvalidProfile::NotAnObject),
         }
+    }
+
+    /// Of nobody.
+    pub fn empty() -> Self {
+        Self("{}".to_owned())
     }
 
     /// The JSON.

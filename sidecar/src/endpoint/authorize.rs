@@ -1,0 +1,165 @@
+//! `/authorize`: what becomes of a request (RFC 6749 section 4.1.1).
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+use mintage_core::endpoint::{self as rules, Asked, Request, Unanswerable, Visitor};
+
+use super::pages::{Failure, Window};
+use super::session::{self, Found};
+use super::visit::Visit;
+use super::{Endpoint, Here, answer, consent, flow, issue, scene, sign_in};
+use crate::oauth::OAuthError;
+use crate::params::Params;
+
+/// By GET.
+pub async fn get(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, _) = request.into_parts();
+    match Visit::of(&endpoint, &parts) {
+        Ok(visit) => {
+            let params = Params::from_form(parts.uri.query().unwrap_or_default().as_bytes());
+            begin(&endpoint, &visit, params).await
+        }
+        Err(error) => error.logged().into_response(),
+    }
+}
+
+/// By POST (OpenID Connect Core section 3.1.2.1).
+pub async fn post(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match Visit::of(&endpoint, &parts) {
+        Ok(visit) => {
+            let params = form(&parts, body).await;
+            begin(&endpoint, &visit, params).await
+        }
+        Err(error) => error.logged().into_response(),
+    }
+}
+
+/// Reads a form of a page of ours, or of an application.
+pub async fn form(parts: &Parts, body: Body) -> Result<Params, OAuthError> {
+    Params::read(&parts.headers, body).await
+}
+
+async fn begin(endpoint: &Endpoint, visit: &Visit, params: Result<Params, OAuthError>) -> Response {
+    let params = match params {
+        Ok(params) => params,
+        Err(error) => return scene::fail(visit, Failure::RequestWrong, Some(&error.description)),
+    };
+    match Request::read(&visit.realm.config, visit.now, params.all()) {
+        Ok(Ok(request)) => advance(endpoint, visit, &request, false).await,
+        Ok(Err(misuse)) => answer::misuse(visit, &misuse),
+        Err(unanswerable) => {
+            let failure = match &unanswerable {
+                Unanswerable::Client(_) => Failure::UnknownApplication,
+                Unanswerable::Callback { .. } => Failure::CallbackMismatch,
+                Unanswerable::Missing(_)
+                | Unanswerable::Repeated(_)
+                | Unanswerable::WebOrigin { .. } => Failure::RequestWrong,
+            };
+            scene::fail(visit, failure, Some(&unanswerable.to_string()))
+        }
+    }
+}
+
+/// Goes on with a request after the user signed in.
+pub async fn go_on(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let visit = match Visit::of(&endpoint, &parts) {
+        Ok(visit) => visit,
+        Err(error) => return error.logged().into_response(),
+    };
+    let params = Params::from_form(parts.uri.query().unwrap_or_default().as_bytes());
+    let sealed = params
+        .as_ref()
+        .ok()
+        .and_then(|params| params.get("state"))
+        .unwrap_or_default();
+    match flow::open_request(&visit, flow::Step::Continue, sealed) {
+        Ok(request) => advance(&endpoint, &visit, &request, false).await,
+        Err(failure) => scene::fail(&visit, failure, None),
+    }
+}
+
+/// Does what is next with a request: a page, or the answer. `answered`: the user has just allowed what is asked for.
+pub async fn advance(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    request: &Request,
+    answered: bool,
+) -> Response {
+    let found = match session::find(endpoint, visit).await {
+        Ok(found) => found,
+        Err(error) => return scene::unavailable(visit, &error),
+    };
+    let Some(application) = visit.application(request.client.as_str()) else {
+        return scene::fail(visit, Failure::UnknownApplication, None);
+    };
+    let asked = match asked_for(visit, request, found.as_ref()) {
+        Ok(asked) => asked,
+        Err(text) => return answer::misuse(visit, &request.refuse("access_denied", text)),
+    };
+    let consented = match &found {
+        Some(found) => match consent::known(endpoint, visit, request, &asked, found).await {
+            Ok(consented) => consented,
+            Err(error) => return scene::unavailable(visit, &error),
+        },
+        None => BTreeSet::default(),
+    };
+    let visitor = Visitor {
+        authenticated_at: found.as_ref().map(|found| found.session.authenticated_at),
+        consented: &consented,
+        answered,
+    };
+    let step = asked.step(visit.now, application, request, visitor);
+    match (step, found) {
+        (rules::Step::Refuse(error, text), _) => {
+            answer::misuse(visit, &request.refuse(error, text))
+        }
+        (rules::Step::Consent, Some(found)) => {
+            consent::ask(visit, application, request, &asked, &found)
+        }
+        (rules::Step::Issue, Some(found)) => {
+            match issue::code(endpoint, visit, request, &asked, &found).await {
+                Ok(code) => answer::code(visit, request, code),
+                Err(error) => scene::unavailable(visit, &error),
+            }
+        }
+        (rules::Step::SignIn | rules::Step::Consent | rules::Step::Issue, _) => sign_in::ask(
+            visit,
+            application,
+            request,
+            None,
+            request.login_hint.as_deref(),
+        ),
+    }
+}
+
+/// What a request comes to for a user who has signed in, or for nobody yet.
+pub fn asked_for<'a>(
+    visit: &'a Visit,
+    request: &Request,
+    found: Option<&Found>,
+) -> Result<Asked<'a>, String> {
+    let config = &visit.realm.config;
+    let application = visit
+        .application(request.client.as_str())
+        .ok_or("Unknown client")?;
+    let audience = request.audience.as_deref();
+    let assigned = found.and_then(|found| issue::assigned(visit, &found.session.user, audience));
+    config
+        .asked(application, audience, &request.scope, assigned)
+        .map_err(|unknown| unknown.to_string())
+}
+
+/// The window that a request's pages are shown in.
+pub fn window(request: &Request) -> Window {
+    if request.mode == rules::ResponseMode::WebMessage {
+        Window::Opened
+    } else {
+        Window::Own
+    }
+}

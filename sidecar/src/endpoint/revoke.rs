@@ -1,0 +1,63 @@
+//! `POST /oauth/revoke` (RFC 7009): refresh tokens. Access tokens end by themselves.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+
+use super::store::Digest;
+use super::visit::Visit;
+use super::{Endpoint, Here, client, cors, issue};
+use crate::oauth::OAuthError;
+use crate::params::Params;
+use crate::rule::Rule;
+
+pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let visit = match Visit::of(&endpoint, &parts) {
+        Ok(visit) => visit,
+        Err(error) => return error.logged().into_response(),
+    };
+    let params = match Params::read(&parts.headers, body).await {
+        Ok(params) => params,
+        Err(error) => return error.logged().into_response(),
+    };
+    let mut response = match revoke(&endpoint, &visit, &params).await {
+        // RFC 7009 section 2.2: an unknown token is as good as revoked.
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => error.logged().into_response(),
+    };
+    let named = params
+        .get("client_id")
+        .and_then(|client| visit.application(client));
+    cors::allow(&visit, named, &mut response);
+    response
+}
+
+async fn revoke(endpoint: &Endpoint, visit: &Visit, params: &Params) -> Result<(), OAuthError> {
+    let application = client::authenticate(visit, params).map_err(|mut error| {
+        // RFC 7009 section 2.2.1, and Auth0's own code at this endpoint.
+        if error.status == StatusCode::UNAUTHORIZED {
+            error.error = "invalid_client";
+        }
+        error
+    })?;
+    let token = params.get("token").ok_or_else(|| {
+        OAuthError::invalid_request(Rule::TokenMissing, "Missing required parameter: token")
+    })?;
+    let Some(family) = issue::family_of(token) else {
+        return Ok(());
+    };
+    let (tenant, digest) = (&visit.realm.config.tenant_uid, Digest::of(token));
+    let known = endpoint
+        .store
+        .find_family(tenant, &family, &digest, visit.now)
+        .await?;
+    if let Some((known, _)) = known.filter(|(known, _)| known.client == application.client) {
+        endpoint
+            .store
+            .revoke_family(tenant, &known.id, visit.now)
+            .await?;
+        tracing::info!(event = "refresh-token-revoked", tenant = %visit.realm.config.tenant, sub = known.user.as_str(), client = %application.client);
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Universal Login: the page, and what comes of name and password.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use mintage_core::UserId;
+use mintage_core::endpoint::{Application, NoUser, Profile, Request};
+
+use super::pages::{Destination, Failure, Form, PASSWORD, Problem, SignIn, USERNAME};
+use super::throttle::Attempt;
+use super::visit::Visit;
+use super::{Endpoint, Here, Realm, answer, authorize, flow, scene, session};
+use crate::params::Params;
+
+/// The field with what is sealed.
+pub const STATE: &str = "state";
+
+/// Shows the page.
+pub fn ask(
+    visit: &Visit,
+    application: &Application,
+    request: &Request,
+    problem: Option<Problem<'_>>,
+    username: Option<&str>,
+) -> Response {
+    if visit.realm.with_passwords().next().is_none() {
+        return scene::fail(visit, Failure::NoConnection, None);
+    }
+    let mut headers = HeaderMap::new();
+    let sealed = flow::browser(visit, &mut headers)
+        .and_then(|browser| flow::carry(visit, &browser, flow::Step::SignIn, request));
+    let Some(sealed) = sealed else {
+        return scene::fail(visit, Failure::Internal, Some("there is no randomness"));
+    };
+    let leads_to: Vec<Destination> = Destination::of(request.redirect.as_str())
+        .into_iter()
+        .collect();
+    let hidden = [(STATE, sealed.as_str())];
+    let page = SignIn {
+        application: &application.name,
+        password: Some(Form {
+            action: flow::SIGN_IN,
+            hidden: &hidden,
+            leads_to: &leads_to,
+        }),
+        username,
+        connect: None,
+        problem,
+    };
+    let page = scene::draw(
+        visit,
+        request.ui_locales.as_deref(),
+        authorize::window(request),
+        |scene| page.page(scene),
+    );
+    (headers, page).into_response()
+}
+
+/// Takes name and password.
+pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let visit = match Visit::of(&endpoint, &parts) {
+        Ok(visit) => visit,
+        Err(error) => return error.logged().into_response(),
+    };
+    let params = match authorize::form(&parts, body).await {
+        Ok(params) => params,
+        Err(error) => return scene::fail(&visit, Failure::RequestWrong, Some(&error.description)),
+    };
+    let sealed = params.get(STATE).unwrap_or_default();
+    match flow::open_request(&visit, flow::Step::SignIn, sealed) {
+        Ok(request) => check(&endpoint, &visit, &request, &params).await,
+        Err(failure) => scene::fail(&visit, failure, None),
+    }
+}
+
+async fn check(endpoint: &Endpoint, visit: &Visit, request: &Request, params: &Params) -> Response {
+    let Some(application) = visit.application(request.client.as_str()) else {
+        return scene::fail(visit, Failure::UnknownApplication, None);
+    };
+    let name = params.get(USERNAME).unwrap_or_default().to_owned();
+    let password = params.get(PASSWORD).unwrap_or_default().to_owned();
+    let attempt = Attempt::new(&visit.realm.config.tenant_uid, &name, visit.address);
+    let again = |problem| ask(visit, application, request, Some(problem), Some(&name));
+    let address = visit.address.map(tracing::field::display);
+    if let Some(wait) = endpoint.throttle.wait(&attempt, visit.now) {
+        tracing::warn!(event = "sign-in-throttled", tenant = %visit.realm.config.tenant, address, seconds = wait.as_secs());
+        return again(Problem::TooMany { wait });
+    }
+    match verify(endpoint, visit, request.connection.clone(), &name, password).await {
+        Some(Ok((user, profile))) => {
+            endpoint.throttle.succeeded(&attempt);
+            signed_in(endpoint, visit, request, &user, &profile).await
+        }
+        Some(Err(reason)) => {
+            endpoint.throttle.failed(&attempt, visit.now);
+            tracing::warn!(event = "sign-in-refused", tenant = %visit.realm.config.tenant, client = %request.client, address, reason = match reason {
+                NoUser::Wrong => "wrong",
+                NoUser::Blocked => "blocked",
+            });
+            // Who is blocked is told so: they have shown that they are who they say.
+            match reason {
+                NoUser::Wrong => again(Problem::Wrong),
+                NoUser::Blocked => {
+                    answer::misuse(visit, &request.refuse("access_denied", "user is blocked"))
+                }
+            }
+        }
+        None => scene::fail(visit, Failure::Internal, None),
+    }
+}
+
+type Verified = Result<(UserId, Profile), NoUser>;
+
+/// Checks a password, off the threads that answer others; `None` if that broke.
+async fn verify(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    connection: Option<String>,
+    name: &str,
+    password: String,
+) -> Option<Verified> {
+    let turn = endpoint.throttle.turn().await?;
+    let (realm, name) = (Arc::clone(&visit.realm), name.to_owned());
+    let work = move || {
+        let outcome = verify_now(&realm, connection.as_deref(), &name, &password);
+        drop(turn);
+        outcome
+    };
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+/// Asks each connection with passwords, or the one that the request names.
+fn verify_now(realm: &Realm, connection: Option<&str>, name: &str, password: &str) -> Verified {
+    let mut outcome = Err(NoUser::Wrong);
+    let asked = realm
+        .with_passwords()
+        .filter(|(known, _)| connection.is_none_or(|asked| asked == known.as_str()));
+    for (_, users) in asked {
+        match users.sign_in(name, password) {
+            Ok((id, user)) => return Ok((id.clone(), user.profile.clone())),
+            Err(NoUser::Blocked) => outcome = Err(NoUser::Blocked),
+            Err(NoUser::Wrong) => {}
+        }
+    }
+    outcome
+}
+
+/// Begins the session, and goes on.
+async fn signed_in(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    request: &Request,
+    user: &UserId,
+    profile: &Profile,
+) -> Response {
+    let mut headers = HeaderMap::new();
+    if let Err(error) = session::begin(endpoint, visit, user, profile, &mut headers).await {
+        return scene::unavailable(visit, &error);
+    }
+    tracing::info!(event = "signed-in", tenant = %visit.realm.config.tenant, sub = user.as_str(), client = %request.client, connection = user.connection());
+    let sealed = flow::browser(visit, &mut headers)
+        .and_then(|browser| flow::carry(visit, &browser, flow::Step::Continue, request));
+    let Some(sealed) = sealed else {
+        return scene::fail(visit, Failure::Internal, None);
+    };
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair(STATE, &sealed)
+        .finish();
+    // So that going back or reloading sends no password again.
+    (
+        headers,
+        answer::redirect(visit, &format!("{}?{query}", flow::CONTINUE)),
+    )
+        .into_response()
+}

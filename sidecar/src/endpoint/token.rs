@@ -1,0 +1,377 @@
+//! `POST /oauth/token` (RFC 6749 section 3.2).
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use mintage_core::Scope;
+use mintage_core::endpoint::{Application, ClientRefusal};
+use mintage_core::ident::parse_scopes;
+use mintage_core::world::GrantType;
+
+use super::issue::{self, Granted, Occasion};
+use super::store::{self, Digest, Presented, Redeemed, Rotated, Rotation};
+use super::visit::Visit;
+use super::{Endpoint, Here, client, cors};
+use crate::oauth::OAuthError;
+use crate::params::Params;
+use crate::rule::Rule;
+use mintage_core::policy;
+
+/// Grant types that Auth0 knows and an application cannot use here.
+const NOT_HERE: [&str; 6] = [
+    "implicit",
+    "password",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "urn:openid:params:grant-type:ciba",
+];
+
+pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let visit = match Visit::of(&endpoint, &parts) {
+        Ok(visit) => visit,
+        Err(error) => return error.logged().into_response(),
+    };
+    let params = match Params::read(&parts.headers, body).await {
+        Ok(params) => params,
+        Err(error) => return refuse(&visit, error, None),
+    };
+    let application = client::authenticate(&visit, &params);
+    let outcome = match &application {
+        Ok(application) => give(&endpoint, &visit, application, &params).await,
+        Err(error) => Err(error.clone()),
+    };
+    let mut response = outcome.unwrap_or_else(|error| refuse(&visit, error, Some(&params)));
+    // A page reads why it is refused, too: whose it is says the client_id, and that is public.
+    let named = params
+        .get("client_id")
+        .and_then(|client| visit.application(client));
+    cors::allow(&visit, named, &mut response);
+    response
+}
+
+async fn give(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    application: &Application,
+    params: &Params,
+) -> Result<Response, OAuthError> {
+    let text = params.get("grant_type").ok_or_else(|| {
+        OAuthError::invalid_request(
+            Rule::GrantTypeMissing,
+            "Missing required parameter: grant_type",
+        )
+    })?;
+    let all = [
+        GrantType::AuthorizationCode,
+        GrantType::ClientCredentials,
+        GrantType::RefreshToken,
+    ];
+    let grant = all.into_iter().find(|grant| grant.as_str() == text);
+    let not_allowed = || {
+        OAuthError::new(
+            StatusCode::FORBIDDEN,
+            "unauthorized_client",
+            Rule::GrantTypeNotAllowed,
+            format!(
+                "Grant type '{text}' not allowed for the client. (grant-type-not-allowed: add it to spec.grantTypes of the Application, if it is one of authorization_code, refresh_token and client_credentials)"
+            ),
+        )
+    };
+    match grant {
+        Some(grant) if !application.may(grant) => Err(not_allowed()),
+        Some(GrantType::AuthorizationCode) => code(endpoint, visit, application, params).await,
+        Some(GrantType::RefreshToken) => refresh(endpoint, visit, application, params).await,
+        Some(GrantType::ClientCredentials) => client_credentials(visit, application, params),
+        None if NOT_HERE.contains(&text)
+            || text.starts_with("http://auth0.com/oauth/grant-type/") =>
+        {
+            Err(not_allowed())
+        }
+        None => Err(OAuthError::new(
+            StatusCode::BAD_REQUEST,
+            "unsupported_grant_type",
+            Rule::GrantTypeUnknown,
+            "the grant type is not known; send authorization_code, refresh_token or client_credentials",
+        )),
+    }
+}
+
+fn invalid_grant(rule: Rule, text: &'static str) -> OAuthError {
+    OAuthError::new(StatusCode::FORBIDDEN, "invalid_grant", rule, text)
+}
+
+async fn code(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    application: &Application,
+    params: &Params,
+) -> Result<Response, OAuthError> {
+    let code = params.get("code").ok_or_else(|| {
+        OAuthError::invalid_request(Rule::CodeMissing, "Missing required parameter: code")
+    })?;
+    let tenant = &visit.realm.config.tenant_uid;
+    let redeemed = endpoint
+        .store
+        .redeem_code(tenant, &Digest::of(code), &application.client, visit.now)
+        .await;
+    let invalid = || invalid_grant(Rule::CodeInvalid, "Invalid authorization code");
+    let (payload, family) = match redeemed? {
+        Redeemed::Good { payload, family } => (payload, family),
+        Redeemed::Expired | Redeemed::Unknown => return Err(invalid()),
+        Redeemed::Replayed { .. } => {
+            tracing::warn!(event = "code-replayed", tenant = %visit.realm.config.tenant, client = %application.client, "the refresh tokens that came of it are revoked");
+            return Err(invalid());
+        }
+    };
+    let granted: Granted = serde_json::from_str(&payload).map_err(|_| invalid())?;
+    let of_code = granted.of_code.clone().ok_or_else(invalid)?;
+    // It is used up by now, whatever is wrong with the rest.
+    if granted.issuer != visit.issuer() {
+        return Err(invalid());
+    }
+    if params.get("redirect_uri") != Some(of_code.redirect.as_str()) {
+        return Err(invalid_grant(
+            Rule::RedirectUriDiffers,
+            "The redirect URI is wrong (redirect-uri-differs: send the one that was sent to /authorize)",
+        ));
+    }
+    let proven = match (&of_code.challenge, params.get("code_verifier")) {
+        (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
+        // A verifier without a challenge is a request whose challenge somebody took out (RFC 9700 section 4.8.2).
+        (Some(_), None) | (None, Some(_)) => false,
+        (None, None) => !application.is_public(),
+    };
+    if !proven {
+        return Err(invalid_grant(
+            Rule::CodeVerifierWrong,
+            "Failed to verify code verifier",
+        ));
+    }
+    check_user(visit, &granted)?;
+    let offline = granted
+        .scopes
+        .iter()
+        .any(|scope| scope.as_str() == "offline_access");
+    let refresh_token = if offline && application.may(GrantType::RefreshToken) {
+        let token = issue::refresh_token(endpoint, visit, application, family, &granted).await;
+        Some(token?.ok_or_else(invalid)?)
+    } else {
+        None
+    };
+    let occasion = Occasion {
+        nonce: of_code.nonce.as_deref(),
+        refreshed: false,
+        refresh_token,
+    };
+    issue::tokens(visit, application, &granted, &granted.scopes, occasion)
+}
+
+/// A user who is gone or blocked gets nothing any more, whatever was granted before (attack 26).
+fn check_user(visit: &Visit, granted: &Granted) -> Result<(), OAuthError> {
+    if visit.realm.is_active(&granted.user) {
+        Ok(())
+    } else {
+        Err(invalid_grant(
+            Rule::UserInactive,
+            "The user is blocked or gone (user-inactive: see the Secret of the user's connection)",
+        ))
+    }
+}
+
+async fn refresh(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    application: &Application,
+    params: &Params,
+) -> Result<Response, OAuthError> {
+    let token = params.get("refresh_token").ok_or_else(|| {
+        OAuthError::invalid_request(
+            Rule::RefreshTokenMissing,
+            "Missing required parameter: refresh_token",
+        )
+    })?;
+    let invalid = || {
+        invalid_grant(
+            Rule::RefreshTokenInvalid,
+            "Unknown or invalid refresh token.",
+        )
+    };
+    let family = issue::family_of(token).ok_or_else(invalid)?;
+    let (tenant, digest) = (&visit.realm.config.tenant_uid, Digest::of(token));
+    // What is asked for is checked first: a request that is refused for its scopes uses no token up.
+    let known = endpoint
+        .store
+        .find_family(tenant, &family, &digest, visit.now)
+        .await;
+    let known = known?;
+    let known = known.filter(|(known, _)| known.client == application.client);
+    let narrowed = match &known {
+        Some((known, _)) => {
+            let granted: Granted = serde_json::from_str(&known.payload).map_err(|_| invalid())?;
+            if granted.issuer != visit.issuer() {
+                return Err(invalid());
+            }
+            narrow(&granted, params.get("scope"))?
+        }
+        None => Vec::new(),
+    };
+    let rules = application.refresh;
+    let replacement = if rules.rotates {
+        Some(issue::new_refresh_token(&family).ok_or_else(store::Error::without_randomness)?)
+    } else {
+        None
+    };
+    let presented = Presented {
+        family: &family,
+        token: &digest,
+        client: &application.client,
+    };
+    let rotation = Rotation {
+        replacement: replacement.as_deref().map(Digest::of),
+        leeway: rules.leeway,
+        idle_until: Some(visit.now + rules.idle),
+    };
+    let rotated = endpoint
+        .store
+        .rotate(tenant, presented, rotation, visit.now)
+        .await;
+    let family = match rotated? {
+        Rotated::Good(family) => family,
+        Rotated::Reused(family) => {
+            tracing::warn!(event = "refresh-token-reused", tenant = %visit.realm.config.tenant, sub = family.user.as_str(), client = %application.client, "its family is revoked");
+            return Err(invalid());
+        }
+        Rotated::Ended(_) | Rotated::Revoked(_) | Rotated::Unknown => return Err(invalid()),
+    };
+    let granted: Granted = serde_json::from_str(&family.payload).map_err(|_| invalid())?;
+    let of_api = visit.realm.config.asked(
+        application,
+        granted.audience.as_deref(),
+        &granted.scopes,
+        None,
+    );
+    let allowed = of_api.is_ok_and(|asked| asked.has("offline_access"));
+    if let Err(error) =
+        check_user(visit, &granted).and_then(|()| if allowed { Ok(()) } else { Err(invalid()) })
+    {
+        let revoked = endpoint
+            .store
+            .revoke_family(tenant, &family.id, visit.now)
+            .await;
+        revoked?;
+        return Err(error);
+    }
+    let occasion = Occasion {
+        nonce: None,
+        refreshed: true,
+        refresh_token: replacement,
+    };
+    issue::tokens(visit, application, &granted, &narrowed, occasion)
+}
+
+/// The scopes of a refresh: all that were granted, or some of them (RFC 6749 section 6).
+fn narrow(granted: &Granted, asked: Option<&str>) -> Result<Vec<Scope>, OAuthError> {
+    let Some(text) = asked else {
+        return Ok(granted.scopes.clone());
+    };
+    let wrong = |text: String| {
+        OAuthError::new(
+            StatusCode::FORBIDDEN,
+            "invalid_scope",
+            Rule::ScopeBroader,
+            text,
+        )
+    };
+    let asked = parse_scopes(text).map_err(|error| wrong(error.to_string()))?;
+    let beyond: Vec<&Scope> = asked
+        .iter()
+        .filter(|scope| !granted.scopes.contains(scope))
+        .collect();
+    if beyond.is_empty() {
+        return Ok(asked);
+    }
+    let beyond = mintage_core::ident::write_scopes(beyond);
+    Err(wrong(format!(
+        "The refresh token was not granted scopes: {beyond} (scope-broader: leave scope out, or ask for some of those that were granted)"
+    )))
+}
+
+fn client_credentials(
+    visit: &Visit,
+    application: &Application,
+    params: &Params,
+) -> Result<Response, OAuthError> {
+    let audience = match (params.get("audience"), params.get("resource")) {
+        (Some(audience), Some(resource)) if audience != resource => {
+            return Err(OAuthError::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_target",
+                Rule::AudienceAndResource,
+                "audience and resource name different APIs; send one of them",
+            ));
+        }
+        (audience, resource) => audience.or(resource),
+    };
+    let allowed = visit
+        .realm
+        .config
+        .client_grant(application, audience, params.get("scope"))?;
+    issue::client_token(visit, application, allowed.api, allowed.scopes)
+}
+
+impl From<ClientRefusal> for OAuthError {
+    fn from(refusal: ClientRefusal) -> Self {
+        let (status, error, rule) = match &refusal {
+            ClientRefusal::AudienceMissing => (
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                policy::Rule::AudienceMissing,
+            ),
+            ClientRefusal::AudienceUnknown(_) => (
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                policy::Rule::AudienceUnknown,
+            ),
+            ClientRefusal::GrantMissing { .. } => (
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                policy::Rule::GrantMissing,
+            ),
+            ClientRefusal::ScopeMalformed(_) => (
+                StatusCode::BAD_REQUEST,
+                "invalid_scope",
+                policy::Rule::ScopeMalformed,
+            ),
+            ClientRefusal::ScopeNotGranted(_) => (
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                policy::Rule::ScopeNotGranted,
+            ),
+        };
+        Self::new(status, error, rule, refusal.to_string())
+    }
+}
+
+fn refuse(visit: &Visit, error: OAuthError, params: Option<&Params>) -> Response {
+    let asked = |name| {
+        params
+            .and_then(|params| params.get(name))
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect::<String>()
+    };
+    tracing::warn!(
+        event = "token-refused",
+        tenant = %visit.realm.config.tenant,
+        rule = error.rule,
+        error = error.error,
+        client = asked("client_id"),
+        audience = asked("audience"),
+        scope = asked("scope"),
+        description = error.summary(),
+    );
+    error.into_response()
+}

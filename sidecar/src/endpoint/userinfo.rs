@@ -1,0 +1,132 @@
+//! `/userinfo` (OpenID Connect Core section 5.3).
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::response::{IntoResponse as _, Response};
+use mintage_core::endpoint::{Application, OpaqueClaims};
+use mintage_core::verify::Expected;
+use mintage_core::{ClientId, Scope, UserId};
+
+use super::visit::Visit;
+use super::{Here, cors};
+use crate::oauth::{OAuthError, no_store_json};
+use crate::rule::Rule;
+
+/// What a token says that `/userinfo` takes.
+struct Bearer {
+    user: UserId,
+    client: ClientId,
+    scopes: Vec<Scope>,
+}
+
+pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let visit = match Visit::of(&endpoint, &parts) {
+        Ok(visit) => visit,
+        Err(error) => return error.logged().into_response(),
+    };
+    let bearer = read(&visit);
+    let application: Option<&Application> = bearer
+        .as_ref()
+        .ok()
+        .and_then(|bearer| visit.application(bearer.client.as_str()));
+    let mut response = match bearer
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|bearer| answer(&visit, bearer))
+    {
+        Ok(claims) => no_store_json(claims),
+        Err(error) => error.logged().into_response(),
+    };
+    cors::allow(&visit, application, &mut response);
+    response
+}
+
+fn answer(visit: &Visit, bearer: &Bearer) -> Result<String, OAuthError> {
+    if !bearer.scopes.iter().any(|scope| scope.as_str() == "openid") {
+        let error = OAuthError::new(
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            Rule::InsufficientScope,
+            "the token lacks the scope openid (insufficient-scope)",
+        );
+        return Err(
+            error.challenged("Bearer error=\"insufficient_scope\", scope=\"openid\"".to_owned())
+        );
+    }
+    let user = visit
+        .realm
+        .user(&bearer.user)
+        .filter(|user| !user.blocked)
+        .ok_or_else(invalid)?;
+    let mut claims = user.profile.claims(&bearer.scopes);
+    claims.insert("sub".to_owned(), bearer.user.as_str().into());
+    Ok(serde_json::Value::Object(claims).to_string())
+}
+
+/// Reads the token: an opaque one, or a JWT whose `aud` has the address of `/userinfo` (row S4).
+fn read(visit: &Visit) -> Result<Bearer, OAuthError> {
+    let mut headers = visit.headers.get_all(AUTHORIZATION).iter();
+    let (header, more) = (headers.next(), headers.next());
+    let token = header
+        .filter(|_| more.is_none())
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let Some(token) = token else {
+        let error = OAuthError::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_request",
+            Rule::TokenMissing,
+            "there is no token; send Authorization: Bearer <access token>",
+        );
+        return Err(error.challenged(format!("Bearer realm=\"{}\"", visit.domain)));
+    };
+    let realm = &visit.realm;
+    if let Some(claims) = OpaqueClaims::open(&realm.master, visit.now, token) {
+        let ours = realm
+            .config
+            .domains
+            .keys()
+            .any(|domain| domain.issuer() == claims.iss);
+        return if ours {
+            Ok(Bearer {
+                user: claims.sub,
+                client: claims.azp,
+                scopes: claims.scope,
+            })
+        } else {
+            Err(invalid())
+        };
+    }
+    let authentic = realm.verifier.authenticate(token, visit.now);
+    let authentic = authentic.map_err(|rejection| rejected(rejection.code()))?;
+    let verified = realm
+        .verifier
+        .judge(&authentic, Expected::UserInfo, visit.now);
+    let claims = &verified
+        .map_err(|rejection| rejected(rejection.code()))?
+        .token
+        .claims;
+    Ok(Bearer {
+        user: UserId::parse(&claims.subject).map_err(|_| invalid())?,
+        client: ClientId::parse(&claims.client).map_err(|_| invalid())?,
+        scopes: claims.scopes.clone(),
+    })
+}
+
+fn rejected(rule: &str) -> OAuthError {
+    tracing::info!(event = "token-rejected", route = "userinfo", rule);
+    invalid()
+}
+
+fn invalid() -> OAuthError {
+    let error = OAuthError::new(
+        StatusCode::UNAUTHORIZED,
+        "invalid_token",
+        Rule::TokenInvalid,
+        "the token is no access token for /userinfo of this tenant, or has ended (token-invalid)",
+    );
+    error.challenged("Bearer error=\"invalid_token\"".to_owned())
+}

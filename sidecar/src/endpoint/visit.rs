@@ -1,0 +1,114 @@
+//! A request at the endpoint: which tenant is asked, by whom, with what cookies.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::header::{ACCEPT_LANGUAGE, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
+use mintage_core::endpoint::Application;
+use mintage_core::{Domain, Issuer, UnixTime};
+
+use super::{Endpoint, Realm};
+use crate::oauth::OAuthError;
+use crate::rule::Rule;
+use crate::server::Peer;
+
+/// What every request is seen with.
+pub struct Visit {
+    /// The tenant that is asked.
+    pub realm: Arc<Realm>,
+    /// The domain by which it is asked, which is the issuer of what it answers (row S5).
+    pub domain: Domain,
+    /// Now.
+    pub now: UnixTime,
+    /// Where the request comes from, as far as anybody trustworthy says.
+    pub address: Option<IpAddr>,
+    /// Its method.
+    pub method: Method,
+    /// Its headers.
+    pub headers: HeaderMap,
+}
+
+impl Visit {
+    /// Finds the tenant of the host that was asked.
+    pub fn of(endpoint: &Endpoint, parts: &Parts) -> Result<Self, OAuthError> {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let (domain, realm) = find(endpoint, &parts.headers, peer).ok_or_else(|| {
+            OAuthError::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "invalid_request",
+                Rule::HostUnknown,
+                "no tenant has the host name that was asked; ask by the domain of a tenant",
+            )
+        })?;
+        let forwarded_for = text(&parts.headers, "x-forwarded-for");
+        let address = peer.map(|peer| client(&realm, peer, forwarded_for));
+        Ok(Self {
+            realm,
+            domain,
+            now: endpoint.clock.now(),
+            address,
+            method: parts.method.clone(),
+            headers: parts.headers.clone(),
+        })
+    }
+
+    /// The issuer of what is answered.
+    pub fn issuer(&self) -> Issuer {
+        self.domain.issuer()
+    }
+
+    /// The languages that the browser asks for.
+    pub fn accept_language(&self) -> Option<&str> {
+        self.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()
+    }
+
+    /// The application of a `client_id`.
+    pub fn application(&self, client: &str) -> Option<&Application> {
+        self.realm.config.applications.get(client)
+    }
+}
+
+/// Whether the host of a request is a tenant's that has an endpoint.
+pub fn is_known(endpoint: &Endpoint, request: &axum::extract::Request) -> bool {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    find(endpoint, request.headers(), peer).is_some()
+}
+
+/// The tenant that is asked, and by which of its domains.
+fn find(
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+) -> Option<(Domain, Arc<Realm>)> {
+    let realms = endpoint.realms.load();
+    let by_host = |host: &str| {
+        let (domain, realm) = crate::issuer::of_host(&realms, host)?;
+        Some((domain.clone(), Arc::clone(realm)))
+    };
+    // A proxy's word on the host counts where that very tenant trusts the proxy (attack 32).
+    let trusted = |(_, realm): &(Domain, Arc<Realm>)| peer.is_some_and(|peer| realm.trusts(peer));
+    let forwarded = text(headers, "x-forwarded-host")
+        .and_then(by_host)
+        .filter(trusted);
+    forwarded.or_else(|| by_host(text(headers, HOST.as_str()).unwrap_or_default()))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The address of the client: the last that no trusted proxy has.
+fn client(realm: &Realm, peer: IpAddr, forwarded_for: Option<&str>) -> IpAddr {
+    let mut address = peer;
+    let said = forwarded_for.unwrap_or_default().rsplit(',');
+    for said in said.map(str::trim) {
+        if !realm.trusts(address) {
+            break;
+        }
+        let Ok(said) = said.parse() else { break };
+        address = said;
+    }
+    address
+}
