@@ -56,7 +56,7 @@ use crate::{duration::GoDuration, field, reference::TenantRef, status};
     validation = Rule::new("self.type == 'Machine' || (has(self.redirectUris) && self.redirectUris.size() > 0)")
         .message("users come back to the application by one of its redirectUris: add one, as https://app.example.com/callback")
         .field_path(".redirectUris"),
-    validation = Rule::new("self.type != 'Machine' || !has(self.grantTypes) || self.grantTypes == ['client_credentials']")
+    validation = Rule::new("self.type != 'Machine' || !has(self.grantTypes) || self.grantTypes.all(grant, grant == 'client_credentials')")
         .message("no user signs in at a Machine: leave grantTypes out, or choose the type Web")
         .field_path(".grantTypes")
 )]
@@ -231,11 +231,12 @@ fn uris(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn origins(_: &mut SchemaGenerator) -> Schema {
+    // From `https://a` to a host of 253 with a port of five digits.
     json_schema!({
         "type": "array",
         "maxItems": 64,
         "x-kubernetes-list-type": "set",
-        "items": { "type": "string", "minLength": 8, "maxLength": 270, "pattern": field::ORIGIN },
+        "items": { "type": "string", "minLength": 9, "maxLength": 267, "pattern": field::ORIGIN },
     })
 }
 

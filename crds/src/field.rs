@@ -30,13 +30,13 @@ pub(crate) const LABEL_VALUE: &str = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])
 
 /// Where a browser is sent back to: `https`, `http` on a loopback host, or a scheme with a dot in it, as an app's own has.
 /// No user, no fragment, nothing that would have to be escaped in a page.
-pub(crate) const URI: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?|http://(([-a-z0-9]+\.)*localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?|[a-z][-a-z0-9+]*(\.[-a-z0-9+]+)+:)(/[-!$%&()*+,./0-9:;=A-Z_a-z~]*)?(\?[-!$%&()*+,./0-9:;=?A-Z_a-z~]*)?$";
+pub(crate) const URI: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?|http://(([-a-z0-9]+\.)*localhost|127\.0\.0\.1|\[::1\])(:[1-9][0-9]{0,4})?|[a-z][-a-z0-9+]*(\.[-a-z0-9+]+)+:)(/[-!$%&()*+,./0-9:;=A-Z_a-z~]*)?(\?[-!$%&()*+,./0-9:;=?A-Z_a-z~]*)?$";
 
 /// The origin of a page: scheme, host and port, as browsers write it.
 pub(crate) const ORIGIN: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?|http://(([-a-z0-9]+\.)*localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{0,4})?$";
 
 /// An address that is called or linked: `https`, or `http` on a loopback host.
-pub(crate) const HTTP_URL: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?|http://(([-a-z0-9]+\.)*localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?(/[-!$%&()*+,./0-9:;=?A-Z_a-z~]*)?$";
+pub(crate) const HTTP_URL: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?|http://(([-a-z0-9]+\.)*localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{0,4})?(/[-!$%&()*+,./0-9:;=?A-Z_a-z~]*)?$";
 
 /// A colour as web pages write it.
 pub(crate) const COLOUR: &str = "^#[0-9a-fA-F]{6}$";
