@@ -65,3 +65,148 @@ fn provider(oidc: &Oidc) -> Result<Source, InvalidName> {
         scopes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use mintage_core::ObjectName;
+    use mintage_core::world::{EndpointWishes, SessionRules, Source, Theme};
+    use serde_json::{Value, json};
+
+    use crate::Tenant;
+    use crate::observe::{Unobservable, tenant};
+
+    fn object(endpoint: &Value, login: &Value) -> Tenant {
+        let spec = json!({
+            "domain": "acme.test", "displayName": "Acme", "endpoint": endpoint, "login": login,
+        });
+        let mut object = Tenant::new("acme", serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some("identity".to_owned());
+        object.metadata.uid = Some("uid".to_owned());
+        object
+    }
+
+    fn wishes(endpoint: &Value, login: &Value) -> Option<EndpointWishes> {
+        let read = tenant(&object(endpoint, login)).unwrap();
+        read.endpoint.map(|wishes| (*wishes).clone())
+    }
+
+    fn name(text: &str) -> ObjectName {
+        ObjectName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn there_is_none_unless_it_is_asked_for() {
+        let login =
+            json!({"connections": [{"name": "staff", "users": {"secretRef": {"name": "staff"}}}]});
+        assert_eq!(wishes(&json!({}), &login), None);
+        assert_eq!(wishes(&json!({"enabled": false}), &login), None);
+
+        let least = wishes(&json!({"enabled": true}), &json!({})).unwrap();
+        let expected = EndpointWishes {
+            name: Some("Acme".to_owned()),
+            connections: Vec::new(),
+            theme: Theme::default(),
+            // Three and seven days.
+            session: SessionRules {
+                idle: 259_200,
+                lifetime: 604_800,
+            },
+            trusted_proxies: Vec::new(),
+        };
+        assert_eq!(least, expected);
+    }
+
+    #[test]
+    fn all_that_is_written_is_read() {
+        let endpoint = json!({"enabled": true, "trustedProxies": ["10.0.0.0/8", "::1/128"]});
+        let login = json!({
+            "connections": [
+                {"name": "corp", "displayName": "Corp", "oidc": {
+                    "issuer": "https://id.test/corp", "clientId": "acme",
+                    "clientSecretRef": {"name": "corp.oidc"}, "scopes": ["groups", "email"],
+                }},
+                {"name": "staff", "users": {"secretRef": {"name": "staff-users"}}},
+            ],
+            "theme": {
+                "logoUrl": "https://a.test/", "primaryColor": "#0b6e4f", "supportUrl": "https://b.test/",
+            },
+            "session": {"idleLifetime": "8h", "lifetime": "12h"},
+        });
+        let read = wishes(&endpoint, &login).unwrap();
+        assert_eq!(read.trusted_proxies, ["10.0.0.0/8", "::1/128"]);
+        let rules = SessionRules {
+            idle: 28_800,
+            lifetime: 43_200,
+        };
+        assert_eq!(read.session, rules);
+        let theme = Theme {
+            logo_url: Some("https://a.test/".to_owned()),
+            primary_color: Some("#0b6e4f".to_owned()),
+            support_url: Some("https://b.test/".to_owned()),
+        };
+        assert_eq!(read.theme, theme);
+        let [corp, staff] = &read.connections[..] else {
+            panic!("{:?}", read.connections)
+        };
+        assert_eq!(
+            (&corp.name, corp.label.as_deref()),
+            (&name("corp"), Some("Corp"))
+        );
+        let Source::Oidc {
+            issuer,
+            client_id,
+            client_secret,
+            scopes,
+        } = &corp.source
+        else {
+            panic!("{corp:?}")
+        };
+        assert_eq!(
+            (issuer.as_str(), client_id.as_str()),
+            ("https://id.test/corp", "acme")
+        );
+        assert_eq!(client_secret, &Some(name("corp.oidc")));
+        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        assert_eq!(scopes, ["groups", "email"], "in the order written");
+        assert_eq!((&staff.name, &staff.label), (&name("staff"), &None));
+        let secret = name("staff-users");
+        assert_eq!(staff.source, Source::Users { secret });
+    }
+
+    #[test]
+    fn a_provider_is_asked_for_profile_and_email() {
+        let login = json!({"connections": [{"name": "corp", "oidc": {"issuer": "https://id.test", "clientId": "acme"}}]});
+        let read = wishes(&json!({"enabled": true}), &login).unwrap();
+        let Source::Oidc {
+            client_secret,
+            scopes,
+            ..
+        } = &read.connections[0].source
+        else {
+            panic!("{:?}", read.connections)
+        };
+        assert_eq!(client_secret, &None);
+        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        assert_eq!(scopes, ["profile", "email"]);
+    }
+
+    #[test]
+    fn names_that_cannot_be_are_not_read() {
+        for connection in [
+            json!({"name": "A", "users": {"secretRef": {"name": "b"}}}),
+            json!({"name": "a", "users": {"secretRef": {"name": "B"}}}),
+            json!({"name": "a", "oidc": {"issuer": "i", "clientId": "c", "clientSecretRef": {"name": "B"}}}),
+            json!({"name": "a", "oidc": {"issuer": "i", "clientId": "c", "scopes": ["a b"]}}),
+        ] {
+            let object = object(
+                &json!({"enabled": true}),
+                &json!({"connections": [connection]}),
+            );
+            let refused = tenant(&object);
+            assert!(
+                matches!(refused, Err(Unobservable::Name(_))),
+                "{connection}"
+            );
+        }
+    }
+}
