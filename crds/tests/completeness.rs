@@ -25,8 +25,8 @@ struct Mutant {
     keyword: &'static str,
     /// What stands there instead; `None`: nothing.
     instead: Option<Value>,
-    /// What cases that could notice it are likely to hold.
-    word: String,
+    /// What cases that could notice it are likely to hold, all of it.
+    words: Vec<String>,
 }
 
 impl Mutant {
@@ -62,7 +62,7 @@ fn definitions() -> Vec<(String, Value)> {
         })
         .collect();
     definitions.sort_by(|a, b| a.0.cmp(&b.0));
-    assert_eq!(definitions.len(), 3);
+    assert_eq!(definitions.len(), 4);
     definitions
 }
 
@@ -100,16 +100,19 @@ fn nodes<'a>(
 /// Every change of one schema, without those below it.
 fn mutants(at: &str, schema: &Value) -> Vec<Mutant> {
     let mut mutants = Vec::new();
-    // The field that the schema is of; a case that concerns it writes it.
-    let field = at.rsplit("properties/").next().unwrap_or_default();
-    let field = field.split('/').next().unwrap_or_default();
+    // The field that the schema is of, below those that it is in; a case that concerns it writes them.
+    let fields = at.split("properties/").skip(1);
+    let above: Vec<&str> = fields
+        .map(|below| below.split('/').next().unwrap_or_default())
+        .collect();
+    let field = above.last().copied().unwrap_or_default();
     let mut change = |keyword, instead, word: &str| {
-        let (at, word) = (at.to_owned(), word.to_owned());
+        let words = above.iter().copied().chain([word]);
         mutants.push(Mutant {
-            at,
+            at: at.to_owned(),
             keyword,
             instead,
-            word,
+            words: words.map(str::to_owned).collect(),
         });
     };
     for keyword in [
@@ -220,7 +223,10 @@ fn assert_every_check_is_noticed(kind: &str, least: usize) {
     let is_noticed = |mutant: &Mutant| {
         let changed = mutant.apply(definition);
         // Small cases that are about the field notice most changes, and are quickly judged.
-        let is_likely = |judged: &&Judged<'_>| judged.text.contains(&mutant.word);
+        let is_likely = |judged: &&Judged<'_>| {
+            let mut words = mutant.words.iter();
+            words.all(|word| judged.text.contains(word))
+        };
         let (likely, others): (Vec<_>, Vec<_>) = cases.iter().partition(is_likely);
         let mut in_order = likely.into_iter().chain(others);
         in_order.any(|judged| judged.notices(&changed))
@@ -239,7 +245,12 @@ fn assert_every_check_is_noticed(kind: &str, least: usize) {
 
 #[test]
 fn every_check_of_audiences_is_noticed_by_a_case() {
-    assert_every_check_is_noticed("ApiAudience", 120);
+    assert_every_check_is_noticed("ApiAudience", 125);
+}
+
+#[test]
+fn every_check_of_applications_is_noticed_by_a_case() {
+    assert_every_check_is_noticed("Application", 110);
 }
 
 #[test]
@@ -249,7 +260,7 @@ fn every_check_of_domains_is_noticed_by_a_case() {
 
 #[test]
 fn every_check_of_tenants_is_noticed_by_a_case() {
-    assert_every_check_is_noticed("Tenant", 115);
+    assert_every_check_is_noticed("Tenant", 250);
 }
 
 /// The values at a path with `*`, each with its own path.

@@ -51,11 +51,11 @@ fn problems_of_documents() {
         ),
         (
             "apiVersion: mintage.dev/v1\nkind: Tenant\n",
-            "f.yaml:1: there is no Tenant in mintage.dev/v1 (write apiVersion: mintage.dev/v1alpha1, and a kind of ApiAudience, CustomDomain, Tenant)",
+            "f.yaml:1: there is no Tenant in mintage.dev/v1 (write apiVersion: mintage.dev/v1alpha1, and a kind of ApiAudience, Application, CustomDomain, Tenant)",
         ),
         (
             "apiVersion: mintage.dev/v1alpha1\nkind: Tenent\n",
-            "f.yaml:1: there is no Tenent in mintage.dev/v1alpha1 (write apiVersion: mintage.dev/v1alpha1, and a kind of ApiAudience, CustomDomain, Tenant)",
+            "f.yaml:1: there is no Tenent in mintage.dev/v1alpha1 (write apiVersion: mintage.dev/v1alpha1, and a kind of ApiAudience, Application, CustomDomain, Tenant)",
         ),
         (
             "a: 1\nb: 2\na: 3\napiVersion: v1\nkind: X\n",

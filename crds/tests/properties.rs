@@ -32,7 +32,9 @@ fn field() -> impl Strategy<Value = String> {
             "metadata", "name", "namespace", "labels", "spec", "domain", "tenantRef", "identifier", "scopes", "grants",
             "workload", "application", "serviceAccount", "allowedNamespaces", "from", "selector", "matchLabels",
             "matchExpressions", "key", "operator", "values", "signing", "rotationPeriod", "propagationDelay", "jwks",
-            "allowNonRsa", "maxBundleAge", "tls", "secretName", "issuerRef", "verification", "method", "status",
+            "allowNonRsa", "maxBundleAge", "tls", "secretName", "issuerRef", "verification", "method", "status", "type",
+            "redirectUris", "webOrigins", "grantTypes", "tokenEndpointAuthMethod", "refreshTokens", "leeway", "endpoint",
+            "replicas", "store", "urlSecretRef", "login", "connections", "users", "oidc", "session", "lifetime",
         ]).prop_map(str::to_owned),
         1 => "\\PC{0,8}",
     ]
@@ -61,7 +63,7 @@ proptest! {
     /// What is judged twice is judged the same, and defaults come to rest.
     #[test]
     fn any_object_is_judged(
-        kind in prop::sample::select(vec!["Tenant", "ApiAudience", "CustomDomain"]),
+        kind in prop::sample::select(vec!["Tenant", "ApiAudience", "Application", "CustomDomain"]),
         spec in any_json(),
         metadata in any_json(),
     ) {
