@@ -24,7 +24,7 @@ use crate::{duration::GoDuration, field, reference::TenantRef, status};
     category = "mintage",
     shortname = "mapp",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
-    printcolumn(name = "Client ID", type_ = "string", json_path = ".status.clientId"),
+    printcolumn(name = "Client", type_ = "string", json_path = ".status.clientId"),
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantRef.name"),
     printcolumn(
         name = "Ready",

@@ -13,8 +13,8 @@ fn kubectl(test: &str) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn the_quickstart_is_applied_without_a_warning_and_shown() -> Result<()> {
-    let test = "kinds::the_quickstart_is_applied_without_a_warning_and_shown";
+async fn the_examples_are_applied_without_a_warning_and_shown() -> Result<()> {
+    let test = "kinds::the_examples_are_applied_without_a_warning_and_shown";
     if !kubectl(test)? {
         return Ok(());
     }
@@ -26,19 +26,21 @@ async fn the_quickstart_is_applied_without_a_warning_and_shown() -> Result<()> {
     let Some(plane) = cluster::private(test, options).await? else {
         return Ok(());
     };
-    let folder = workspace().join("examples/quickstart");
-    let folder = folder.to_str().context("not UTF-8")?;
-    for server_side in ["--server-side=false", "--server-side=true"] {
-        let arguments = [
-            "apply",
-            "--validate=strict",
-            server_side,
-            "--filename",
-            folder,
-        ];
-        let applied = plane.kubectl(&arguments).await?;
-        applied.succeeded()?;
-        ensure!(applied.err.is_empty(), "{}", applied.err);
+    for example in ["examples/quickstart", "examples/webapp"] {
+        let folder = workspace().join(example);
+        let folder = folder.to_str().context("not UTF-8")?;
+        for server_side in ["--server-side=false", "--server-side=true"] {
+            let arguments = [
+                "apply",
+                "--validate=strict",
+                server_side,
+                "--filename",
+                folder,
+            ];
+            let applied = plane.kubectl(&arguments).await?;
+            applied.succeeded()?;
+            ensure!(applied.err.is_empty(), "{}", applied.err);
+        }
     }
 
     let all = plane
@@ -49,6 +51,8 @@ async fn the_quickstart_is_applied_without_a_warning_and_shown() -> Result<()> {
         "apiaudience.mintage.dev/orders",
         "apiaudience.mintage.dev/payments",
         "apiaudience.mintage.dev/reports",
+        "application.mintage.dev/spa",
+        "application.mintage.dev/web",
         "customdomain.mintage.dev/login",
         "tenant.mintage.dev/acme",
         "tenant.mintage.dev/globex",
