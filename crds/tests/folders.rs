@@ -30,6 +30,8 @@ fn a_folder_is_read_with_its_defaults() {
         (".hidden.yaml", "not: [a manifest"),
         (".git/x.yaml", "not: [a manifest"),
         ("kustomization.yaml", "resources: []\n"),
+        ("web/package.json", "{}"),
+        ("web/node_modules/some/settings.yaml", "not: [a manifest"),
         ("empty.yaml", ""),
     ]);
     let manifests = load(folder.path()).unwrap();

@@ -254,7 +254,10 @@ fn copy(folder: &Path) -> Result<(TempDir, PathBuf)> {
     fs::create_dir(&manifests)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        fs::copy(entry.path(), manifests.join(entry.file_name()))?;
+        // A folder beside manifests is a program's.
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), manifests.join(entry.file_name()))?;
+        }
     }
     Ok((dir, manifests))
 }

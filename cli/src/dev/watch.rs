@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use mintage_crds::manifest::is_program;
+
 /// How often the folder is looked at.
 pub const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -31,6 +33,10 @@ impl Look {
         if self.0.len() >= MAX_ENTRIES || depth > 32 {
             return;
         }
+        // What is not read need not be looked at, four times a second.
+        if depth > 0 && is_program(path) {
+            return;
+        }
         self.0
             .insert(path.to_owned(), (metadata.modified().ok(), metadata.len()));
         if metadata.is_dir() {
@@ -40,5 +46,27 @@ impl Look {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_beside_the_manifests_is_not_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, name).unwrap();
+            Look::at(folder.path())
+        };
+        // Where it is named itself, what lies in it is meant.
+        write("package.json");
+        let before = write("more/tenant.yaml");
+        assert_ne!(write("more/api.yaml"), before);
+        let before = write("web/package.json");
+        assert_eq!(write("web/node_modules/a/b.json"), before);
     }
 }

@@ -120,7 +120,11 @@ impl Search {
             // A dangling link that is named like no manifest is nobody's business.
             Err(_) => return,
         };
-        let wanted = metadata.is_dir() || (metadata.is_file() && is_manifest(path));
+        let wanted = if metadata.is_dir() {
+            !is_program(path)
+        } else {
+            metadata.is_file() && is_manifest(path)
+        };
         if !wanted {
             return;
         }
@@ -145,6 +149,12 @@ impl Search {
             self.files.push(path.to_owned());
         }
     }
+}
+
+/// Whether a folder among manifests is a program's own: npm's description of it and the libraries below are no objects, and
+/// thousands of files.
+pub fn is_program(folder: &Path) -> bool {
+    folder.join("package.json").exists()
 }
 
 fn is_manifest(path: &Path) -> bool {

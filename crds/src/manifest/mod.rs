@@ -21,7 +21,7 @@ use std::path::Path;
 use crate::{ApiAudience, Application, CustomDomain, Tenant};
 
 pub use error::{Fault, LoadError};
-pub use files::Text;
+pub use files::{Text, is_program};
 pub use kinds::{Ignored, Namespace, Secret, Workload};
 pub use place::{Located, Location, Source};
 
@@ -46,7 +46,8 @@ pub struct Manifests {
     pub ignored: Vec<Located<Ignored>>,
 }
 
-/// Reads the file, or all `.yaml`, `.yml` and `.json` files of the folder, at `path`.
+/// Reads the file, or all `.yaml`, `.yml` and `.json` files of the folder, at `path`. Folders below that are a program's
+/// ([`is_program`]) are left out.
 ///
 /// # Errors
 /// Every problem, by file and line, if there is any.
