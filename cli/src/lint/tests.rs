@@ -446,6 +446,22 @@ fn a_clean_folder_has_no_finding() {
 }
 
 #[test]
+fn users_need_no_grant_to_have_a_scope() {
+    let ungranted = case(Code::ScopeUnused).fires;
+    let all = "allowedNamespaces: {from: All}";
+    let with_users = ungranted.replace(all, &format!("{all}\n  endpoint: {{enabled: true}}"));
+    assert_ne!(with_users, ungranted);
+    assert!(!codes(&with_users, false).contains(&Code::ScopeUnused));
+}
+
+#[test]
+fn the_web_application_is_clean() {
+    let manifests = mintage_crds::manifest::load("../examples/webapp".as_ref()).unwrap();
+    let findings = look(&manifests, NOW, false).unwrap();
+    assert!(findings.is_empty(), "{findings:#?}");
+}
+
+#[test]
 fn the_quickstart_is_clean() {
     let folder = "../examples/quickstart";
     let manifests = mintage_crds::manifest::load(folder.as_ref()).unwrap();
