@@ -3,12 +3,12 @@
 use mintage_sidecar::endpoint::pages::{
     Api, Connect, Connection, Consent, Destination, Failed, Failure, Form, FormPost, Identity,
     Language, Link, Look, Nonce, Origin, Page, Problem, Scene, Scope, SignIn, SignOut, SignedOut,
-    WebMessage, Window,
+    Stayed, WebMessage, Window,
 };
 use std::time::Duration;
 
 /// The pages that people see for longer than a moment.
-pub const SHOWN: [&str; 13] = [
+pub const SHOWN: [&str; 14] = [
     "sign-in",
     "sign-in-wrong",
     "sign-in-many",
@@ -21,6 +21,7 @@ pub const SHOWN: [&str; 13] = [
     "failed",
     "signed-out",
     "sign-out",
+    "stayed",
     "web-message",
 ];
 
@@ -99,6 +100,7 @@ impl Gallery {
                 };
                 SignOut { form }.page(&scene)
             }
+            "stayed" => Stayed.page(&scene),
             "web-message" => WebMessage {
                 target: &target,
                 framed_by: std::slice::from_ref(&target),

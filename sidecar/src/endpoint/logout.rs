@@ -7,7 +7,7 @@ use mintage_core::endpoint::{Application, RedirectUri};
 use serde::{Deserialize, Serialize};
 
 use super::cookies::Cookie;
-use super::pages::{DECISION, Decision, Failure, Form, SignOut, SignedOut, Window};
+use super::pages::{DECISION, Decision, Failure, Form, SignOut, SignedOut, Stayed, Window};
 use super::session;
 use super::sign_in::STATE;
 use super::store::{self, Digest};
@@ -142,6 +142,9 @@ pub async fn confirmed(State(endpoint): Here, request: axum::extract::Request) -
     match flow::open::<Leave>(&visit, flow::Step::SignOut, sealed) {
         Ok(leave) if params.get(DECISION).and_then(Decision::parse) == Some(Decision::Yes) => {
             leave_now(&endpoint, &visit, leave).await
+        }
+        Ok(Leave { to: None, .. }) => {
+            scene::draw(&visit, None, Window::Own, |scene| Stayed.page(scene))
         }
         Ok(leave) => go(&visit, leave, HeaderMap::new()),
         Err(failure) => scene::fail(&visit, failure, None),

@@ -45,7 +45,7 @@ pub use language::Language;
 pub use look::Look;
 pub use sign_in::{CONNECTION, Connect, Connection, PASSWORD, Problem, SignIn, USERNAME};
 pub use sign_out::SignOut;
-pub use signed_out::SignedOut;
+pub use signed_out::{SignedOut, Stayed};
 pub use web_message::WebMessage;
 
 /// What all pages need, whatever they say.

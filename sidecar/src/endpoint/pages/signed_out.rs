@@ -1,4 +1,4 @@
-//! The end of a session.
+//! The end of a session, and of the question whether to end it.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -14,6 +14,10 @@ pub struct SignedOut<'a> {
     /// The application that the person came from, and its address, where they are known to belong together.
     pub back: Option<(&'a str, &'a Link)>,
 }
+
+/// The page that says that nothing has happened, to who wanted to stay and goes nowhere from here.
+#[derive(Clone, Copy, Debug)]
+pub struct Stayed;
 
 #[derive(Serialize)]
 struct View<'a> {
@@ -37,6 +41,25 @@ impl SignedOut<'_> {
                 back_text: back_text.unwrap_or_default(),
                 heading: words.title,
                 lead: (words.lead)(&scene.look.name),
+            },
+        };
+        content.page(scene, &Allowed::default())
+    }
+}
+
+impl Stayed {
+    /// The page.
+    pub fn page(self, scene: &Scene<'_>) -> Page {
+        let words = &scene.language.words().sign_out;
+        let content = Content {
+            template: "signed_out.html",
+            status: StatusCode::OK,
+            title: words.stayed,
+            view: View {
+                back: None,
+                back_text: String::new(),
+                heading: words.stayed,
+                lead: (words.stayed_lead)(&scene.look.name),
             },
         };
         content.page(scene, &Allowed::default())

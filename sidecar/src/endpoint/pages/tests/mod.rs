@@ -101,6 +101,7 @@ fn pages(language: Language, window: Window, text: Text<'_>) -> Vec<(&'static st
         back: Some((&back, &back_link)),
     };
     pages.push(("signed out", signed_out.page(&scene)));
+    pages.push(("stayed", Stayed.page(&scene)));
     pages.push(("sign out?", SignOut { form }.page(&scene)));
 
     let (name, value) = (text("answer-name"), text("answer-value"));

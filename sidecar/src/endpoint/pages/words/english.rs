@@ -67,6 +67,10 @@ pub static WORDS: Words = Words {
     sign_out: SignOut {
         lead: "Applications that you use may ask you to sign in again.",
         stay: "Stay signed in",
+        stayed: "You are still signed in",
+        stayed_lead: |tenant| {
+            format!("Your session at {tenant} goes on. You can close this window.")
+        },
         submit: "Sign out",
         title: |tenant| format!("Sign out of {tenant}?"),
     },

@@ -80,6 +80,10 @@ pub static WORDS: Words = Words {
     sign_out: SignOut {
         lead: "Ihre Anwendungen werden Sie vielleicht bitten, sich neu anzumelden.",
         stay: "Angemeldet bleiben",
+        stayed: "Sie sind noch angemeldet",
+        stayed_lead: |tenant| {
+            format!("Ihre Sitzung bei {tenant} läuft weiter. Sie können dieses Fenster schließen.")
+        },
         submit: "Abmelden",
         title: |tenant| format!("Von {tenant} abmelden?"),
     },

@@ -83,6 +83,8 @@ pub struct SignIn {
 pub struct SignOut {
     pub lead: &'static str,
     pub stay: &'static str,
+    pub stayed: &'static str,
+    pub stayed_lead: fn(tenant: &str) -> String,
     pub submit: &'static str,
     pub title: fn(tenant: &str) -> String,
 }
