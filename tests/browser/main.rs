@@ -5,4 +5,7 @@ mod flow;
 mod gallery;
 mod looks;
 mod server;
+mod shop;
+mod spa;
 mod trust;
+mod web;

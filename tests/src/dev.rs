@@ -1,5 +1,6 @@
 //! `mintage dev` as a process, on ports of its own, with a copy of some manifests.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,9 @@ pub struct Dev {
     info: Value,
     _dir: TempDir,
 }
+
+/// Variables of an environment.
+pub type Variables = BTreeMap<String, String>;
 
 /// Whether the commands were built.
 static BUILT: OnceLock<bool> = OnceLock::new();
@@ -66,7 +70,21 @@ pub fn binary(name: &str) -> Result<PathBuf> {
 impl Dev {
     /// Starts with a copy of a folder. `options` follow the folder on the command line.
     pub async fn start(folder: &Path, options: &[&str]) -> Result<Self> {
+        Self::start_edited(folder, |text| text, options).await
+    }
+
+    /// The same, with every manifest changed before it is read.
+    pub async fn start_edited(
+        folder: &Path,
+        edit: impl Fn(String) -> String,
+        options: &[&str],
+    ) -> Result<Self> {
         let (dir, manifests) = copy(folder)?;
+        for entry in fs::read_dir(&manifests)? {
+            let path = entry?.path();
+            let text = edit(fs::read_to_string(&path)?);
+            fs::write(&path, text)?;
+        }
         let state = dir.path().join("state");
         let command = std::process::Command::new(binary("mintage")?);
         let (child, info) = spawn(command, &manifests, &state, &state, options).await?;
@@ -150,6 +168,16 @@ impl Dev {
     /// The public part of the certificate authority.
     pub fn ca_file(&self) -> PathBuf {
         self.state.join("ca.pem")
+    }
+
+    /// What an application is set up with: the variables that `dev` wrote down for it.
+    pub fn application(&self, namespace: &str, name: &str) -> Result<Variables> {
+        let file = format!("clients/{namespace}.{name}.env");
+        let text = fs::read_to_string(self.state.join(&file)).context(file)?;
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        Ok(lines
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
     }
 
     /// All that it said so far.
@@ -280,19 +308,19 @@ async fn spawn(
         .create(true)
         .append(true)
         .open(log_file(manifests))?;
+    // A test whose manifests name the port of the issuers chooses it itself.
+    let tls: &[&str] = if options.contains(&"--tls-listen") {
+        &[]
+    } else {
+        &["--tls-listen", "127.0.0.1:0"]
+    };
     let mut child = Command::from(command)
         .arg("dev")
         .arg(manifests)
         .arg("--state-dir")
         .arg(state)
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-            "--tls-listen",
-            "127.0.0.1:0",
-        ])
+        .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        .args(tls)
         .args(options)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

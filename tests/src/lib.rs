@@ -20,6 +20,7 @@ pub mod release;
 pub mod skip;
 pub mod stage;
 pub mod volume;
+pub mod webapp;
 
 /// The quickstart's workloads as apps that call each other.
 pub fn calls() -> std::path::PathBuf {

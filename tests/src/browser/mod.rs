@@ -14,6 +14,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
 use tempfile::TempDir;
 use thirtyfour::{
     BrowserLogEntry, ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel,
@@ -66,6 +67,8 @@ pub struct Options {
     pub hosts: Vec<(String, SocketAddr)>,
     /// The languages of the person, as `Accept-Language` has them.
     pub languages: Option<String>,
+    /// Whether a frame of another site is sent its cookies: Chrome does so, Safari, Firefox and Debian's Chromium do not.
+    pub cookies_in_frames: bool,
 }
 
 /// A browser with a profile of its own; to be ended by [`Browser::quit`].
@@ -111,6 +114,12 @@ impl Browser {
         for argument in arguments(&profile, options) {
             wanted.add_arg(&argument)?;
         }
+        let blocked = !options.cookies_in_frames;
+        let settings = json!({
+            "profile.block_third_party_cookies": blocked,
+            "profile.cookie_controls_mode": u8::from(blocked),
+        });
+        wanted.add_experimental_option("prefs", settings)?;
         let driver = WebDriver::builder(format!("http://{service_at}"), wanted)
             .request_timeout(LIMIT)
             .await?;

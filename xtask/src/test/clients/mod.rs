@@ -63,6 +63,17 @@ impl Client {
         Ok(Self { library, command })
     }
 
+    /// Prepares one program from any folder.
+    pub fn prepare_at(
+        library: &'static str,
+        place: &Place,
+        tool: &Result<String, String>,
+        how: fn(&Place, &str) -> anyhow::Result<Vec<String>>,
+    ) -> anyhow::Result<Self> {
+        let command = prepare_at(library, place, tool, how)?;
+        Ok(Self { library, command })
+    }
+
     /// Prepares the programs of a folder under `tests` that all lie in the `bin` of its cache.
     pub fn prepare_several(
         names: impl Iterator<Item = &'static str>,
@@ -148,11 +159,21 @@ fn prepare<T>(
         source: workspace::root().join("tests").join(folder),
         cache: workspace::cache()?.join(folder),
     };
-    let ready = tool.as_ref().map_err(Clone::clone).and_then(|version| {
-        how(&place, version).map_err(|error| format!("it could not be prepared: {error:#}"))
-    });
-    say_ready(folder, &ready)?;
+    let ready = prepare_at(folder, &place, tool, how)?;
     Ok((place, ready))
+}
+
+fn prepare_at<T>(
+    name: &str,
+    place: &Place,
+    tool: &Result<String, String>,
+    how: impl FnOnce(&Place, &str) -> anyhow::Result<T>,
+) -> anyhow::Result<Result<T, String>> {
+    let ready = tool.as_ref().map_err(Clone::clone).and_then(|version| {
+        how(place, version).map_err(|error| format!("it could not be prepared: {error:#}"))
+    });
+    say_ready(name, &ready)?;
+    Ok(ready)
 }
 
 fn say_ready<T>(name: &str, outcome: &Result<T, String>) -> anyhow::Result<()> {

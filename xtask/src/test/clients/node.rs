@@ -14,6 +14,16 @@ pub(super) const LANGUAGE: Language = Language {
 
 /// Installs what the folder's lock file names, and copies its scripts beside it.
 pub fn prepare(place: &Place, version: &str) -> anyhow::Result<()> {
+    install(place, version)?;
+    // Node looks for packages beside the file that imports them.
+    place
+        .sources("mjs")?
+        .iter()
+        .try_for_each(|script| place.copy(script).map(drop))
+}
+
+/// Installs what the folder's lock file names.
+pub fn install(place: &Place, version: &str) -> anyhow::Result<()> {
     let inputs =
         ["package.json", "package-lock.json", ".npmrc"].map(|name| place.source.join(name));
     place.once(version, &inputs, || {
@@ -23,12 +33,7 @@ pub fn prepare(place: &Place, version: &str) -> anyhow::Result<()> {
         run(Command::new("npm")
             .args(["ci", "--loglevel=error"])
             .current_dir(&place.cache))
-    })?;
-    // Node looks for packages beside the file that imports them.
-    place
-        .sources("mjs")?
-        .iter()
-        .try_for_each(|script| place.copy(script).map(drop))
+    })
 }
 
 fn command(place: &Place, library: &str) -> anyhow::Result<Vec<String>> {
