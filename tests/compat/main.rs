@@ -5,6 +5,8 @@ mod application;
 mod express;
 mod forge;
 mod rotation;
+mod users;
+mod visitor;
 mod words;
 
 use anyhow::Result;

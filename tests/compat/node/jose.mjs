@@ -1,27 +1,11 @@
 // jose as a resource server uses it, and openid-client as an application. The protocol is in ../README.md.
 
-import { readFileSync } from 'node:fs'
 import * as jose from 'jose'
 import * as oidc from 'openid-client'
-import { Agent, buildConnector, fetch as undiciFetch } from 'undici'
-import { redirect, serve } from './protocol.mjs'
+import { failure, fetchVia, serve } from './protocol.mjs'
 
 // jose checks only the claims that are present, unless told which ones an access token must have.
 const REQUIRED = ['iss', 'sub', 'aud', 'exp', 'iat']
-
-/** A `fetch` that trusts only `ca_file`, and dials `connect` for every host that is not an IP address. */
-function fetchVia({ ca_file: caFile, connect: address }) {
-  const connector = buildConnector(caFile ? { ca: readFileSync(caFile) } : {})
-  const dispatcher = new Agent({
-    connect(options, callback) {
-      const there = redirect(options.hostname, address)
-      if (!there) return connector(options, callback)
-      connector({ ...options, hostname: there.host, port: there.port, servername: options.hostname }, callback)
-    },
-  })
-  return (url, { headers, ...options } = {}) =>
-    undiciFetch(url, { ...options, headers: Object.fromEntries(new Headers(headers)), dispatcher })
-}
 
 /** The `jwks_uri` of the issuer's metadata, which has to name the very same issuer (OpenID Connect Discovery 4.3). */
 async function discover(issuer, fetch) {
@@ -74,14 +58,6 @@ const operations = {
   async introspect({ token }) {
     return { claims: await oidc.tokenIntrospection(application, token) }
   },
-}
-
-/** The library's own name for what went wrong: jose and openid-client set `code`, OAuth errors carry `error`. */
-function failure(error) {
-  const name = error.error ?? error.code ?? error.name
-  // `fetch` hides the TLS or socket error in the cause.
-  const message = [error.message, error.error_description, error.cause?.message].filter(Boolean).join(': ')
-  return { error: name, message }
 }
 
 await serve(operations, failure)

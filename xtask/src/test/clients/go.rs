@@ -11,7 +11,7 @@ use crate::place::{Place, run, text};
 
 pub(super) const LANGUAGE: Language = Language {
     folder: "go",
-    libraries: &["go-jwt-middleware", "go-oidc"],
+    libraries: &["go-jwt-middleware", "go-oidc", "oauth2"],
     prepare,
     command,
 };

@@ -7,7 +7,7 @@ use crate::place::{Place, run, text};
 
 pub(super) const LANGUAGE: Language = Language {
     folder: "node",
-    libraries: &["express", "jose"],
+    libraries: &["express", "jose", "openid-client"],
     prepare,
     command,
 };

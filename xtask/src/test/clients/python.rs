@@ -7,7 +7,7 @@ use crate::place::{Place, run, text};
 
 pub(super) const LANGUAGE: Language = Language {
     folder: "python",
-    libraries: &["authlib", "pyjwt"],
+    libraries: &["auth0", "authlib", "authlib_users", "pyjwt"],
     prepare,
     command,
 };

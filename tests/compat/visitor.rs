@@ -1,0 +1,113 @@
+//! A person at the tenant's pages, without a browser: reads forms, sends them, and keeps cookies.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use mintage_tests::dev::Dev;
+use mintage_tests::webapp::{HOSTS, NAME, PASSWORD};
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
+
+/// The person.
+pub struct Visitor {
+    client: Client,
+    cookies: BTreeMap<String, String>,
+}
+
+impl Visitor {
+    /// Somebody who has never been there.
+    pub fn new(dev: &Dev) -> Result<Self> {
+        // The only one that is built in, whoever comes first.
+        rustls::crypto::aws_lc_rs::default_provider()
+            .install_default()
+            .ok();
+        let address: SocketAddr = dev.tls_addr().parse()?;
+        let ca = Certificate::from_pem(&std::fs::read(dev.ca_file())?)?;
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .tls_certs_only([ca]);
+        for host in HOSTS {
+            builder = builder.resolve(host, address);
+        }
+        Ok(Self {
+            client: builder.build()?,
+            cookies: BTreeMap::new(),
+        })
+    }
+
+    /// Signs in for an authorization request; the address of the application, with the answer.
+    pub async fn sign_in(&mut self, request: &str) -> Result<String> {
+        let url = Url::parse(request)?;
+        let response = self.send(self.client.get(url.clone())).await?;
+        ensure!(response.status() == 200, "{request}: {}", response.status());
+        let credentials = [("username", NAME), ("password", PASSWORD)];
+        let response = self.answer(&url, response, &credentials).await?;
+        let onwards = url.join(location(&response)?)?;
+        let response = self.send(self.client.get(onwards)).await?;
+        if response.status() == 302 {
+            return Ok(location(&response)?.to_owned());
+        }
+        // Somebody else's application has to be allowed what it asks for.
+        ensure!(
+            response.status() == 200,
+            "at the end: {}",
+            response.status()
+        );
+        let response = self.answer(&url, response, &[("decision", "yes")]).await?;
+        Ok(location(&response)?.to_owned())
+    }
+
+    /// Fills the form of a page in and sends it.
+    async fn answer(
+        &mut self,
+        url: &Url,
+        page: Response,
+        fields: &[(&str, &str)],
+    ) -> Result<Response> {
+        let page = page.text().await?;
+        // A slash is escaped as well.
+        let action = attribute(&page, "action=\"").context("no form")?;
+        let action = action.replace("&#x2f;", "/");
+        let state = attribute(&page, "name=\"state\" value=\"").context("no state")?;
+        let form = [&[("state", state)], fields].concat();
+        let request = self.client.post(url.join(&action)?).form(&form);
+        let response = self.send(request).await?;
+        // 303: a password goes no further than here.
+        ensure!(
+            response.status() == 303,
+            "after the form: {}",
+            response.status()
+        );
+        Ok(response)
+    }
+
+    async fn send(&mut self, request: RequestBuilder) -> Result<Response> {
+        let cookies = self.cookies.iter();
+        let cookies: Vec<_> = cookies
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let response = request.header(COOKIE, cookies.join("; ")).send().await?;
+        for line in response.headers().get_all(SET_COOKIE) {
+            let line = line.to_str()?;
+            let Some((name, rest)) = line.split_once('=') else {
+                bail!("{line} is no cookie");
+            };
+            let value = rest.split(';').next().unwrap_or_default();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        Ok(response)
+    }
+}
+
+/// The text from a mark to the next quotation mark.
+fn attribute<'a>(page: &'a str, mark: &str) -> Option<&'a str> {
+    page.split_once(mark)?.1.split('"').next()
+}
+
+fn location(response: &Response) -> Result<&str> {
+    let location = response.headers().get(LOCATION).context("no Location")?;
+    Ok(location.to_str()?)
+}
