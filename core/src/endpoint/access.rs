@@ -121,7 +121,10 @@ impl Asked<'_> {
                 Target::Management => false,
                 Target::UserInfo => true,
             };
-        !own && !self.scopes().all(|scope| visitor.consented.contains(scope))
+        // A token without scopes still calls an API in the user's name. One for the profile alone is then good for nothing.
+        let first = self.target != Target::UserInfo && visitor.consented.is_empty();
+        let beyond = !self.scopes().all(|scope| visitor.consented.contains(scope));
+        !own && (first || beyond)
     }
 }
 
