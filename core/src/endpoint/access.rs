@@ -37,7 +37,9 @@ pub struct Visitor<'a> {
     pub authenticated_at: Option<UnixTime>,
     /// The scopes that they allowed the application before, for the same target.
     pub consented: &'a BTreeSet<Scope>,
-    /// Whether they have just answered the consent page of this very request.
+    /// Whether they signed in for this very request.
+    pub signed_in: bool,
+    /// Whether they have just answered the consent page of this very request, which nobody is asked who has to sign in.
     pub answered: bool,
 }
 
@@ -75,9 +77,9 @@ impl Asked<'_> {
     ) -> Step {
         let fresh = |at: UnixTime| {
             // Whoever signed in for this request need not do so again.
-            let since = at >= request.asked_at;
+            let done = visitor.signed_in || visitor.answered;
             let young = request.max_age.is_none_or(|age| age > 0 && now - at <= age);
-            since || (!request.prompt.login && young)
+            done || (!request.prompt.login && young)
         };
         if !visitor.authenticated_at.is_some_and(fresh) {
             return if request.prompt.none {

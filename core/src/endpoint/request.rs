@@ -9,13 +9,11 @@ use super::pkce::Challenge;
 use super::redirect::RedirectUri;
 use crate::ident::parse_scopes;
 use crate::world::GrantType;
-use crate::{ClientId, Scope, Seconds, UnixTime};
+use crate::{ClientId, Scope, Seconds};
 
 /// A request that may be answered at its `redirect_uri`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Request {
-    /// When it came.
-    pub asked_at: UnixTime,
     /// `audience`, or `resource` (RFC 8707).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
@@ -139,7 +137,6 @@ impl Request {
     /// application.
     pub fn read<'a>(
         config: &Config,
-        now: UnixTime,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Result<Self, Misuse>, Unanswerable> {
         let mut given = Parameters::new();
@@ -181,7 +178,7 @@ impl Request {
         let answers_by = *mode.as_ref().unwrap_or(&ResponseMode::Query);
         let state = given.get("state").map(|state| (*state).to_owned());
         let read = match mode {
-            Ok(mode) => rest(application, now, &given, redirect.clone(), mode),
+            Ok(mode) => rest(application, &given, redirect.clone(), mode),
             Err(other) => Err((
                 "invalid_request",
                 format!("Unsupported response_mode: {other}"),
@@ -232,7 +229,6 @@ fn redirect(
 
 fn rest(
     application: &Application,
-    now: UnixTime,
     given: &Parameters<'_>,
     redirect: RedirectUri,
     mode: ResponseMode,
@@ -305,7 +301,6 @@ fn rest(
         Some(Err(_)) => return invalid("max_age must be a number of seconds".into()),
     };
     Ok(Request {
-        asked_at: now,
         audience,
         challenge: challenge(application, given)?,
         client: application.client.clone(),

@@ -49,8 +49,8 @@ async fn begin(endpoint: &Endpoint, visit: &Visit, params: Result<Params, OAuthE
         Ok(params) => params,
         Err(error) => return scene::fail(visit, Failure::RequestWrong, Some(&error.description)),
     };
-    match Request::read(&visit.realm.config, visit.now, params.all()) {
-        Ok(Ok(request)) => advance(endpoint, visit, &request, false).await,
+    match Request::read(&visit.realm.config, params.all()) {
+        Ok(Ok(request)) => advance(endpoint, visit, &request, Done::Nothing).await,
         Ok(Err(misuse)) => answer::misuse(visit, &misuse),
         Err(unanswerable) => {
             let failure = match &unanswerable {
@@ -78,18 +78,33 @@ pub async fn go_on(State(endpoint): Here, request: axum::extract::Request) -> Re
         .ok()
         .and_then(|params| params.get("state"))
         .unwrap_or_default();
-    match flow::open_request(&visit, flow::Step::Continue, sealed) {
-        Ok(request) => advance(&endpoint, &visit, &request, false).await,
+    match flow::open_signed_in(&visit, sealed) {
+        Ok((request, session)) => {
+            advance(&endpoint, &visit, &request, Done::SignedIn { session }).await
+        }
         Err(failure) => scene::fail(&visit, failure, None),
     }
 }
 
-/// Does what is next with a request: a page, or the answer. `answered`: the user has just allowed what is asked for.
+/// What the user has done for a request by now.
+pub enum Done {
+    /// Allowed what is asked for.
+    Allowed,
+    /// Nothing.
+    Nothing,
+    /// Signed in.
+    SignedIn {
+        /// The name of the session that began by that.
+        session: String,
+    },
+}
+
+/// Does what is next with a request: a page, or the answer.
 pub async fn advance(
     endpoint: &Endpoint,
     visit: &Visit,
     request: &Request,
-    answered: bool,
+    done: Done,
 ) -> Response {
     let found = match session::find(endpoint, visit).await {
         Ok(found) => found,
@@ -112,7 +127,13 @@ pub async fn advance(
     let visitor = Visitor {
         authenticated_at: found.as_ref().map(|found| found.session.authenticated_at),
         consented: &consented,
-        answered,
+        signed_in: match &done {
+            Done::SignedIn { session } => {
+                found.as_ref().is_some_and(|found| found.name() == *session)
+            }
+            Done::Allowed | Done::Nothing => false,
+        },
+        answered: matches!(done, Done::Allowed),
     };
     let step = asked.step(visit.now, application, request, visitor);
     match (step, found) {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use mintage_core::endpoint::{Application, Asked, Request, Target};
 use mintage_core::{Identifier, Scope};
 
+use super::authorize::Done;
 use super::pages::{self, Consent, DECISION, Decision, Destination, Failure, Form, Identity};
 use super::session::{self, Found};
 use super::sign_in::STATE;
@@ -190,5 +191,5 @@ async fn decide(
         .record_consent(&visit.realm.config.tenant_uid, about, &scopes, visit.now)
         .await?;
     tracing::info!(event = "consent-given", %tenant, %sub, %client, audience = audience.as_ref().map(tracing::field::display), scope);
-    Ok(authorize::advance(endpoint, visit, request, true).await)
+    Ok(authorize::advance(endpoint, visit, request, Done::Allowed).await)
 }

@@ -106,10 +106,20 @@ pub fn open<T: for<'de> Deserialize<'de>>(
 /// Opens a request whose application is still as it was.
 pub fn open_request(visit: &Visit, step: Step, sealed: &str) -> Result<Request, Failure<'static>> {
     let request: Request = open(visit, step, sealed)?;
+    standing(visit, &request).map(|()| request)
+}
+
+/// The same for a request that a user has signed in for: with the name of the session that began by that.
+pub fn open_signed_in(visit: &Visit, sealed: &str) -> Result<(Request, String), Failure<'static>> {
+    let signed_in: (Request, String) = open(visit, Step::Continue, sealed)?;
+    standing(visit, &signed_in.0).map(|()| signed_in)
+}
+
+fn standing(visit: &Visit, request: &Request) -> Result<(), Failure<'static>> {
     let application = visit.application(request.client.as_str());
     let stands = application.is_some_and(|application| application.admits(&request.redirect));
     if stands {
-        Ok(request)
+        Ok(())
     } else {
         Err(Failure::UnknownApplication)
     }

@@ -53,14 +53,14 @@ pub async fn find(endpoint: &Endpoint, visit: &Visit) -> Result<Option<Found>, s
     Ok(Some(Found { id, session }))
 }
 
-/// Begins a session in place of the one that the browser has; its cookie is in `headers`.
+/// Begins a session in place of the one that the browser has; its name. Its cookie is in `headers`.
 pub async fn begin(
     endpoint: &Endpoint,
     visit: &Visit,
     user: &UserId,
     profile: &Profile,
     headers: &mut HeaderMap,
-) -> Result<(), store::Error> {
+) -> Result<String, store::Error> {
     let rules = visit.realm.config.login.session;
     let tenant = &visit.realm.config.tenant_uid;
     let cookie = random_text().ok_or_else(store::Error::without_randomness)?;
@@ -82,10 +82,8 @@ pub async fn begin(
             .end_session(tenant, &Digest::of(before))
             .await?;
     }
-    endpoint
-        .store
-        .begin_session(tenant, &Digest::of(&cookie), &session)
-        .await?;
+    let id = Digest::of(&cookie);
+    endpoint.store.begin_session(tenant, &id, &session).await?;
     Cookie::Session.set(headers, &cookie, Some(rules.lifetime));
-    Ok(())
+    Ok(id.name())
 }

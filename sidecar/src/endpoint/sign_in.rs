@@ -157,12 +157,13 @@ async fn signed_in(
     profile: &Profile,
 ) -> Response {
     let mut headers = HeaderMap::new();
-    if let Err(error) = session::begin(endpoint, visit, user, profile, &mut headers).await {
-        return scene::unavailable(visit, &error);
-    }
+    let session = match session::begin(endpoint, visit, user, profile, &mut headers).await {
+        Ok(session) => session,
+        Err(error) => return scene::unavailable(visit, &error),
+    };
     tracing::info!(event = "signed-in", tenant = %visit.realm.config.tenant, sub = user.as_str(), client = %request.client, connection = user.connection());
     let sealed = flow::browser(visit, &mut headers)
-        .and_then(|browser| flow::carry(visit, &browser, flow::Step::Continue, request));
+        .and_then(|browser| flow::carry(visit, &browser, flow::Step::Continue, (request, session)));
     let Some(sealed) = sealed else {
         return scene::fail(visit, Failure::Internal, None);
     };
