@@ -14,6 +14,17 @@ pub enum Target<'a> {
     UserInfo,
 }
 
+impl Target<'_> {
+    /// The audience that means this target, whatever the tenant's default becomes.
+    pub fn audience(&self, config: &Config) -> String {
+        match self {
+            Self::Api(api) => api.identifier.to_string(),
+            Self::Management => config.domain.management_api(),
+            Self::UserInfo => config.domain.userinfo(),
+        }
+    }
+}
+
 /// There is no API of that name.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("Service not found: {0}")]

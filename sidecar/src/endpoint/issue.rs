@@ -48,7 +48,7 @@ pub struct Granted {
     pub authenticated_at: UnixTime,
     /// The session's name.
     pub session: String,
-    /// The audience as it was asked for.
+    /// The audience that was asked for: by its own name also where it was the tenant's default, which may become another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
     /// The scopes that were allowed.
@@ -98,7 +98,7 @@ pub async fn code(
         user: found.session.user.clone(),
         authenticated_at: found.session.authenticated_at,
         session: found.name(),
-        audience: request.audience.clone(),
+        audience: Some(asked.target.audience(&visit.realm.config)),
         scopes: asked.scopes().cloned().collect(),
         of_code: Some(OfCode {
             redirect: request.redirect.clone(),
