@@ -42,8 +42,7 @@ impl Visit {
                 "no tenant has the host name that was asked; ask by the domain of a tenant",
             )
         })?;
-        let forwarded_for = text(&parts.headers, "x-forwarded-for");
-        let address = peer.map(|peer| client(&realm, peer, forwarded_for));
+        let address = peer.map(|peer| client(&realm, peer, &parts.headers));
         Ok(Self {
             realm,
             domain,
@@ -99,10 +98,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The address of the client: the last that no trusted proxy has.
-fn client(realm: &Realm, peer: IpAddr, forwarded_for: Option<&str>) -> IpAddr {
+/// The address of the client: the last that no trusted proxy has. A proxy adds to the client's line or puts one of its own
+/// below it, so the lines are read as one, from its end.
+fn client(realm: &Realm, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let mut address = peer;
-    let said = forwarded_for.unwrap_or_default().rsplit(',');
+    let lines = headers.get_all("x-forwarded-for").into_iter().rev();
+    let said = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     for said in said.map(str::trim) {
         if !realm.trusts(address) {
             break;
