@@ -85,7 +85,7 @@ async fn check(endpoint: &Endpoint, visit: &Visit, request: &Request, params: &P
     let attempt = Attempt::new(&visit.realm.config.tenant_uid, &name, visit.address);
     let again = |problem| ask(visit, application, request, Some(problem), Some(&name));
     let address = visit.address.map(tracing::field::display);
-    if let Some(wait) = endpoint.throttle.wait(&attempt, visit.now) {
+    if let Err(wait) = endpoint.throttle.begin(&attempt, visit.now) {
         tracing::warn!(event = "sign-in-throttled", tenant = %visit.realm.config.tenant, address, seconds = wait.as_secs());
         return again(Problem::TooMany { wait });
     }
@@ -95,7 +95,6 @@ async fn check(endpoint: &Endpoint, visit: &Visit, request: &Request, params: &P
             signed_in(endpoint, visit, request, &user, &profile).await
         }
         Some(Err(reason)) => {
-            endpoint.throttle.failed(&attempt, visit.now);
             tracing::warn!(event = "sign-in-refused", tenant = %visit.realm.config.tenant, client = %request.client, address, reason = match reason {
                 NoUser::Wrong => "wrong",
                 NoUser::Blocked => "blocked",

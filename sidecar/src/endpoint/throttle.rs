@@ -101,42 +101,49 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Throttle {
-    /// How long to wait before another attempt; `None` if it may be made.
-    pub fn wait(&self, attempt: &Attempt, now: UnixTime) -> Option<Duration> {
-        let waits = attempt.keys.iter().filter_map(|(key, limit)| {
-            let window = self.windows.get(key)?;
+    /// Counts an attempt as failed before it is made, so that many at once are as many as one after the other; or says how
+    /// long to wait before another one.
+    pub fn begin(&self, attempt: &Attempt, now: UnixTime) -> Result<(), Duration> {
+        let windows = attempt.keys.iter().map(|(key, limit)| {
+            let window = self.windows.get_with(key.clone(), Arc::default);
+            (window, *limit)
+        });
+        let windows: Vec<_> = windows.collect();
+        // All of an attempt, always in the same order: none is counted where another one says to wait.
+        let locked = windows.iter().map(|(window, limit)| {
             let window = window.lock().unwrap_or_else(PoisonError::into_inner);
+            (window, *limit)
+        });
+        let mut locked: Vec<_> = locked.collect();
+        let waits = locked.iter().filter_map(|(window, limit)| {
             let ends = window.began + limit.window;
             (window.failures >= limit.failures && now.0 < ends).then_some(ends - now.0)
         });
-        let seconds = waits.max()?;
-        Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(1)))
-    }
-
-    /// Counts a failure.
-    pub fn failed(&self, attempt: &Attempt, now: UnixTime) {
-        for (key, limit) in &attempt.keys {
-            let window = self.windows.get_with(key.clone(), Arc::default);
-            let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seconds) = waits.max() {
+            return Err(Duration::from_secs(u64::try_from(seconds).unwrap_or(1)));
+        }
+        for (window, limit) in &mut locked {
             // A clock that was set back ends no window, and begins none that never ends.
             if !(window.began..window.began + limit.window).contains(&now.0) {
-                *window = Window {
+                **window = Window {
                     began: now.0,
                     failures: 0,
                 };
             }
             window.failures += 1;
         }
+        Ok(())
     }
 
-    /// Forgets the failures of an account at this address; those of the address stay.
+    /// It did not fail: forgets the failures of the account at this address, and this one of the others.
     pub fn succeeded(&self, attempt: &Attempt) {
-        for (key, _) in attempt
-            .keys
-            .iter()
-            .filter(|(key, _)| matches!(key, Key::Pair(..)))
-        {
-            self.windows.invalidate(key);
+        for (key, _) in &attempt.keys {
+            if matches!(key, Key::Pair(..)) {
+                self.windows.invalidate(key);
+            } else if let Some(window) = self.windows.get(key) {
+                let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
+                window.failures = window.failures.saturating_sub(1);
+            }
         }
     }
 
@@ -163,43 +170,55 @@ mod tests {
     #[test]
     fn ten_wrong_passwords_of_an_account_from_one_address_are_enough() {
         let throttle = Throttle::default();
+        let begin = |account, address, at| throttle.begin(&attempt(account, address), at);
         for _ in 0..10 {
-            assert_eq!(throttle.wait(&attempt("ada", "192.0.2.1"), NOW), None);
-            throttle.failed(&attempt("Ada ", "192.0.2.1"), NOW);
+            assert_eq!(begin("Ada ", "192.0.2.1", NOW), Ok(()));
         }
-        let wait = |account, address, at| throttle.wait(&attempt(account, address), at);
-        assert_eq!(wait("ada", "192.0.2.1", NOW), Some(Duration::from_mins(5)));
+        let five_minutes = Err(Duration::from_mins(5));
+        assert_eq!(begin("ada", "192.0.2.1", NOW), five_minutes);
         assert_eq!(
-            wait("ada", "192.0.2.2", NOW),
-            None,
+            begin("ada", "192.0.2.1", NOW - 60),
+            Err(Duration::from_mins(6))
+        );
+        assert_eq!(
+            begin("ada", "192.0.2.2", NOW),
+            Ok(()),
             "the owner elsewhere is not locked out"
         );
-        assert_eq!(wait("bob", "192.0.2.1", NOW), None);
-        assert_eq!(wait("ada", "192.0.2.1", NOW + 300), None);
-        throttle.succeeded(&attempt("ada", "192.0.2.1"));
-        assert_eq!(wait("ada", "192.0.2.1", NOW), None);
+        assert_eq!(begin("bob", "192.0.2.1", NOW), Ok(()));
+        assert_eq!(begin("ada", "192.0.2.1", NOW + 300), Ok(()));
+    }
+
+    #[test]
+    fn whoever_signs_in_has_all_attempts_again_and_has_used_none_of_the_address() {
+        let throttle = Throttle::default();
+        let ada = attempt("ada", "192.0.2.1");
+        for _ in 0..20 {
+            for _ in 0..2 {
+                assert_eq!(throttle.begin(&ada, NOW), Ok(()));
+            }
+            throttle.succeeded(&ada);
+        }
+        for bob in 0..30 {
+            let bob = attempt(&bob.to_string(), "192.0.2.1");
+            assert_eq!(throttle.begin(&bob, NOW), Ok(()));
+        }
+        // Twenty failures of Ada's and thirty of others.
+        assert!(throttle.begin(&attempt("eve", "192.0.2.1"), NOW).is_err());
     }
 
     #[test]
     fn one_address_cannot_try_many_accounts_nor_many_addresses_one() {
         let throttle = Throttle::default();
+        let begin = |account: &str, address: &str| throttle.begin(&attempt(account, address), NOW);
         for account in 0..50 {
-            throttle.failed(&attempt(&account.to_string(), "2001:db8::1"), NOW);
+            assert_eq!(begin(&account.to_string(), "2001:db8::1"), Ok(()));
         }
-        assert!(
-            throttle
-                .wait(&attempt("new", "2001:db8::9:1"), NOW)
-                .is_some(),
-            "one network"
-        );
-        assert!(
-            throttle
-                .wait(&attempt("new", "2001:db8:0:1::1"), NOW)
-                .is_none()
-        );
+        assert!(begin("new", "2001:db8::9:1").is_err(), "one network");
+        assert!(begin("new", "2001:db8:0:1::1").is_ok());
         for host in 0..100 {
-            throttle.failed(&attempt("ada", &format!("198.51.100.{host}")), NOW);
+            assert_eq!(begin("ada", &format!("198.51.100.{host}")), Ok(()));
         }
-        assert!(throttle.wait(&attempt("ada", "203.0.113.1"), NOW).is_some());
+        assert!(begin("ada", "203.0.113.1").is_err());
     }
 }
