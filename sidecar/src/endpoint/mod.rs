@@ -39,16 +39,18 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{get, options, post};
+use axum::routing::{MethodRouter, get, post};
 use mintage_core::Domain;
 use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::context::{Context, REQUEST_ID};
 use crate::oauth::OAuthError;
+use crate::routes::{method_not_allowed, only};
 use crate::rule::Rule;
 use store::Store;
 use throttle::Throttle;
@@ -83,38 +85,68 @@ impl Endpoint {
 pub fn endpoint_api(endpoint: Endpoint, otherwise: Router) -> Router {
     let state = (endpoint.clone(), otherwise);
     Router::new()
-        .route("/authorize", get(authorize::get).post(authorize::post))
-        .route(flow::CONTINUE, get(authorize::go_on))
-        .route(flow::SIGN_IN, post(sign_in::handle))
-        .route(flow::CONSENT, post(consent::handle))
-        .route("/oauth/token", post(token::handle).options(cors::preflight))
+        .route(
+            "/authorize",
+            unseen("GET, POST", get(authorize::get).post(authorize::post)),
+        )
+        .route(flow::CONTINUE, unseen("GET", get(authorize::go_on)))
+        .route(flow::SIGN_IN, only("POST", post(sign_in::handle)))
+        .route(flow::CONSENT, only("POST", post(consent::handle)))
+        .route(
+            "/oauth/token",
+            for_pages("POST, OPTIONS", post(token::handle)),
+        )
         .route(
             "/oauth/revoke",
-            post(revoke::handle).options(cors::preflight),
+            for_pages("POST, OPTIONS", post(revoke::handle)),
         )
-        .route("/oauth/introspect", post(introspect::handle))
+        .route("/oauth/introspect", only("POST", post(introspect::handle)))
         .route(
             "/userinfo",
-            get(userinfo::handle)
-                .post(userinfo::handle)
-                .options(cors::preflight),
+            for_pages(
+                "GET, HEAD, POST, OPTIONS",
+                get(userinfo::handle).post(userinfo::handle),
+            ),
         )
-        .route("/oidc/logout", get(logout::oidc).post(logout::oidc_post))
-        .route(flow::SIGN_OUT, post(logout::confirmed))
-        .route("/v2/logout", get(logout::v2))
+        .route(
+            "/oidc/logout",
+            unseen("GET, POST", get(logout::oidc).post(logout::oidc_post)),
+        )
+        .route(flow::SIGN_OUT, only("POST", post(logout::confirmed)))
+        .route("/v2/logout", unseen("GET", get(logout::v2)))
         .route(
             "/.well-known/openid-configuration",
-            get(documents::discovery),
+            document(documents::discovery),
         )
         .route(
             "/.well-known/oauth-authorization-server",
-            get(documents::discovery),
+            document(documents::discovery),
         )
-        .route("/.well-known/jwks.json", get(documents::jwks))
-        .route("/{*path}", options(cors::preflight))
+        .route("/.well-known/jwks.json", document(documents::jwks))
         .fallback(documents::not_found)
         .layer(axum::middleware::from_fn_with_state(state, in_context))
         .with_state(endpoint)
+}
+
+/// A path that pages of applications may ask.
+fn for_pages(methods: &'static str, route: MethodRouter<Endpoint>) -> MethodRouter<Endpoint> {
+    only(methods, route.options(cors::preflight))
+}
+
+fn document<H, T>(handler: H) -> MethodRouter<Endpoint>
+where
+    H: Handler<T, Endpoint>,
+    T: 'static,
+{
+    for_pages("GET, HEAD, OPTIONS", get(handler))
+}
+
+/// A path whose GET gives a code or ends a session: programs that look at a link before anybody follows it do so by HEAD.
+fn unseen(methods: &'static str, route: MethodRouter<Endpoint>) -> MethodRouter<Endpoint> {
+    only(
+        methods,
+        route.head(async move || method_not_allowed(methods)),
+    )
 }
 
 /// Serves a request under its id, if its host is a tenant's that has an endpoint.

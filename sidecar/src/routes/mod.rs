@@ -89,11 +89,16 @@ pub fn workload_api(app: App) -> Router {
         .with_state(app)
 }
 
-fn only(methods: &'static str, route: MethodRouter<App>) -> MethodRouter<App> {
+/// A path that takes these methods, and says so to who uses another one.
+pub(crate) fn only<S>(methods: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     route.fallback(async move || method_not_allowed(methods))
 }
 
-fn method_not_allowed(methods: &'static str) -> Response {
+/// The answer to another method than those that a path takes.
+pub(crate) fn method_not_allowed(methods: &'static str) -> Response {
     let text = format!("this path takes {methods}");
     let error = OAuthError::new(
         StatusCode::METHOD_NOT_ALLOWED,
