@@ -3,6 +3,7 @@
 
 pub mod attacks;
 mod cluster;
+pub mod endpoint;
 mod forge;
 mod world;
 
