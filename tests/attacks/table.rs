@@ -96,7 +96,7 @@ fn existing() -> BTreeSet<String> {
 fn every_attack_has_the_tests_that_its_row_names() {
     let page = "docs/attacks.md";
     let table = table(page, "");
-    for number in 1..=18 {
+    for number in (1..=27).chain([29, 31, 32]) {
         let row = table.get(&number);
         assert!(row.is_some_and(|tests| !tests.is_empty()), "row {number}");
     }
@@ -108,7 +108,7 @@ fn every_attack_has_the_tests_that_its_row_names() {
 fn every_fault_has_the_tests_that_its_row_names() {
     let page = "docs/troubles.md";
     let table = table(page, "F");
-    for number in (1..=9).chain(13..=14) {
+    for number in (1..=11).chain(13..=15) {
         let row = table.get(&number);
         assert!(row.is_some_and(|tests| !tests.is_empty()), "row F{number}");
     }

@@ -1,0 +1,223 @@
+//! Attack 26: what was granted ends with the user, the application, the API, or by hand.
+
+use anyhow::Result;
+use mintage_core::world::GrantType;
+use serde_json::json;
+
+use crate::cluster::endpoint::{ASSIGNED, SPA, WEB};
+use crate::cluster::{Forge, ORDERS, name};
+use crate::site::{HOST, Site};
+use crate::stores::on_both;
+
+const INVALID: &str = "Unknown or invalid refresh token.";
+
+#[tokio::test]
+async fn attack_26_nothing_is_given_for_a_user_who_was_blocked() -> Result<()> {
+    let name = "withdrawals::attack_26_nothing_is_given_for_a_user_who_was_blocked";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let (web, ask) = (site.client(WEB), site.ask(WEB));
+        let mut browser = site.browser();
+        let code = browser.authorize(&ask, "ada").await.code();
+        let refresh = site.refresh_token(WEB, ORDERS).await;
+        let token = site.tokens(WEB, "", "openid").await.text("access_token");
+        let bobs = site.browser().authorize(&ask, "bob").await.code();
+        site.edit(|_, accounts| accounts.get_mut("ada").unwrap()["blocked"] = json!(true));
+
+        let reply = site.redeem(&web, &ask, &code).await;
+        reply.refused(403, "invalid_grant", "The user is blocked or gone");
+        let reply = site.refresh(&web, &refresh).await;
+        reply.refused(403, "invalid_grant", "The user is blocked or gone");
+        site.userinfo(HOST, &token)
+            .await
+            .refused(401, "invalid_token", "");
+        let silent = ask.clone().with("prompt", "none");
+        browser
+            .get(&silent.target())
+            .await
+            .misused("login_required", "");
+        let page = browser.get(&ask.target()).await;
+        let reply = browser.sign_in(&page, "ada", "correct horse").await;
+        reply.misused("access_denied", "user is blocked");
+        site.redeem(&web, &ask, &bobs).await.good();
+
+        // The family ended: unblocking revives no token.
+        site.edit(|_, accounts| accounts.get_mut("ada").unwrap()["blocked"] = json!(false));
+        site.refresh(&web, &refresh)
+            .await
+            .refused(403, "invalid_grant", INVALID);
+        // Who is gone altogether is as who is blocked.
+        let refresh = site.refresh_token(WEB, ORDERS).await;
+        site.edit(|_, accounts| drop(accounts.remove("ada")));
+        site.refresh(&web, &refresh)
+            .await
+            .refused(403, "invalid_grant", "The user is");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn attack_26_nothing_is_given_to_an_application_that_may_not_any_more() -> Result<()> {
+    let name_ = "withdrawals::attack_26_nothing_is_given_to_an_application_that_may_not_any_more";
+    on_both(name_, async |opened| {
+        let site = Site::on(opened);
+        let web = site.client(WEB);
+        let token = site.refresh_token(WEB, ORDERS).await;
+        let opaque = site.tokens(WEB, "", "openid").await.text("access_token");
+        site.userinfo(HOST, &opaque).await.good();
+        site.edit_application(WEB, |web| {
+            web.grant_types.remove(&GrantType::RefreshToken);
+        });
+        let reply = site.refresh(&web, &token).await;
+        reply.refused(
+            403,
+            "unauthorized_client",
+            "Grant type 'refresh_token' not allowed",
+        );
+        site.edit_application(WEB, |web| {
+            web.grant_types.insert(GrantType::RefreshToken);
+        });
+        let token = site
+            .refresh(&web, &token)
+            .await
+            .good()
+            .text("refresh_token");
+        // One that takes its place is another client, and what the first one has is good for nothing.
+        site.edit_application(WEB, |web| web.uid = name("uid-of-the-next-life"));
+        let reply = site.refresh(&web, &token).await;
+        reply.refused(401, "access_denied", "Unauthorized");
+        let reply = site.refresh(&site.client(WEB), &token).await;
+        reply.refused(403, "invalid_grant", INVALID);
+        site.userinfo(HOST, &opaque)
+            .await
+            .refused(401, "invalid_token", "");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn attack_26_a_refresh_token_ends_when_its_api_allows_none_any_more() -> Result<()> {
+    let name = "withdrawals::attack_26_a_refresh_token_ends_when_its_api_allows_none_any_more";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let web = site.client(WEB);
+        let token = site.refresh_token(WEB, ORDERS).await;
+        site.edit_api(ORDERS, |api| api.users.offline_access = false);
+        site.refresh(&web, &token)
+            .await
+            .refused(403, "invalid_grant", INVALID);
+        let tokens = site.tokens(WEB, ORDERS, "offline_access read").await;
+        assert_eq!(tokens.text("scope"), "read");
+        assert_eq!(tokens.json().get("refresh_token"), None);
+        site.edit_api(ORDERS, |api| api.users.offline_access = true);
+        site.refresh(&web, &token)
+            .await
+            .refused(403, "invalid_grant", INVALID);
+        // An API that is gone has no tokens either.
+        let token = site.refresh_token(WEB, ORDERS).await;
+        site.edit(|world, _| {
+            world
+                .audiences
+                .retain(|api| api.identifier.as_str() != ORDERS);
+        });
+        let reply = site.refresh(&web, &token).await;
+        assert_eq!(reply.status, 403, "{reply:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// What was allowed for one API is not allowed for another that became the tenant's default meanwhile.
+#[tokio::test]
+async fn attack_26_what_was_granted_for_one_audience_is_not_given_for_another() -> Result<()> {
+    let name_ = "withdrawals::attack_26_what_was_granted_for_one_audience_is_not_given_for_another";
+    on_both(name_, async |opened| {
+        let site = Site::on(opened);
+        let spa = site.client(SPA);
+        let token = site.refresh_token(SPA, "").await;
+        let ask = site.ask(SPA).with("scope", "openid read");
+        let code = site.browser().authorize(&ask, "ada").await.code();
+        site.edit(|world, _| world.tenants[0].default_audience = Some(name("orders/orders")));
+        for reply in [
+            site.refresh(&spa, &token).await.good(),
+            site.redeem(&spa, &ask, &code).await.good(),
+        ] {
+            let token = reply.text("access_token");
+            assert_eq!(
+                token.split('.').count(),
+                5,
+                "a token for the profile: {token}"
+            );
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn attack_26_a_scope_that_was_taken_from_a_user_is_in_no_token_any_more() -> Result<()> {
+    let name = "withdrawals::attack_26_a_scope_that_was_taken_from_a_user_is_in_no_token_any_more";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let web = site.client(WEB);
+        let scope = "openid offline_access read write";
+        let tokens = site.tokens(WEB, ASSIGNED, scope).await;
+        assert_eq!(
+            tokens.text("scope"),
+            "openid offline_access read",
+            "write was not assigned"
+        );
+        let claims = Forge::of(&tokens.text("access_token")).claims;
+        assert_eq!(claims["permissions"], json!(["read"]));
+        let edit = |scopes: serde_json::Value| {
+            site.edit(|_, accounts| {
+                accounts.get_mut("ada").unwrap()["permissions"][ASSIGNED] = scopes;
+            });
+        };
+        edit(json!(["write"]));
+        let next = site
+            .refresh(&web, &tokens.text("refresh_token"))
+            .await
+            .good();
+        assert_eq!(
+            next.text("scope"),
+            "openid offline_access",
+            "nor was write granted"
+        );
+        let claims = Forge::of(&next.text("access_token")).claims;
+        assert_eq!(claims["permissions"], json!(["write"]));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn attack_26_a_revoked_refresh_token_is_dead_with_its_family() -> Result<()> {
+    let name = "withdrawals::attack_26_a_revoked_refresh_token_is_dead_with_its_family";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        for at in [WEB, SPA] {
+            let client = site.client(at);
+            let first = site.refresh_token(at, ORDERS).await;
+            let second = site
+                .refresh(&client, &first)
+                .await
+                .good()
+                .text("refresh_token");
+            let other = site.refresh_token(at, ORDERS).await;
+            let form = [client.shown(), vec![("token", &second)]].concat();
+            let reply = site.post(HOST, "/oauth/revoke", &form).await.good();
+            assert_eq!(reply.body, "");
+            for token in [&second, &first] {
+                site.refresh(&client, token)
+                    .await
+                    .refused(403, "invalid_grant", INVALID);
+            }
+            site.refresh(&client, &other).await.good();
+        }
+        Ok(())
+    })
+    .await
+}
