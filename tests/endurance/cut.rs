@@ -10,15 +10,12 @@ use mintage_crds::tenant::Propagation;
 use mintage_tests::cluster::within;
 use mintage_tests::stage::{Report, Stage, say};
 
-use super::revocations::{self, By, Revoked};
-use super::rotations::{self, kid};
+use super::revocations::{self, By, REVOCATIONS, Revoked};
+use super::rotations::{self, ROTATIONS, kid};
 use super::traffic::Traffic;
 
 /// Where the operator's stream is.
 const PORT: u16 = 9444;
-
-/// How often keys are rotated meanwhile, and then revoked.
-const TIMES: u32 = 2;
 
 /// How long it may take until both sides have noticed what happened to their connections. Each asks for a sign of life every
 /// 20 seconds and waits 5 for it; a sidecar tries again every 15 at least.
@@ -51,16 +48,16 @@ pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
     report.step(what, said).await?;
 
     let mut seen = BTreeSet::new();
-    for number in 1..=TIMES {
-        let what = format!("rotation {number} of {TIMES} from the mounts: no call fails");
+    for number in 1..=ROTATIONS {
+        let what = format!("rotation {number} of {ROTATIONS} from the mounts: no call fails");
         report
             .step(what, rotated(stage, &traffic, &mut seen))
             .await?;
     }
     let mut revoked = Revoked::default();
-    for number in 1..=TIMES {
+    for number in 1..=REVOCATIONS {
         let what = format!(
-            "revocation {number} of {TIMES} from the mounts: its tokens are refused from then on, and others are not"
+            "revocation {number} of {REVOCATIONS} from the mounts: its tokens are refused from then on, and others are not"
         );
         let revoke = revocations::one(stage, &traffic, &mut revoked, By::Mounts);
         report.step(what, revoke).await?;

@@ -17,7 +17,7 @@ use super::traffic::Traffic;
 use super::{CHECKOUT, ORDERS};
 
 /// How often.
-const REVOCATIONS: u32 = 3;
+pub const REVOCATIONS: u32 = 3;
 
 /// How long news take by the stream, at most.
 const AT_ONCE: Duration = Duration::from_secs(2);

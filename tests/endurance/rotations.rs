@@ -12,7 +12,7 @@ use super::traffic::Traffic;
 use super::{CHECKOUT, ORDERS};
 
 /// How often.
-const ROTATIONS: u32 = 10;
+pub const ROTATIONS: u32 = 10;
 
 /// How long a key is known before it signs: several times what a Secret takes to reach a pod here.
 const DELAY: &str = "30s";

@@ -125,7 +125,7 @@ const ENDURANCE: [(&str, &str, &str); 8] = [
     ),
     (
         "e2e-cut",
-        "2 rotations and 2 revocations under traffic while nothing gets through to the operator's stream, which comes back by itself",
+        "10 rotations and 3 revocations under traffic while nothing gets through to the operator's stream, which comes back by itself",
         "keys_change_while_the_stream_is_cut",
     ),
     (
