@@ -1,65 +1,18 @@
 //! One change of a clean folder for each finding, and one that is nearly the same and fine.
 
+mod folder;
+
 use std::collections::BTreeSet;
 
 use mintage_core::UnixTime;
 use mintage_core::code::Coded as _;
 use mintage_crds::manifest::{Text, parse};
 
+use folder::{CLEAN, ENDPOINT, application, custom, edited, second_api, second_tenant};
+
 use super::{Code, Finding, Level, look};
 
 const NOW: UnixTime = UnixTime(1_800_000_000);
-
-/// A folder without a finding: a tenant for every namespace, an API, a workload that is granted all of it.
-const CLEAN: &str = r"
-apiVersion: v1
-kind: Namespace
-metadata: {name: idp}
----
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: api
-  labels: {mintage.dev/injection: enabled}
----
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: shop
-  labels: {mintage.dev/injection: enabled}
----
-apiVersion: mintage.dev/v1alpha1
-kind: Tenant
-metadata: {name: acme, namespace: idp}
-spec:
-  domain: acme.example.com
-  allowedNamespaces: {from: All}
----
-apiVersion: mintage.dev/v1alpha1
-kind: ApiAudience
-metadata: {name: orders, namespace: api}
-spec:
-  tenantRef: {name: acme, namespace: idp}
-  identifier: https://orders.example.com
-  tokenLifetimeSeconds: 3600
-  scopes: [{name: read}, {name: write}]
-  grants:
-  - workload: {namespace: shop, serviceAccount: cart}
-    scopes: [read, write]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: cart, namespace: shop}
-spec: {serviceAccountName: cart}
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: orders
-  namespace: api
-  annotations: {mintage.dev/accept-audiences: orders}
-spec: {serviceAccountName: orders}
-";
 
 fn findings(text: &str, production: bool) -> Vec<Finding> {
     let text = Text {
@@ -76,43 +29,6 @@ fn findings(text: &str, production: bool) -> Vec<Finding> {
 fn codes(text: &str, production: bool) -> BTreeSet<Code> {
     let findings = findings(text, production);
     findings.iter().map(|finding| finding.code).collect()
-}
-
-/// The clean folder with some texts in place of others; `+` adds a document.
-fn edited(edits: &[(&str, &str)]) -> String {
-    let mut text = CLEAN.to_owned();
-    for (from, to) in edits {
-        if *from == "+" {
-            text = format!("{text}---\n{to}\n");
-        } else {
-            assert!(text.contains(from), "{from} is not in the folder");
-            text = text.replacen(from, to, 1);
-        }
-    }
-    text
-}
-
-const SECOND_API: &str = "apiVersion: mintage.dev/v1alpha1\nkind: ApiAudience\nmetadata: {name: stock, namespace: api}\nspec: {tenantRef: {name: acme, namespace: idp}, identifier: ID, tokenLifetimeSeconds: 3600, grants: [{workload: {namespace: shop, serviceAccount: cart}}]}";
-const CUSTOM: &str = "apiVersion: mintage.dev/v1alpha1\nkind: CustomDomain\nmetadata: {name: login, namespace: idp}\nspec: {tenantRef: {name: acme}, domain: DOMAIN}";
-const SECOND_TENANT: &str = "apiVersion: mintage.dev/v1alpha1\nkind: Tenant\nmetadata: {name: globex, namespace: other}\nspec: {domain: DOMAIN}";
-
-const APPLICATION: &str = "apiVersion: mintage.dev/v1alpha1\nkind: Application\nmetadata: {name: cart, namespace: shop}\nspec: {tenantRef: {name: acme, namespace: idp}, type: Web, redirectUris: [\"URI\"]}";
-const ENDPOINT: &str = "allowedNamespaces: {from: All}\n  endpoint: {enabled: true}";
-
-fn application(redirect_uri: &str) -> String {
-    APPLICATION.replace("URI", redirect_uri)
-}
-
-fn second_api(identifier: &str) -> String {
-    SECOND_API.replace("ID", identifier)
-}
-
-fn custom(domain: &str) -> String {
-    CUSTOM.replace("DOMAIN", domain)
-}
-
-fn second_tenant(domain: &str) -> String {
-    SECOND_TENANT.replace("DOMAIN", domain)
 }
 
 /// A finding, a folder that has it, and one that nearly has.
