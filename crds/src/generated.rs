@@ -56,6 +56,8 @@ fn files(definitions: &[CustomResourceDefinition]) -> Vec<(String, String)> {
             );
             let mut value = serde_json::to_value(definition).expect("a definition is JSON");
             whole_numbers(&mut value);
+            // Whether maps are sorted by themselves depends on what else is built along.
+            value.sort_all_objects();
             let yaml = serde_yaml::to_string(&value).expect("JSON is YAML");
             (name, format!("{HEADER}{yaml}"))
         })
