@@ -18,14 +18,15 @@ async fn help(command: &[&str]) -> Result<(Vec<String>, Vec<String>)> {
     ensure!(run.code == Some(0), "{}", run.said());
     let mut options = Vec::new();
     let mut commands = Vec::new();
-    let mut in_commands = false;
+    let mut heading = "";
     for line in run.out.lines() {
         let word = line.trim_start();
         if line.ends_with(':') && !line.starts_with(' ') {
-            in_commands = line == "Commands:";
-        } else if in_commands && line.starts_with("  ") && !line.starts_with("   ") {
+            heading = line;
+        } else if heading == "Commands:" && line.starts_with("  ") && !line.starts_with("   ") {
             commands.extend(word.split(' ').next().map(str::to_owned));
-        } else if word.starts_with('-') {
+        } else if word.starts_with('-') && heading != "Examples:" {
+            // Examples are wrapped, and a line may begin with another program's option.
             let option = word
                 .split([' ', ',', '='])
                 .find(|part| part.starts_with("--"));
