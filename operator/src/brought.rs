@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::api::shown;
+use crate::pauses::Pauses;
 use crate::secrets::Place;
 
 /// Label of a Secret that may be read for its keys: nothing else in a namespace is.
@@ -98,7 +99,8 @@ pub fn start(client: &Client) -> (Brought, impl Future<Output = ()> + use<>, Arc
     let config = watcher::Config::default()
         .labels(&format!("{LABEL}=true"))
         .timeout(290);
-    let stream = watcher::watcher(Api::<Secret>::all(client.clone()), config).default_backoff();
+    let stream =
+        watcher::watcher(Api::<Secret>::all(client.clone()), config).backoff(Pauses::new());
     let mut stream = stream
         .inspect_err(|error| {
             tracing::warn!(event = "watch-failed", kind = "signing keys", error = %shown(error), "trying again");

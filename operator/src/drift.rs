@@ -13,6 +13,7 @@ use mintage_core::managed;
 use tokio::sync::Notify;
 
 use crate::api::{Version, shown};
+use crate::pauses::Pauses;
 use crate::secrets::Place;
 
 /// The Secrets of which there is news: the version that was seen last, or `None` for one that is gone.
@@ -79,7 +80,7 @@ pub fn start(client: &Client) -> (Drift, impl Future<Output = ()> + use<>, Arc<N
         Api::<PartialObjectMeta<Secret>>::all(client.clone()),
         config,
     )
-    .default_backoff();
+    .backoff(Pauses::new());
     let mut stream = stream
         .inspect_err(|error| {
             tracing::warn!(event = "watch-failed", kind = "Secret", error = %shown(error), "trying again");

@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod observe;
 pub mod options;
 mod outputs;
+mod pauses;
 pub mod run;
 mod secrets;
 pub mod snapshot;

@@ -31,6 +31,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::inject;
+use crate::pauses::Pauses;
 use crate::snapshot::Snapshots;
 pub use parsed::VERIFIED;
 
@@ -148,7 +149,7 @@ fn cared_for<K>(
 where
     K: Resource<DynamicType = ()> + Send + 'static,
 {
-    let stream = stream.default_backoff().inspect_err(|error| {
+    let stream = stream.backoff(Pauses::new()).inspect_err(|error| {
         let kind = K::kind(&());
         tracing::warn!(event = "watch-failed", %kind, error = %crate::api::shown(error), "trying again");
     });

@@ -26,6 +26,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::certificate::Facts;
 use super::state::{self, AUTHORITIES, CERTIFICATE, KEY};
 use super::{Config, Mode};
+use crate::pauses::Pauses;
 use crate::webhook::Metrics;
 
 /// How often it is looked whether the certificate is still good.
@@ -276,7 +277,7 @@ fn read(secret: Option<&Secret>) -> Result<(ServerConfig, Facts), String> {
 async fn watch_secret(client: Client, shared: Arc<Shared>) {
     let secrets: Api<Secret> = Api::namespaced(client, shared.config.namespace.as_str());
     let name = format!("metadata.name={}", shared.config.secret);
-    let events = watcher(secrets, watcher::Config::default().fields(&name)).default_backoff();
+    let events = watcher(secrets, watcher::Config::default().fields(&name)).backoff(Pauses::new());
     let mut events = std::pin::pin!(events);
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -26,6 +26,7 @@ use super::plan::{Names, Policy, Step, Told, step};
 use super::repairs::Repairs;
 use super::state::{self, Authority, State};
 use super::{Config, Mode};
+use crate::pauses::Pauses;
 
 /// At least so often everything is looked at, in seconds: a watch may have missed something.
 const RESYNC: Seconds = 600;
@@ -121,13 +122,13 @@ impl Keeper {
         let named =
             |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
         let secrets = watcher(self.secrets.clone(), named(self.config.secret.as_str()));
-        let secrets = secrets.default_backoff().map(|event| {
+        let secrets = secrets.backoff(Pauses::new()).map(|event| {
             if let Ok(event) = event {
                 drop(event.modify(state::wipe));
             }
         });
         let configurations = watcher(self.configurations.clone(), named(&self.configuration));
-        let configurations = configurations.default_backoff().map(drop);
+        let configurations = configurations.backoff(Pauses::new()).map(drop);
         stream::select(secrets, configurations)
     }
 

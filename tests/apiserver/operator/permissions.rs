@@ -191,6 +191,7 @@ async fn a_busy_tenant(scene: &Scene) -> Result<()> {
     for run in [
         ["delete", "apiaudience", "quick", "-n", "orders"],
         ["delete", "customdomain", "quick", "-n", "identity"],
+        ["delete", "application", "quick", "-n", "identity"],
     ] {
         scene.plane.kubectl(&run).await?.succeeded()?;
     }
