@@ -136,7 +136,7 @@ fn plans(criterion: &mut Criterion) {
         b.iter(|| {
             for shards in &all {
                 let shards: Vec<_> = shards.iter().map(|shard| Some(shard.as_slice())).collect();
-                black_box(bundle::join(&shards)).expect("they are whole");
+                black_box(bundle::join::<bundle::Body>(&shards)).expect("they are whole");
             }
         });
     });

@@ -265,6 +265,8 @@ pub enum Grantee {
 pub struct CustomDomain {
     /// Its place; the tenant is in the same namespace.
     pub at: ObjectRef,
+    /// `tls.secretName`.
+    pub certificate: Option<ObjectName>,
     /// When it was created.
     pub created: UnixTime,
     /// `domain`.
@@ -383,6 +385,9 @@ pub struct EndpointWishes {
     pub theme: Theme,
     /// `login.session`.
     pub session: SessionRules,
+    /// `endpoint.tls.secretName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<ObjectName>,
     /// `endpoint.trustedProxies`, as written.
     pub trusted_proxies: Vec<String>,
 }

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{duration::GoDuration, field, reference::LocalSecretRef};
+use crate::{domain::Tls, duration::GoDuration, field, reference::LocalSecretRef};
 
 /// Where users sign in and applications get tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
@@ -23,6 +23,9 @@ pub struct Endpoint {
     /// Where sessions, codes, refresh tokens and consents are kept.
     #[serde(default)]
     pub store: Store,
+    /// The certificate of the tenant's own domain. Without one a proxy in front of the endpoint has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// The networks of the proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "networks")]
@@ -161,6 +164,7 @@ impl Default for Endpoint {
             enabled: false,
             replicas: defaults::replicas(),
             store: Store::default(),
+            tls: None,
             trusted_proxies: Vec::new(),
         }
     }

@@ -19,6 +19,7 @@ use kube::core::ObjectMeta;
 use crate::audience::{
     ApiAudience, ApiAudienceSpec, Grant, Issuance, SigningAlgorithm, TokenDialect,
 };
+use crate::domain::Tls;
 use crate::duration::GoDuration;
 use crate::selector::{LabelSelector, Operator, Requirement};
 use crate::tenant::{From as AllowedFrom, Tenant};
@@ -195,11 +196,18 @@ pub fn custom_domain(
     Ok(world::CustomDomain {
         tenant: TenantRef::new(meta.at.namespace.clone(), tenant),
         at: meta.at,
+        certificate: certificate(object.spec.tls.as_ref())?,
         created: meta.created,
         domain: Domain::parse(&object.spec.domain)?,
         uid: meta.uid,
         verified,
     })
+}
+
+/// The Secret with a certificate.
+fn certificate(tls: Option<&Tls>) -> Result<Option<ObjectName>, InvalidName> {
+    let name = tls.and_then(|tls| tls.secret_name.as_deref());
+    name.map(ObjectName::parse).transpose()
 }
 
 struct Meta {

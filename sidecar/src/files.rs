@@ -84,6 +84,11 @@ impl Files {
         }
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// A file's content.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(|bytes| bytes.as_slice())
@@ -96,12 +101,28 @@ impl Files {
             .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
 
-    /// Reads a folder as kubelet writes it: the link `..data` names the current version, and swapping it changes all
-    /// files at once. A plain folder is read as it is.
+    /// Reads what a sidecar's folder has, as kubelet writes it: the link `..data` names the current version, and swapping
+    /// it changes all files at once. A plain folder is read as it is.
     pub fn read(dir: &Path) -> Result<Self, UnreadableFiles> {
+        let shards = (0..MAX_SHARDS).map(bundle_name);
+        let names = [KEYRING.to_owned(), TENANT_KEYRING.to_owned()].into_iter();
+        let names: Vec<String> = names.chain(shards).collect();
+        Self::read_version(dir, |_| Ok(names.clone()))
+    }
+
+    /// Reads every file of a folder, in the same way.
+    pub fn read_all(dir: &Path) -> Result<Self, UnreadableFiles> {
+        Self::read_version(dir, list)
+    }
+
+    fn read_version(
+        dir: &Path,
+        names: impl Fn(&Path) -> Result<Vec<String>, UnreadableFiles>,
+    ) -> Result<Self, UnreadableFiles> {
         for _ in 0..8 {
             let version = current_version(dir);
-            let files = Self::read_version(version.as_deref().unwrap_or(dir));
+            let from = version.as_deref().unwrap_or(dir);
+            let files = names(from).and_then(|names| Self::read_named(from, names));
             // A version that was swapped away in between may have been removed while it was read.
             if current_version(dir) == version {
                 return files;
@@ -110,19 +131,38 @@ impl Files {
         Err(UnreadableFiles::Changing(dir.to_owned()))
     }
 
-    fn read_version(dir: &Path) -> Result<Self, UnreadableFiles> {
+    fn read_named(dir: &Path, names: Vec<String>) -> Result<Self, UnreadableFiles> {
         let mut files = Self::default();
-        let shards = (0..MAX_SHARDS).map(bundle_name);
-        for name in [KEYRING.to_owned(), TENANT_KEYRING.to_owned()]
-            .into_iter()
-            .chain(shards)
-        {
+        for name in names {
             if let Some(bytes) = read_file(&dir.join(&name))? {
                 files.0.insert(name, bytes);
             }
         }
         Ok(files)
     }
+}
+
+/// The names in a folder but kubelet's own, which begin with two dots; none if it is not there.
+fn list(dir: &Path) -> Result<Vec<String>, UnreadableFiles> {
+    let failed = |cause: std::io::Error| UnreadableFiles::Io {
+        path: dir.to_owned(),
+        cause,
+    };
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(cause) => return Err(failed(cause)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        // A key of a Secret is ASCII.
+        if let Ok(name) = entry.map_err(failed)?.file_name().into_string()
+            && !name.starts_with("..")
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Where `..data` points.

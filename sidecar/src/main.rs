@@ -14,7 +14,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let options = Options::parse();
     // What it holds writes the last lines at the end of this function.
-    let log = logging::start(options.log_format, &options.log_level).map_err(anyhow::Error::msg);
+    let common = options.common();
+    let log = logging::start(common.log_format, &common.log_level).map_err(anyhow::Error::msg);
     let outcome = log.and_then(|log| mintage_sidecar::run(options).map(|()| log));
     match outcome {
         Ok(_log) => ExitCode::SUCCESS,

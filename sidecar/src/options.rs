@@ -8,9 +8,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use mintage_core::{Domain, ObjectName, WorkloadId};
 
+use crate::endpoint::role::EndpointOptions;
 use crate::traces;
 
 /// Issues access tokens to the application beside it, and says whether a token it received is good.
@@ -18,8 +19,11 @@ use crate::traces;
 /// Reads one folder, as kubelet mounts it: keyring.json and bundle-0 to bundle-7. Serves the workload API and Envoy's
 /// ext_authz on the loopback, health and metrics on the admin address. Exit codes: 0 ended by a signal, 2 wrong usage.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, subcommand_negates_reqs = true)]
 pub struct Options {
+    /// Another role than that of a sidecar.
+    #[command(subcommand)]
+    pub role: Option<Role>,
     /// The folder with the keyring and the bundle.
     #[arg(
         long,
@@ -29,8 +33,13 @@ pub struct Options {
     )]
     pub dir: PathBuf,
     /// The pod's identity, `<namespace>/<serviceaccount>`.
-    #[arg(long = "as", env = "MINTAGE_WORKLOAD", value_name = "WORKLOAD")]
-    pub workload: WorkloadId,
+    #[arg(
+        long = "as",
+        env = "MINTAGE_WORKLOAD",
+        value_name = "WORKLOAD",
+        required = true
+    )]
+    pub workload: Option<WorkloadId>,
     /// The ApiAudiences of the namespace that the pod accepts tokens for. Default: the only one.
     #[arg(
         long,
@@ -45,6 +54,28 @@ pub struct Options {
     /// Where the workload API listens; an address of the loopback.
     #[arg(long, env = "MINTAGE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7600", value_parser = loopback)]
     pub listen: SocketAddr,
+    /// Where Envoy's ext_authz is answered, as gRPC; an address of the loopback, or off.
+    #[arg(long, env = "MINTAGE_EXT_AUTHZ_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7602", value_parser = loopback_or_off)]
+    pub ext_authz_listen: OrOff,
+    /// Where traces go: the base URL of an OpenTelemetry collector, as http://127.0.0.1:4318. Without it there are none.
+    /// Sampling and the service's name come from OTEL_TRACES_SAMPLER and OTEL_SERVICE_NAME.
+    #[arg(long, env = "MINTAGE_OTLP_ENDPOINT", value_name = "URL", value_parser = traces::endpoint)]
+    pub otlp_endpoint: Option<String>,
+    /// What every role has.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What a process can be besides a sidecar.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// Serves one tenant's endpoint, where users sign in and applications get tokens.
+    Endpoint(EndpointOptions),
+}
+
+/// The options of every role.
+#[derive(Args, Debug)]
+pub struct Common {
     /// Where health and metrics listen.
     #[arg(
         long,
@@ -53,9 +84,6 @@ pub struct Options {
         default_value = "0.0.0.0:7601"
     )]
     pub admin_listen: SocketAddr,
-    /// Where Envoy's ext_authz is answered, as gRPC; an address of the loopback, or off.
-    #[arg(long, env = "MINTAGE_EXT_AUTHZ_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7602", value_parser = loopback_or_off)]
-    pub ext_authz_listen: OrOff,
     /// How long requests may take to finish after SIGTERM, in seconds.
     #[arg(
         long,
@@ -67,10 +95,6 @@ pub struct Options {
     /// How many threads answer requests. Default: one for each core.
     #[arg(long, env = "MINTAGE_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: Option<u16>,
-    /// Where traces go: the base URL of an OpenTelemetry collector, as http://127.0.0.1:4318. Without it there are none.
-    /// Sampling and the service's name come from OTEL_TRACES_SAMPLER and OTEL_SERVICE_NAME.
-    #[arg(long, env = "MINTAGE_OTLP_ENDPOINT", value_name = "URL", value_parser = traces::endpoint)]
-    pub otlp_endpoint: Option<String>,
     /// The form of the log.
     #[arg(long, env = "MINTAGE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -82,6 +106,16 @@ pub struct Options {
         default_value = "info"
     )]
     pub log_level: String,
+}
+
+impl Options {
+    /// What every role has, of the one that was chosen.
+    pub fn common(&self) -> &Common {
+        match &self.role {
+            None => &self.common,
+            Some(Role::Endpoint(endpoint)) => &endpoint.common,
+        }
+    }
 }
 
 /// An address to listen on, or none.

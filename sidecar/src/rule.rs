@@ -37,6 +37,8 @@ mintage_core::coded! {
         CodeMissing = "code-missing",
         /// The code verifier is not the one that the code was asked with.
         CodeVerifierWrong = "code-verifier-wrong",
+        /// What the endpoint was told was not renewed in time.
+        EndpointTooOld = "endpoint-too-old",
         /// The form is not one.
         FormMalformed = "form-malformed",
         /// There is no `grant_type`.
@@ -67,6 +69,8 @@ mintage_core::coded! {
         ParametersTooMany = "parameters-too-many",
         /// There is no such path.
         Path = "path",
+        /// Who asks is no proxy that the tenant trusts, or was not asked by HTTPS.
+        ProxyNotTrusted = "proxy-not-trusted",
         /// The query has other parameters.
         QueryMalformed = "query-malformed",
         /// The `redirect_uri` is not the one that the code was sent to.

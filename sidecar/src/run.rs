@@ -1,4 +1,4 @@
-//! The sidecar as a whole: load, listen, end.
+//! The process as a whole, and that of a sidecar: load, listen, end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use crate::admin::admin_api;
 use crate::clock::SystemClock;
 use crate::descriptors;
+use crate::endpoint::role;
 use crate::ext_authz::ext_authz_api;
 use crate::feed;
 use crate::metrics::Metrics;
-use crate::options::{Options, OrOff};
+use crate::options::{Options, OrOff, Role};
 use crate::reload::Reloader;
 use crate::routes::{App, workload_api};
 use crate::server::{Limits, Listener, Protocol};
@@ -23,10 +24,14 @@ use crate::traces::Traces;
 /// Runs until a signal ends it.
 pub fn run(options: Options) -> Result<()> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = options.threads {
+    if let Some(threads) = options.common().threads {
         builder.worker_threads(threads.into());
     }
-    builder.enable_all().build()?.block_on(serve(options))
+    let runtime = builder.enable_all().build()?;
+    match options.role {
+        None => runtime.block_on(serve(options)),
+        Some(Role::Endpoint(options)) => runtime.block_on(role::serve(options)),
+    }
 }
 
 async fn serve(options: Options) -> Result<()> {
@@ -45,7 +50,7 @@ async fn serve(options: Options) -> Result<()> {
         traces: traces.clone(),
     };
     let identity = Identity {
-        workload: options.workload,
+        workload: options.workload.context("--as is missing")?,
         accept: options.accept,
         domain: options.domain,
     };
@@ -63,7 +68,7 @@ async fn serve(options: Options) -> Result<()> {
         Listener::bind(address, None).with_context(|| format!("cannot listen on {address}"))
     };
     let workload = bind(options.listen)?;
-    let admin = bind(options.admin_listen)?;
+    let admin = bind(options.common.admin_listen)?;
     let ext_authz = match options.ext_authz_listen {
         OrOff::On(address) => Some(bind(address)?.speaking(Protocol::Http2)),
         OrOff::Off => None,
@@ -72,7 +77,7 @@ async fn serve(options: Options) -> Result<()> {
     let listeners = if ext_authz.is_some() { 3 } else { 2 };
     let limits = Limits {
         connections: descriptors::connections(listeners, limits.connections),
-        drain: Duration::from_secs(options.drain_seconds),
+        drain: Duration::from_secs(options.common.drain_seconds),
         ..limits
     };
     let of_ext_authz = ext_authz.as_ref().map(Listener::local_addr).transpose()?;

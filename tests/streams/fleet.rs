@@ -97,7 +97,7 @@ impl Fleet {
             let bundle = within(patience, "the bundle names the stream", async || {
                 let secret = api.get(&managed::bundle(&tenant, 0)).await?;
                 let data = secret.data.context("no data")?;
-                let bundle = join(&[data.get("bundle-0").map(|bytes| &*bytes.0)])?;
+                let bundle: Bundle = join(&[data.get("bundle-0").map(|bytes| &*bytes.0)])?;
                 ensure!(bundle.body.feed.is_some());
                 Ok(bundle)
             })
@@ -131,7 +131,9 @@ impl Fleet {
                         .map(|shard| Some(shard.as_slice()))
                         .collect();
                     // What cannot be read is never acknowledged, and that is found.
-                    let Ok(bundle) = join(&shards) else { continue };
+                    let Ok(bundle): Result<Bundle, _> = join(&shards) else {
+                        continue;
+                    };
                     standing.send_replace(standing_on(&bundle));
                     if tell.send((number, bundle, at)).is_err() {
                         return;

@@ -38,7 +38,8 @@ pub fn make(
         realms: BTreeMap::new(),
         complaints: Vec::new(),
     };
-    for (tenant, config) in &plan.endpoints {
+    for (tenant, told) in &plan.endpoints {
+        let config = &told.body;
         let master = master(engine.store(), config)?;
         for application in config.applications.values() {
             write_client(engine.store(), config, application, &master)?;
@@ -52,7 +53,7 @@ pub fn make(
         let none = KeyringFile::new(owner.clone());
         let keyring = engine.keyring(&owner).unwrap_or(&none);
         let secrets = |name: &ObjectName| entries(manifests, &tenant.namespace, name);
-        let Made { realm, complaints } = Realm::make(config.clone(), master, keyring, secrets)
+        let Made { realm, complaints } = Realm::make(told.clone(), master, keyring, secrets)
             .with_context(|| format!("the endpoint of tenant {tenant}"))?;
         endpoints.complaints.extend(complaints);
         let realm = Arc::new(realm);
@@ -139,7 +140,8 @@ fn keep(store: &Store, path: &str, text: &str) -> Result<()> {
 
 /// The applications, as scripts want to know them.
 pub fn described(plan: &Plan) -> serde_json::Value {
-    let all = plan.endpoints.values().flat_map(|config| {
+    let all = plan.endpoints.values().map(|told| &told.body);
+    let all = all.flat_map(|config| {
         config.applications.values().map(|application| {
             json!({
                 "application": application.at,

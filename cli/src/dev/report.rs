@@ -142,7 +142,12 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
 
 /// What applications are set up with, and where their users sign in.
 fn applications(session: &Session) -> io::Result<()> {
-    let configs = session.outcome.plan.endpoints.values();
+    let configs = session
+        .outcome
+        .plan
+        .endpoints
+        .values()
+        .map(|told| &told.body);
     for config in configs.filter(|config| !config.applications.is_empty()) {
         line(format!("Users sign in at {}", config.domain.issuer()))?;
         for application in config.applications.values() {

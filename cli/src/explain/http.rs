@@ -130,6 +130,14 @@ impl Explained for Rule {
                 ],
                 mend: "Keep code_verifier with state until the answer is there, and use S256.",
             },
+            Self::EndpointTooOld => Meaning {
+                means: "What the operator told the endpoint was not renewed in time, so nothing is answered.",
+                causes: &[
+                    "No operator has been running for as long as spec.maxBundleAge of the Tenant says.",
+                    "The Secrets of the endpoint do not reach its pod.",
+                ],
+                mend: "Look at the operator's log, and at the events of the endpoint's pod.",
+            },
             Self::FormMalformed => Meaning {
                 means: "The form is malformed or not UTF-8.",
                 causes: &["A value with a percent sign was not encoded."],
@@ -217,6 +225,14 @@ impl Explained for Rule {
                 means: "There is nothing at this path.",
                 causes: &["The base URL of the client library ends with a path."],
                 mend: "Set the base URL to MINTAGE_URL as it is.",
+            },
+            Self::ProxyNotTrusted => Meaning {
+                means: "The port without TLS answers proxies alone that the tenant trusts and that were asked by HTTPS.",
+                causes: &[
+                    "The proxy's address is in no network of spec.endpoint.trustedProxies.",
+                    "The proxy was asked by HTTP, or does not send X-Forwarded-Proto.",
+                ],
+                mend: "Add the proxy's network to spec.endpoint.trustedProxies of the Tenant, and let it redirect HTTP to HTTPS.",
             },
             Self::QueryMalformed => Meaning {
                 means: "The query of /validate takes audience, up to 16 times, and scope, once.",

@@ -10,6 +10,7 @@ mod shards;
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use feed::Feed;
@@ -25,16 +26,51 @@ use crate::{
     Alg, Domain, Identifier, Namespace, ObjectName, Scope, Seconds, TenantRef, Uid, UnixTime,
 };
 
-/// A bundle, complete and consistent.
+/// Something that somebody is told, complete and consistent.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Bundle {
-    /// Grows with every change. A sidecar never goes back to a lower one.
+pub struct Stamped<B> {
+    /// Grows with every change. A reader never goes back to a lower one.
     pub version: u64,
-    /// When the content was last confirmed; a sidecar fails closed `max_age` after it.
+    /// When the content was last confirmed; a reader fails closed `max_age` after it.
     pub renewed_at: UnixTime,
     /// The content.
-    pub body: Body,
+    pub body: B,
+}
+
+/// What the sidecars of a namespace are told.
+pub type Bundle = Stamped<Body>;
+
+/// What can be told: in which format, and for how long it counts.
+pub trait Told: DeserializeOwned + Serialize {
+    /// Names shape and meaning: a reader that does not know it refuses the whole.
+    const FORMAT: &'static str;
+
+    /// What it is called.
+    const NAME: &'static str;
+
+    /// What can be done where there is too much of it.
+    const SMALLER: &'static str;
+
+    /// How old it may get, in seconds.
+    fn max_age(&self) -> Seconds;
+}
+
+impl Told for Body {
+    const FORMAT: &'static str = "mintage.dev/bundle/v1";
+    const NAME: &'static str = "the bundle";
+    const SMALLER: &'static str = "spread the APIs over several namespaces";
+
+    fn max_age(&self) -> Seconds {
+        self.max_age
+    }
+}
+
+impl<B: Told> Stamped<B> {
+    /// When it does not count any more.
+    pub fn ends_at(&self) -> UnixTime {
+        self.renewed_at + self.body.max_age()
+    }
 }
 
 /// The content of a bundle.

@@ -8,16 +8,18 @@ use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
 use super::redirect::{Origin, RedirectUri};
-use crate::bundle::{AcceptAudience, Body, TrustedKey};
+use crate::bundle::{AcceptAudience, Body, Told, TrustedKey};
 use crate::jose::BASE64URL;
 use crate::keyring::Key;
 use crate::ledger::Term;
 use crate::sorted::SortedMap;
 use crate::world::{
     About, ApplicationKind, AudienceAlg, ClientAuth, Dialect, EndpointWishes, GrantType,
-    RefreshRules, UserRules,
+    RefreshRules, Source, UserRules,
 };
-use crate::{Alg, ClientId, Domain, Identifier, ObjectRef, Scope, Seconds, TenantRef, Uid};
+use crate::{
+    Alg, ClientId, Domain, Identifier, ObjectName, ObjectRef, Scope, Seconds, TenantRef, Uid,
+};
 
 /// Everything that the endpoint of one tenant goes by, besides its secrets.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -46,6 +48,9 @@ pub struct Config {
     pub applications: BTreeMap<ClientId, Application>,
     /// How users sign in.
     pub login: Arc<EndpointWishes>,
+    /// The Secrets of the tenant's namespace with the certificates of its domains, of those that have one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<Domain, ObjectName>,
 }
 
 /// An API, as users and applications get tokens for it.
@@ -154,7 +159,27 @@ impl Api {
     }
 }
 
+impl Told for Config {
+    const FORMAT: &'static str = "mintage.dev/endpoint/v1";
+    const NAME: &'static str = "what the endpoint is told";
+    const SMALLER: &'static str = "spread the applications and APIs over several tenants";
+
+    fn max_age(&self) -> Seconds {
+        self.max_age
+    }
+}
+
 impl Config {
+    /// The Secrets of the tenant's namespace that the endpoint reads.
+    pub fn secrets(&self) -> BTreeSet<&ObjectName> {
+        let connections = self.login.connections.iter();
+        let of_connections = connections.filter_map(|connection| match &connection.source {
+            Source::Oidc { client_secret, .. } => client_secret.as_ref(),
+            Source::Users { secret } => Some(secret),
+        });
+        of_connections.chain(self.certificates.values()).collect()
+    }
+
     /// What a validator in the endpoint's place believes: the tenant's own keys, for all APIs.
     pub fn as_bundle(&self) -> Body {
         let keys = self.keys.iter().map(|key| TrustedKey {

@@ -25,7 +25,7 @@ pub use opaque::{OPAQUE_LIFETIME, OpaqueClaims};
 pub use pkce::Challenge;
 pub use redirect::{Origin, RedirectUri};
 pub use request::{Misuse, Prompt, Request, ResponseMode, Unanswerable};
-pub use secrets::{Master, Purpose, SealNonce};
+pub use secrets::{InvalidMasterFile, Master, MasterFile, Purpose, SealNonce};
 pub use signers::Signers;
 pub use target::{Target, UnknownAudience};
 pub use tokens::{IdToken, UserToken};

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::jose::{BASE64URL, encode_segment};
 use crate::world::Dialect;
-use crate::{ClientId, Identifier, Seconds, UnixTime};
+use crate::{ClientId, Identifier, Seconds, Uid, UnixTime};
 
 /// The master secret; wiped when dropped, never shown.
 #[derive(Clone)]
@@ -233,6 +233,33 @@ impl<'de> Deserialize<'de> for Master {
     }
 }
 
+/// A master secret as it is stored, with the life of the tenant that it is of.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MasterFile {
+    /// Which life of the tenant.
+    pub tenant_uid: Uid,
+    /// The secret.
+    pub master: Master,
+}
+
+/// What is stored is no master secret. Nothing of it is repeated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the file of the master secret is damaged")]
+pub struct InvalidMasterFile;
+
+impl MasterFile {
+    /// Reads it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, InvalidMasterFile> {
+        serde_json::from_slice(bytes).map_err(|_| InvalidMasterFile)
+    }
+
+    /// Writes it.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(serde_json::to_vec(self).expect("it has string keys only"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,6 +384,19 @@ mod tests {
             *master(1).api_secret(&a),
             *master(1).client_secret(&ClientId::parse("a").unwrap(), 1)
         );
+    }
+
+    #[test]
+    fn a_stored_master_secret_comes_back_and_a_damaged_one_is_not_repeated() {
+        let file = MasterFile {
+            tenant_uid: Uid::parse("u1").unwrap(),
+            master: master(1),
+        };
+        let read = MasterFile::parse(&file.to_bytes()).unwrap();
+        assert_eq!(read.tenant_uid, file.tenant_uid);
+        assert_eq!(*read.to_bytes(), *file.to_bytes());
+        let error = MasterFile::parse(br#"{"tenantUid":"u1","master":"c2VjcmV0"}"#).unwrap_err();
+        assert!(!error.to_string().contains("c2VjcmV0"), "{error}");
     }
 
     #[test]

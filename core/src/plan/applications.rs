@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::admission::{Tenants, labels};
+use super::bundles::stamp;
 use super::served::{Served, ServedAudience, ServedTenant};
 use super::status::{Reason, Report, Verdict};
+use super::{Stamp, State};
+use crate::bundle::Stamped;
 use crate::endpoint::{Api, Application, Config, Origin, RedirectUri, client_id};
 use crate::keyring::Keyring;
+use crate::ledger::Term;
 use crate::ownership::Kind;
 use crate::sorted::SortedMap;
 use crate::world::{self, ApplicationKind, AudienceAlg, Grantee, Issuance, Tenant, World};
-use crate::{ClientId, Identifier, ObjectRef, Scope, TenantRef, UnixTime};
+use crate::{ClientId, Domain, Identifier, ObjectRef, Scope, TenantRef, UnixTime};
 
 /// The applications that are served, by tenant and place.
 pub(super) type Applications<'a> = BTreeMap<&'a TenantRef, BTreeMap<&'a ObjectRef, Application>>;
@@ -155,19 +159,24 @@ pub(super) fn grant_notes(
 }
 
 /// What the endpoint of each tenant that has one is told.
-pub(super) fn configs(
+pub(super) fn settle(
     now: UnixTime,
     served: &Served<'_>,
     keyrings: &[Keyring],
-) -> BTreeMap<TenantRef, Config> {
+    state: &State,
+) -> (
+    BTreeMap<TenantRef, Stamped<Config>>,
+    BTreeMap<TenantRef, Stamp>,
+) {
+    let mut json = Vec::new();
     let with_endpoint = served.tenants.iter().filter_map(|entry| {
         let login = entry.tenant.endpoint.as_ref()?;
-        Some((
-            entry.tenant.at.clone(),
-            config(now, served, entry, keyrings, Arc::clone(login)),
-        ))
+        let tenant = &entry.tenant.at;
+        let config = config(now, served, entry, keyrings, Arc::clone(login));
+        let (told, stamp) = stamp(now, config, state.endpoints.get(tenant), &mut json);
+        Some(((tenant.clone(), told), (tenant.clone(), stamp)))
     });
-    with_endpoint.collect()
+    with_endpoint.unzip()
 }
 
 fn config(
@@ -207,6 +216,20 @@ fn config(
         hmac.iter()
             .map(|audience| (audience.identifier.clone(), hmac_api(audience, &places))),
     );
+    let is_open = |domain: &Domain| {
+        let term = entry.ledger.domains.get(domain);
+        matches!(term, Some(Term::Open { .. }))
+    };
+    let customs = served.world.domains.iter();
+    let customs = customs.filter(|of| of.tenant == tenant.at && of.verified && is_open(&of.domain));
+    let certificates = customs
+        .filter_map(|of| Some((of.domain.clone(), of.certificate.clone()?)))
+        .chain(
+            login
+                .certificate
+                .clone()
+                .map(|own| (tenant.domain.clone(), own)),
+        );
     let default = apis.values().find(|api| Some(&api.at) == default);
     let default_audience = default.map(|api| api.identifier.clone());
     Config {
@@ -223,6 +246,7 @@ fn config(
             .values()
             .map(|application| (application.client.clone(), application.clone()))
             .collect(),
+        certificates: certificates.collect(),
         login,
     }
 }

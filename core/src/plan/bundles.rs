@@ -7,8 +7,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::admission::labels;
 use super::served::{Served, ServedAudience, ServedTenant};
-use super::{BundleStamp, Input};
-use crate::bundle::{AcceptAudience, Body, Bundle, Feed, IssueAudience, TrustedKey};
+use super::{BundleStamp, Input, Stamp};
+use crate::bundle::{AcceptAudience, Body, Bundle, Feed, IssueAudience, Stamped, Told, TrustedKey};
 use crate::keyring::Keyring;
 use crate::ledger::{Bounds, GrantTerms};
 use crate::sorted::SortedMap;
@@ -27,7 +27,7 @@ pub(super) fn settle(
         .state
         .bundles
         .iter()
-        .map(|stamp| ((&stamp.tenant, &stamp.namespace), stamp))
+        .map(|told| ((&told.tenant, &told.namespace), &told.stamp))
         .collect();
     let mut by_tenant: BTreeMap<&TenantRef, Vec<&Keyring>> = BTreeMap::new();
     for keyring in keyrings {
@@ -49,58 +49,60 @@ pub(super) fn settle(
         for namespace in namespaces {
             let body = view.body(now, namespace);
             let before = stamps.get(&(&tenant.tenant.at, namespace)).copied();
-            let (bundle, stamp) = stamp_bundle(now, body, before, &mut json);
+            let (bundle, stamp) = stamp(now, body, before, &mut json);
             bundles.push(((tenant.tenant.at.clone(), namespace.clone()), bundle));
-            new_stamps.push(stamp);
+            new_stamps.push(BundleStamp {
+                tenant: tenant.tenant.at.clone(),
+                namespace: namespace.clone(),
+                stamp,
+            });
         }
     }
     // All at once: entry by entry, half of the map's room would stay empty.
     (bundles.into_iter().collect(), new_stamps)
 }
 
-/// When a bundle's content is to be confirmed again: at a third of its greatest age, so that two confirmations may
-/// fail before a sidecar fails closed.
-pub(super) fn renewal_due(bundle: &Bundle) -> UnixTime {
-    bundle.renewed_at + (bundle.body.max_age / 3).max(1)
+/// When content is to be confirmed again: at a third of its greatest age, so that two confirmations may fail before a
+/// reader fails closed.
+pub(super) fn renewal_due<B: Told>(told: &Stamped<B>) -> UnixTime {
+    told.renewed_at + (told.body.max_age() / 3).max(1)
 }
 
-/// Gives the content a version: the last one if nothing changed and no confirmation is due, else a higher one. It is
-/// never below the clock, so that a lost stamp or a restored backup does not go back.
-/// `json` is room to write in, kept from one bundle to the next.
-fn stamp_bundle(
+/// Gives content a version: the last one if nothing changed and no confirmation is due, else a higher one. It is never
+/// below the clock, so that a lost stamp or a restored backup does not go back.
+/// `json` is room to write in, kept from one to the next.
+pub(super) fn stamp<B: Told>(
     now: UnixTime,
-    body: Body,
-    before: Option<&BundleStamp>,
+    body: B,
+    before: Option<&Stamp>,
     json: &mut Vec<u8>,
-) -> (Bundle, BundleStamp) {
+) -> (Stamped<B>, Stamp) {
     json.clear();
-    serde_json::to_writer(&mut *json, &body).expect("a bundle has string keys only");
+    serde_json::to_writer(&mut *json, &body).expect("it has string keys only");
     let sha256 = crate::bundle::hex(digest(&SHA256, json).as_ref());
-    let mut bundle = Bundle {
+    let mut told = Stamped {
         version: 0,
         renewed_at: now,
         body,
     };
     match before {
         Some(stamp) if stamp.sha256 == sha256 => {
-            bundle.version = stamp.version;
-            bundle.renewed_at = stamp.renewed_at;
-            if now >= renewal_due(&bundle) {
-                bundle.version = stamp.version + 1;
-                bundle.renewed_at = now;
+            told.version = stamp.version;
+            told.renewed_at = stamp.renewed_at;
+            if now >= renewal_due(&told) {
+                told.version = stamp.version + 1;
+                told.renewed_at = now;
             }
         }
-        Some(stamp) => bundle.version = (stamp.version + 1).max(now.0.unsigned_abs()),
-        None => bundle.version = now.0.unsigned_abs(),
+        Some(stamp) => told.version = (stamp.version + 1).max(now.0.unsigned_abs()),
+        None => told.version = now.0.unsigned_abs(),
     }
-    let stamp = BundleStamp {
-        tenant: bundle.body.tenant.clone(),
-        namespace: bundle.body.namespace.clone(),
-        version: bundle.version,
-        renewed_at: bundle.renewed_at,
+    let stamp = Stamp {
+        version: told.version,
+        renewed_at: told.renewed_at,
         sha256,
     };
-    (bundle, stamp)
+    (told, stamp)
 }
 
 /// One tenant's part of the world, by namespace.

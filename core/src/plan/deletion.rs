@@ -81,6 +81,7 @@ pub(super) fn forget<'a>(state: &'a State, deletions: &Deletions) -> Cow<'a, Sta
     state.bundles.retain(|stamp| stays(&stamp.tenant));
     state.rotations.retain(|rotation| stays(&rotation.tenant));
     state.brought.retain(|tenant, _| stays(tenant));
+    state.endpoints.retain(|tenant, _| stays(tenant));
     Cow::Owned(state)
 }
 

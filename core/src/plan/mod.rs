@@ -27,7 +27,7 @@ pub use parts::{AudiencePart, NamespacePart, Parts, RootPart, TenantParts, part_
 pub use rotation::Rotation;
 pub use status::{Reason, Status};
 
-use crate::bundle::{Bundle, Feed};
+use crate::bundle::{Bundle, Feed, Stamped};
 use crate::endpoint::Config;
 use crate::jose::Jwk;
 use crate::keyring::{Keyring, Owner};
@@ -55,6 +55,8 @@ pub struct State {
     /// The own keys of each tenant since its admin first brought them, oldest first: each has one life. Of those whose
     /// tokens have all ended, the last [`MOST_SPENT`].
     pub brought: BTreeMap<TenantRef, Vec<Kid>>,
+    /// What the endpoint of each tenant that has one was last told.
+    pub endpoints: BTreeMap<TenantRef, Stamp>,
 }
 
 /// The last bundle of a namespace under a tenant.
@@ -65,6 +67,15 @@ pub struct BundleStamp {
     pub tenant: TenantRef,
     /// The namespace.
     pub namespace: Namespace,
+    /// Which bundle it was.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+}
+
+/// What was last told somebody.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stamp {
     /// Its version.
     pub version: u64,
     /// When its content was last confirmed.
@@ -104,6 +115,7 @@ impl<'a> Input<'a> {
             bundles: Vec::new(),
             rotations: Vec::new(),
             brought: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
         };
         static KEYS: BTreeMap<KeyName, Jwk> = BTreeMap::new();
         static PRIVATE: BTreeSet<Kid> = BTreeSet::new();
@@ -145,7 +157,7 @@ pub struct Plan {
     /// What each namespace is to be told, by tenant.
     pub bundles: BTreeMap<(TenantRef, Namespace), Bundle>,
     /// What the endpoint of each tenant that has one is to be told.
-    pub endpoints: BTreeMap<TenantRef, Config>,
+    pub endpoints: BTreeMap<TenantRef, Stamped<Config>>,
     /// How each object fares.
     pub statuses: Vec<Status>,
     /// The tenants that are being deleted, each with the objects that it waits for. While there are any it is served as
@@ -171,7 +183,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     brought::note(&mut served.statuses, &rings.notes);
     rotations.retain(|rotation| rotation.stands(&rings.all));
     let (bundles, stamps) = bundles::settle(now, &served, &rings.all, input);
-    let endpoints = applications::configs(now, &served, &rings.all);
+    let (endpoints, endpoint_stamps) = applications::settle(now, &served, &rings.all, input.state);
 
     let audiences = served.tenants.iter().flat_map(|entry| &entry.audiences);
     let audiences = audiences
@@ -185,7 +197,9 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
     let renewals = stamps
         .iter()
         .filter_map(|stamp| bundles.get(&(stamp.tenant.clone(), stamp.namespace.clone())));
-    let renewals = renewals.map(bundles::renewal_due);
+    let renewals = renewals
+        .map(bundles::renewal_due)
+        .chain(endpoints.values().map(bundles::renewal_due));
     let names = served.claims.iter().filter_map(Claim::free_at);
     let next_due = promises
         .chain(renewals)
@@ -213,6 +227,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         bundles: stamps,
         rotations,
         brought: rings.brought,
+        endpoints: endpoint_stamps,
     };
     state.sort();
     Plan {

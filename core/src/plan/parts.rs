@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use super::{BundleStamp, Rotation, State};
+use super::{BundleStamp, Rotation, Stamp, State};
 use crate::keyring::{Key, Keyring, Owner};
 use crate::ledger::{AudienceLedger, Grants, Lifetime, TenantLedger, Term};
 use crate::ownership::{Claim, Holder, Name};
@@ -62,6 +62,9 @@ pub struct RootPart {
     /// Its own keys since its admin first brought them, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brought: Vec<Kid>,
+    /// What its endpoint was last told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Stamp>,
 }
 
 /// What is remembered of a namespace under a tenant.
@@ -73,7 +76,7 @@ pub struct NamespacePart {
     pub keyrings: Vec<RingPart>,
     /// What it was last told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bundle: Option<StampPart>,
+    pub bundle: Option<Stamp>,
 }
 
 /// What is remembered of an API.
@@ -99,18 +102,6 @@ pub struct RingPart {
     pub namespace_uid: Option<Uid>,
     /// The keys, oldest first.
     pub keys: Vec<Key>,
-}
-
-/// A [`BundleStamp`] without its place.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct StampPart {
-    /// The bundle's version.
-    pub version: u64,
-    /// When its content was last confirmed.
-    pub renewed_at: UnixTime,
-    /// SHA-256 of its content, hexadecimal.
-    pub sha256: String,
 }
 
 /// A [`Rotation`] without its tenant.
@@ -290,19 +281,13 @@ impl State {
                 Some(namespace) => parts.namespace(tenant, namespace).keyrings.push(ring),
             }
         }
-        for stamp in self.bundles {
+        for told in self.bundles {
             let BundleStamp {
                 tenant,
                 namespace,
-                version,
-                renewed_at,
-                sha256,
-            } = stamp;
-            parts.namespace(tenant, namespace).bundle = Some(StampPart {
-                version,
-                renewed_at,
-                sha256,
-            });
+                stamp,
+            } = told;
+            parts.namespace(tenant, namespace).bundle = Some(stamp);
         }
         for rotation in self.rotations {
             let Rotation {
@@ -319,6 +304,9 @@ impl State {
         }
         for (tenant, kids) in self.brought {
             parts.root(tenant).brought = kids;
+        }
+        for (tenant, stamp) in self.endpoints {
+            parts.root(tenant).endpoint = Some(stamp);
         }
         parts
     }
@@ -373,6 +361,9 @@ impl State {
         if !part.brought.is_empty() {
             self.brought.insert(tenant.clone(), part.brought);
         }
+        if let Some(stamp) = part.endpoint {
+            self.endpoints.insert(tenant.clone(), stamp);
+        }
     }
 
     fn add_namespace(&mut self, tenant: &TenantRef, namespace: Namespace, part: NamespacePart) {
@@ -381,9 +372,7 @@ impl State {
         self.bundles.extend(part.bundle.map(|stamp| BundleStamp {
             tenant: tenant.clone(),
             namespace,
-            version: stamp.version,
-            renewed_at: stamp.renewed_at,
-            sha256: stamp.sha256,
+            stamp,
         }));
     }
 

@@ -37,4 +37,5 @@ mod statuses;
 mod steps;
 mod switches;
 mod targets;
+mod told;
 mod withdrawals;

@@ -9,7 +9,7 @@ use mintage_core::keyring::{Key, Keyring, Owner, Schedule};
 use mintage_core::ledger::{AudienceLedger, GrantTerms, Lifetime, TenantLedger, Term};
 use mintage_core::ownership::{Claim, Holder, Kind, Name, Object};
 use mintage_core::plan::{
-    AudiencePart, BundleStamp, NamespacePart, Parts, RootPart, Rotation, State, TenantParts,
+    AudiencePart, BundleStamp, NamespacePart, Parts, RootPart, Rotation, Stamp, State, TenantParts,
     part_name,
 };
 use mintage_core::sorted::SortedMap;
@@ -146,16 +146,20 @@ fn tenants() -> impl Strategy<Value = Vec<TenantLedger>> {
     })
 }
 
-fn stamp() -> impl Strategy<Value = BundleStamp> {
-    (tenant(), namespace(), any::<u64>(), moment()).prop_map(
-        |(tenant, namespace, version, renewed_at)| BundleStamp {
-            tenant,
-            namespace,
-            version,
-            renewed_at,
-            sha256: "0f".repeat(32),
-        },
-    )
+fn stamp() -> impl Strategy<Value = Stamp> {
+    (any::<u64>(), moment()).prop_map(|(version, renewed_at)| Stamp {
+        version,
+        renewed_at,
+        sha256: "0f".repeat(32),
+    })
+}
+
+fn bundle_stamp() -> impl Strategy<Value = BundleStamp> {
+    (tenant(), namespace(), stamp()).prop_map(|(tenant, namespace, stamp)| BundleStamp {
+        tenant,
+        namespace,
+        stamp,
+    })
 }
 
 fn rotation() -> impl Strategy<Value = Rotation> {
@@ -187,9 +191,10 @@ fn state() -> impl Strategy<Value = State> {
         vec(audience(), 0..8),
         tenants(),
         vec(keyring(), 0..8),
-        vec(stamp(), 0..8),
+        vec(bundle_stamp(), 0..8),
         vec(rotation(), 0..4),
         brought(),
+        proptest::collection::btree_map(tenant(), stamp(), 0..3),
     )
         .prop_map(
             |(
@@ -200,6 +205,7 @@ fn state() -> impl Strategy<Value = State> {
                 mut bundles,
                 rotations,
                 brought,
+                endpoints,
             )| {
                 unique(&mut claims, |claim| claim.name.clone());
                 unique(&mut audiences, |of| {
@@ -215,6 +221,7 @@ fn state() -> impl Strategy<Value = State> {
                     bundles,
                     rotations,
                     brought,
+                    endpoints,
                 }
             },
         )

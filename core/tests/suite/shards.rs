@@ -1,7 +1,9 @@
 //! Bundles on their way: cut, mixed, damaged, shrunk (fault F13).
 
 use mintage_core::Scope;
-use mintage_core::bundle::{Bundle, InvalidBundle, MAX_PART, MAX_SHARDS, join, split, version};
+use mintage_core::bundle::{
+    Body, Bundle, InvalidBundle, MAX_PART, MAX_SHARDS, join, split, version,
+};
 
 use super::secrets::secret_pieces;
 use crate::support::{ACME, Cluster, name};
@@ -72,9 +74,12 @@ fn a_shard_is_missing() {
             .enumerate()
             .map(|(index, shard)| (index != missing).then_some(shard.as_slice()))
             .collect();
-        assert_eq!(join(&with_gap), Err(InvalidBundle::Missing(missing)));
+        assert_eq!(
+            join::<Body>(&with_gap),
+            Err(InvalidBundle::Missing(missing))
+        );
     }
-    assert_eq!(join(&[]), Err(InvalidBundle::Missing(0)));
+    assert_eq!(join::<Body>(&[]), Err(InvalidBundle::Missing(0)));
     assert_eq!(joined(&shards[..3]), Err(InvalidBundle::Missing(3)));
 }
 
@@ -127,7 +132,10 @@ fn manifests_that_lie() {
     assert_eq!(swap(&version, r#""version":1"#), Err(InvalidBundle::Mixed));
     assert_eq!(
         swap("bundle/v1", "bundle/v2"),
-        Err(InvalidBundle::Format(0))
+        Err(InvalidBundle::Format {
+            index: 0,
+            expected: "mintage.dev/bundle/v1"
+        })
     );
     assert_eq!(
         swap(r#""shards":1"#, r#""shards":0"#),

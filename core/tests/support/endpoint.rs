@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mintage_core::Alg;
+use mintage_core::bundle::Stamped;
 use mintage_core::endpoint::Config;
 use mintage_core::world::{
     Application, ApplicationKind, Audience, AudienceAlg, ClientAuth, Connection, Dialect,
     EndpointWishes, Grant, GrantType, Grantee, Issuance, RefreshRules, SessionRules, Source,
     Tenant, UserRules, World,
 };
+use mintage_core::{Alg, UnixTime};
 
 use super::{ACME, Cluster, GLOBEX, NOW, ORDERS, audience, custom_domain, name, namespace, tenant};
 
@@ -194,6 +195,7 @@ pub fn with_endpoints() -> World {
         }],
         theme: mintage_core::world::Theme::default(),
         session: SESSION,
+        certificate: None,
         trusted_proxies: proxies.iter().map(|text| (*text).to_owned()).collect(),
     };
     let acme = Tenant {
@@ -216,6 +218,11 @@ pub fn with_endpoints() -> World {
 
 /// What the endpoint of a tenant is told.
 pub fn config(cluster: &mut Cluster, tenant: &str) -> Config {
-    let mut plan = cluster.plan_at(NOW);
+    told(cluster, tenant, NOW).body
+}
+
+/// The same with its stamp, at some time.
+pub fn told(cluster: &mut Cluster, tenant: &str, now: UnixTime) -> Stamped<Config> {
+    let mut plan = cluster.plan_at(now);
     plan.endpoints.remove(&name(tenant)).unwrap()
 }

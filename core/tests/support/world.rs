@@ -95,6 +95,7 @@ pub fn grant(workload: &str, scopes: &str) -> Grant {
 /// A verified custom domain.
 pub fn custom_domain(at: &str, tenant: &str, domain: &str) -> CustomDomain {
     CustomDomain {
+        certificate: None,
         at: name(at),
         created: NOW - 200,
         domain: name(domain),

@@ -4,7 +4,7 @@ use mintage_core::ident::InvalidName;
 use mintage_core::world::{self, EndpointWishes, SessionRules, Source, Theme};
 use mintage_core::{ObjectName, Scope};
 
-use super::seconds;
+use super::{certificate, seconds};
 use crate::login::{Connection, Oidc};
 use crate::tenant::TenantSpec;
 
@@ -24,6 +24,7 @@ pub(super) fn wishes(spec: &TenantSpec) -> Result<EndpointWishes, InvalidName> {
             idle: seconds(login.session.idle_lifetime),
             lifetime: seconds(login.session.lifetime),
         },
+        certificate: certificate(spec.endpoint.tls.as_ref())?,
         trusted_proxies: spec.endpoint.trusted_proxies.clone(),
     })
 }
@@ -111,6 +112,7 @@ mod tests {
                 idle: 259_200,
                 lifetime: 604_800,
             },
+            certificate: None,
             trusted_proxies: Vec::new(),
         };
         assert_eq!(least, expected);
@@ -118,7 +120,9 @@ mod tests {
 
     #[test]
     fn all_that_is_written_is_read() {
-        let endpoint = json!({"enabled": true, "trustedProxies": ["10.0.0.0/8", "::1/128"]});
+        let endpoint = json!({
+            "enabled": true, "tls": {"secretName": "acme-tls"}, "trustedProxies": ["10.0.0.0/8", "::1/128"],
+        });
         let login = json!({
             "connections": [
                 {"name": "corp", "displayName": "Corp", "oidc": {
@@ -133,6 +137,10 @@ mod tests {
             "session": {"idleLifetime": "8h", "lifetime": "12h"},
         });
         let read = wishes(&endpoint, &login).unwrap();
+        assert_eq!(
+            read.certificate.as_ref().map(ObjectName::as_str),
+            Some("acme-tls")
+        );
         assert_eq!(read.trusted_proxies, ["10.0.0.0/8", "::1/128"]);
         let rules = SessionRules {
             idle: 28_800,

@@ -84,7 +84,7 @@ impl Index {
         let changed = &mut self.changed;
         match seen {
             super::Seen::Tenant(event) => {
-                changed.world |= take(&mut self.tenants, event, &mut changed.tenants);
+                changed.world |= take(&mut self.tenants, *event, &mut changed.tenants);
                 changed.tenants
             }
             super::Seen::Audience(event) => {

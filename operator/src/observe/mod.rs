@@ -58,7 +58,8 @@ impl Default for Settings {
 
 /// An event of one of the watches.
 enum Seen {
-    Tenant(watcher::Event<Tenant>),
+    /// It is by far the largest of them.
+    Tenant(Box<watcher::Event<Tenant>>),
     Audience(watcher::Event<ApiAudience>),
     Application(watcher::Event<Application>),
     Domain(watcher::Event<CustomDomain>),
@@ -71,7 +72,9 @@ enum Seen {
 pub fn start(client: &Client, settings: Settings) -> (Snapshots, impl Future<Output = ()> + use<>) {
     let (sender, snapshots) = watch::channel(None);
     let mut streams: SelectAll<BoxStream<'static, Seen>> = SelectAll::new();
-    streams.push(objects(client, config(), Seen::Tenant));
+    streams.push(objects(client, config(), |event| {
+        Seen::Tenant(Box::new(event))
+    }));
     streams.push(objects(client, config(), Seen::Audience));
     streams.push(objects(client, config(), Seen::Application));
     streams.push(objects(client, config(), Seen::Domain));

@@ -118,6 +118,7 @@ fn tenant(at: &str, domain: &str) -> Tenant {
 
 pub fn domain(at: &str, domain: &str, verified: bool) -> CustomDomain {
     CustomDomain {
+        certificate: None,
         at: name(&format!("identity/{at}")),
         created: NOW,
         domain: name(domain),

@@ -24,6 +24,7 @@ mod logout;
 pub mod pages;
 mod realm;
 mod revoke;
+pub mod role;
 mod scene;
 mod session;
 mod sign_in;

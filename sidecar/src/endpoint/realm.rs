@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use mintage_core::bundle::{InvalidKeyringFile, KeyringFile};
+use mintage_core::bundle::{InvalidKeyringFile, KeyringFile, Stamped};
 use mintage_core::endpoint::{Config, InvalidUsers, Master, Signers, User, Users};
 use mintage_core::jose::InvalidJwk;
 use mintage_core::jwks::{self, Jwks};
@@ -19,6 +19,10 @@ use super::pages::{Link, Look};
 pub struct Realm {
     /// What it goes by.
     pub config: Config,
+    /// Which version of that it is.
+    pub version: u64,
+    /// When that does not count any more.
+    pub ends_at: UnixTime,
     /// Everything secret but signing keys.
     pub master: Master,
     /// The tenant's own keys.
@@ -60,11 +64,13 @@ impl Realm {
     /// Makes a realm. `secrets` gives the entries of a Secret of the tenant's namespace, if it is there. A connection that
     /// cannot be read is left out, and the others go on.
     pub fn make(
-        config: Config,
+        told: Stamped<Config>,
         master: Master,
         keyring: &KeyringFile,
         mut secrets: impl FnMut(&ObjectName) -> Option<Entries>,
     ) -> Result<Made, NotMade> {
+        let (version, ends_at) = (told.version, told.ends_at());
+        let config = told.body;
         let mut complaints = Vec::new();
         let mut users = BTreeMap::new();
         for connection in &config.login.connections {
@@ -98,6 +104,8 @@ impl Realm {
             master,
             users,
             proxies,
+            version,
+            ends_at,
             config,
         };
         Ok(Made { realm, complaints })

@@ -42,11 +42,20 @@ impl Visit {
                 "no tenant has the host name that was asked; ask by the domain of a tenant",
             )
         })?;
+        let now = endpoint.clock.now();
+        if now >= realm.ends_at {
+            return Err(OAuthError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                Rule::EndpointTooOld,
+                "the endpoint has not been told by the operator for too long whom it may trust (endpoint-too-old)",
+            ));
+        }
         let address = peer.map(|peer| client(&realm, peer, &parts.headers));
         Ok(Self {
             realm,
             domain,
-            now: endpoint.clock.now(),
+            now,
             address,
             method: parts.method.clone(),
             headers: parts.headers.clone(),
@@ -73,6 +82,18 @@ impl Visit {
 pub fn is_known(endpoint: &Endpoint, request: &axum::extract::Request) -> bool {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     find(endpoint, request.headers(), peer).is_some()
+}
+
+/// Whether a request comes by a proxy that the tenant trusts, and that was asked by HTTPS.
+pub fn is_by_proxy(endpoint: &Endpoint, request: &axum::extract::Request) -> bool {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let found = find(endpoint, request.headers(), peer);
+    let by_proxy = found.is_some_and(|(_, realm)| peer.is_some_and(|peer| realm.trusts(peer)));
+    // A proxy adds to the client's line or puts one of its own below it: the last word is the proxy's.
+    let mut lines = request.headers().get_all("x-forwarded-proto").into_iter();
+    let last = lines.next_back().and_then(|line| line.to_str().ok());
+    let scheme = last.and_then(|line| line.rsplit(',').next());
+    by_proxy && scheme.is_some_and(|scheme| scheme.trim() == "https")
 }
 
 /// The tenant that is asked, and by which of its domains.

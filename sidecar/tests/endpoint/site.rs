@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt as _;
 use mintage_core::UnixTime;
-use mintage_core::bundle::KeyringFile;
+use mintage_core::bundle::{KeyringFile, Stamped};
 use mintage_core::endpoint::{Application, Config, Master};
 use mintage_core::keyring::Owner;
 use mintage_core::world::{self, Audience, ClientAuth, World};
@@ -92,10 +92,10 @@ impl Site {
         let Declared { cluster, accounts } = &mut *declared;
         change(&mut cluster.world, accounts);
         let plan = cluster.plan_at(cluster.now);
-        let realms = plan.endpoints.values().flat_map(|config| {
-            let keyring = cluster.keyring_file(&Owner::tenant(config.tenant.clone()));
-            let realm = Arc::new(realm(config, &keyring, accounts));
-            let domains = config.domains.keys().cloned();
+        let realms = plan.endpoints.values().flat_map(|told| {
+            let keyring = cluster.keyring_file(&Owner::tenant(told.body.tenant.clone()));
+            let realm = Arc::new(realm(told, &keyring, accounts));
+            let domains = told.body.domains.keys().cloned();
             domains.map(move |domain| (domain, Arc::clone(&realm)))
         });
         self.realms.store(Arc::new(realms.collect()));
@@ -256,9 +256,9 @@ pub fn post(host: &str, path: &str, form: &[(&str, &str)]) -> Request<Body> {
     request.body(Body::from(body)).unwrap()
 }
 
-fn realm(config: &Config, keyring: &KeyringFile, accounts: &Accounts) -> Realm {
+fn realm(told: &Stamped<Config>, keyring: &KeyringFile, accounts: &Accounts) -> Realm {
     // Of one life of a tenant, as all that is secret of it.
-    let uid = config.tenant_uid.as_str().as_bytes();
+    let uid = told.body.tenant_uid.as_str().as_bytes();
     let mut secret = [7; 32];
     for (at, byte) in uid.iter().enumerate() {
         secret[at % 32] ^= byte;
@@ -267,7 +267,7 @@ fn realm(config: &Config, keyring: &KeyringFile, accounts: &Accounts) -> Realm {
         .iter()
         .map(|(name, user)| (name.clone(), user.to_string().into_bytes()))
         .collect::<BTreeMap<_, _>>();
-    let made = Realm::make(config.clone(), Master::new(secret), keyring, |_| {
+    let made = Realm::make(told.clone(), Master::new(secret), keyring, |_| {
         Some(entries.clone())
     })
     .unwrap();

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use mintage_core::UnixTime;
-use mintage_core::bundle::join;
+use mintage_core::bundle::{Bundle, join};
 use mintage_core::keyring::{Key, Policy, next_due};
 use mintage_crds::status::{READY, find};
 use mintage_crds::{ApiAudience, Tenant};
@@ -137,7 +137,7 @@ async fn rotations(scene: &Scene) -> Result<Vec<UnixTime>> {
     for secret in managed::secrets(&scene.client, "bundle").await? {
         let data = secret.data.unwrap_or_default();
         let shard = data.into_values().next().context("an empty bundle")?;
-        let bundle = join(&[Some(&shard.0)])?;
+        let bundle: Bundle = join(&[Some(&shard.0)])?;
         let trusted = bundle.body.keys.into_iter();
         let own: Vec<Key> = trusted
             .filter(|one| one.namespace.as_ref() == Some(&bundle.body.namespace))

@@ -1,0 +1,86 @@
+//! The command line of `mintage-sidecar endpoint`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::endpoint::store::Place;
+use crate::options::{Common, OrOff};
+
+/// The options of the role.
+#[derive(Args, Debug)]
+pub struct EndpointOptions {
+    /// The folder with what the operator tells: endpoint-0 to endpoint-7, master.json, tenant-keyring.json.
+    #[arg(
+        long,
+        env = "MINTAGE_DIR",
+        value_name = "FOLDER",
+        default_value = "/var/run/mintage"
+    )]
+    pub dir: PathBuf,
+    /// The folder with a folder for each Secret that the tenant names: of users, or with a certificate.
+    #[arg(
+        long,
+        env = "MINTAGE_SECRETS_DIR",
+        value_name = "FOLDER",
+        default_value = "/var/run/mintage-secrets"
+    )]
+    pub secrets_dir: PathBuf,
+    /// Where sessions, codes, refresh tokens and consents are kept: `sqlite:<path>`, `postgres://<user>@<host>/<database>`,
+    /// or `memory`.
+    #[arg(
+        long,
+        env = "MINTAGE_STORE",
+        value_name = "STORE",
+        required_unless_present = "store_file",
+        conflicts_with = "store_file"
+    )]
+    pub store: Option<Place>,
+    /// A file that says it instead: the address of a database has its password. It is read once.
+    #[arg(long, env = "MINTAGE_STORE_FILE", value_name = "FILE")]
+    pub store_file: Option<PathBuf>,
+    /// Where browsers and applications are answered over TLS, by the certificates of the domains.
+    #[arg(
+        long,
+        env = "MINTAGE_TLS_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:7743"
+    )]
+    pub tls_listen: SocketAddr,
+    /// Where proxies that the tenant trusts, and that were asked by HTTPS themselves, are answered without TLS; or off.
+    #[arg(long, env = "MINTAGE_PROXY_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:7744", value_parser = address_or_off)]
+    pub proxy_listen: OrOff,
+    /// What every role has.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl EndpointOptions {
+    /// Where the store is.
+    pub fn place(&self) -> Result<Place> {
+        if let Some(place) = &self.store {
+            return Ok(place.clone());
+        }
+        let path = self
+            .store_file
+            .as_ref()
+            .context("neither --store nor --store-file says where the store is")?;
+        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        // What it is is not repeated: it may have a password.
+        text.trim()
+            .parse()
+            .with_context(|| path.display().to_string())
+    }
+}
+
+fn address_or_off(text: &str) -> Result<OrOff, String> {
+    if text == "off" {
+        return Ok(OrOff::Off);
+    }
+    text.parse()
+        .map(OrOff::On)
+        .map_err(|_| format!("{text} is neither off nor an address with a port, as 0.0.0.0:7744"))
+}
