@@ -24,6 +24,7 @@ mod revocation;
 mod rotation;
 mod server;
 mod sessions;
+mod silent;
 mod stores;
 mod sweep;
 mod tenants;

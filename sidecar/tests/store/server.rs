@@ -166,19 +166,44 @@ impl Server {
         Ok(())
     }
 
+    /// Stops it in good order and starts it again: as a standby without a primary, or as what it was.
+    pub async fn restart(&mut self, standby: bool) -> Result<()> {
+        self.wait()?;
+        let signal = self.dir.join("data/standby.signal");
+        if standby {
+            fs::write(&signal, "")?;
+            if let Some((user, group)) = user()? {
+                chown(&signal, Some(user), Some(group))?;
+            }
+        } else {
+            fs::remove_file(&signal)?;
+        }
+        self.run().await
+    }
+
     /// Makes an empty database; its URL.
     pub async fn database(&self) -> Result<String> {
+        Ok(self.url(&self.named_database().await?))
+    }
+
+    /// Makes an empty database; its name.
+    pub async fn named_database(&self) -> Result<String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("store{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut connection = self.options("postgres").connect().await?;
         let create = format!("CREATE DATABASE {name} TEMPLATE template0");
         connection.execute(AssertSqlSafe(create)).await?;
         connection.close().await?;
-        Ok(self.url(&name))
+        Ok(name)
+    }
+
+    /// Where it listens beside its Unix socket.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// The URL of a database, by the Unix socket.
-    fn url(&self, database: &str) -> String {
+    pub fn url(&self, database: &str) -> String {
         let (dir, port) = (self.dir.display(), self.port);
         format!("postgres:///{database}?host={dir}&port={port}&user=postgres")
     }

@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRo
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, Row as _, TypeInfo as _, ValueRef as _,
 };
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::backend::{Backend, Row, Statement, Value, Work, rows_of, statement};
@@ -83,19 +84,11 @@ impl Backend for Postgres {
     }
 
     async fn write(&self, statement: Statement) -> Result<Vec<Row>, Error> {
-        let mut connection = self.pool.acquire().await?;
-        match timeout(ANSWER, rows(&mut connection, statement)).await {
-            Ok(rows) => Ok(rows?),
-            Err(elapsed) => {
-                // Its end would be waited for before anybody else gets it.
-                drop(connection.detach());
-                Err(Error::unavailable(elapsed))
-            }
-        }
+        Lent::of(&self.pool).await?.rows(statement).await
     }
 
     async fn begin(&self, topic: &str) -> Result<Box<dyn Work>, Error> {
-        let mut work = Box::new(Begun(Some(self.pool.acquire().await?)));
+        let mut work = Box::new(Begun(Lent::of(&self.pool).await?));
         work.rows(statement!("BEGIN")).await?;
         // There may be no row yet that could be locked.
         work.rows(statement!(
@@ -107,48 +100,89 @@ impl Backend for Postgres {
     }
 
     async fn check(&self) -> Result<(), Error> {
-        let primary =
-            statement!("SELECT version FROM _sqlx_migrations WHERE NOT pg_is_in_recovery()");
-        if self.read(primary).await?.is_empty() {
+        let writable = statement!(
+            "SELECT version FROM _sqlx_migrations
+             WHERE NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'"
+        );
+        if self.read(writable).await?.is_empty() {
             return Err(Error::unavailable(
-                "it is a standby, which cannot be written to",
+                "it is a standby or was made read-only, so nothing can be written to it",
             ));
         }
         Ok(())
     }
 
     async fn close(&self) {
-        self.pool.close().await;
+        // A database that says nothing is not told.
+        timeout(ANSWER * 2, self.pool.close()).await.ok();
     }
 }
 
-/// The connection, until the work is done.
-struct Begun(Option<PoolConnection<sqlx::Postgres>>);
+/// A connection, until it goes back.
+struct Lent(Option<PoolConnection<sqlx::Postgres>>);
+
+impl Lent {
+    async fn of(pool: &PgPool) -> Result<Self, Error> {
+        Ok(Self(Some(pool.acquire().await?)))
+    }
+
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, Error> {
+        let connection = self.0.as_deref_mut();
+        let connection =
+            connection.ok_or_else(|| Error::unavailable("the connection is closed already"))?;
+        match timeout(ANSWER, rows(connection, statement)).await {
+            Ok(rows) => Ok(rows?),
+            Err(elapsed) => {
+                // The end of the statement would be waited for before anybody else gets the connection.
+                self.close();
+                Err(Error::unavailable(elapsed))
+            }
+        }
+    }
+
+    /// Closes it, which rolls back what was begun, also where the database does not answer.
+    fn close(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.0.take() else {
+            return;
+        };
+        match Handle::try_current() {
+            // The pool asks the database before it takes the connection back; its own way of giving it back waits without
+            // end for an answer, and the place in the pool is gone until then.
+            Ok(runtime) => drop(runtime.spawn(timeout(ANSWER, connection.return_to_pool()))),
+            // The process ends.
+            Err(_) => drop(connection.detach()),
+        }
+    }
+}
+
+/// Work on a connection; closed with it unless it was done.
+struct Begun(Lent);
 
 #[async_trait]
 impl Work for Begun {
     async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, Error> {
-        let connection = self.0.as_deref_mut();
-        let connection =
-            connection.ok_or_else(|| Error::unavailable("the work is done already"))?;
-        let rows = timeout(ANSWER, rows(connection, statement)).await;
-        Ok(rows.map_err(Error::unavailable)??)
+        self.0.rows(statement).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), Error> {
         self.rows(statement!("COMMIT")).await?;
-        // Now there is nothing to roll back.
-        self.0 = None;
+        // Now there is nothing to roll back: it goes back to the pool.
+        drop(Lent(self.0.0.take()));
         Ok(())
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        // Closing the connection rolls back, also where the database does not answer.
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
+        self.0.close();
     }
 }
 
