@@ -81,12 +81,12 @@ impl Servers {
         if let Some(first) = session.acting.first() {
             listeners.push((admin, admin_api(app(&first.shared))));
         }
-        let remembered = open_store(session).await?;
         let endpoint = Endpoint::new(
             Arc::clone(&session.realms),
-            Arc::clone(&remembered),
+            open_store(session).await?,
             Arc::new(SystemClock),
         );
+        let sweeping = store::sweep(endpoint.store(), Arc::new(SystemClock));
         let issuers = issuer_api(Arc::clone(&session.issuers));
         listeners.push((tls.telling_peers(), endpoint_api(endpoint, issuers)));
 
@@ -105,7 +105,7 @@ impl Servers {
             ext_authz,
             admin: admin_address,
             tls: tls_address,
-            sweeping: tokio::spawn(store::sweep(remembered, Arc::new(SystemClock))),
+            sweeping: tokio::spawn(sweeping),
             end,
             tasks,
         })

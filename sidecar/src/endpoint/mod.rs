@@ -53,7 +53,7 @@ use crate::context::{Context, REQUEST_ID};
 use crate::oauth::OAuthError;
 use crate::routes::{method_not_allowed, only};
 use crate::rule::Rule;
-use store::Store;
+use store::{Lasting, Store};
 use throttle::Throttle;
 
 pub use realm::{Made, NotMade, Realm};
@@ -75,10 +75,15 @@ impl Endpoint {
     pub fn new(realms: Realms, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
             realms,
-            store,
+            store: Arc::new(Lasting::new(store, Arc::clone(&clock))),
             clock,
             throttle: Arc::new(Throttle::default()),
         }
+    }
+
+    /// The store as the endpoint uses it, for [`store::sweep`].
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
     }
 }
 

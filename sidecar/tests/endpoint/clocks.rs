@@ -58,6 +58,60 @@ async fn f4_what_ended_at_the_endpoint_stays_so_when_the_clock_steps_back() -> R
     .await
 }
 
+/// What ended while nobody came for it: nothing marked it then.
+#[tokio::test]
+async fn f4_what_ended_unseen_stays_so_when_the_clock_steps_back() -> Result<()> {
+    let name = "clocks::f4_what_ended_unseen_stays_so_when_the_clock_steps_back";
+    on_both(name, async |opened| {
+        let end = NOW + REFRESH.idle;
+        for step in [300, 86_400] {
+            let site = Site::on(opened);
+            let (web, ask) = (site.client(WEB), site.ask(WEB));
+            let give = async || site.browser().authorize(&ask, "ada").await.code();
+            let unused = site.refresh_token(WEB, ORDERS).await;
+            site.clock.set(end - 100);
+            let (code, token) = (give().await, site.refresh_token(WEB, ORDERS).await);
+            let mut ada = site.browser();
+            ada.authorize(&ask, "ada").await.code();
+            // Somebody else's visit shows what time it is.
+            site.clock.set(end - 50 + step);
+            let of_later = give().await;
+            site.clock.set(end - 50);
+            for code in [&code, &of_later] {
+                let reply = site.redeem(&web, &ask, code).await;
+                reply.refused(403, "invalid_grant", "Invalid authorization code");
+            }
+            site.refresh(&web, &unused)
+                .await
+                .refused(403, "invalid_grant", INVALID);
+            // What had not ended goes on.
+            site.refresh(&web, &token).await.good();
+            ada.authorize(&ask, "ada").await.code();
+            site.redeem(&web, &ask, &give().await).await.good();
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Clocks are set by a few seconds now and then.
+#[tokio::test]
+async fn f4_a_small_step_takes_nothing_from_anybody() -> Result<()> {
+    on_both(
+        "clocks::f4_a_small_step_takes_nothing_from_anybody",
+        async |opened| {
+            let site = Site::on(opened);
+            let (web, ask) = (site.client(WEB), site.ask(WEB));
+            site.clock.set(NOW + LEEWAY);
+            let code = site.browser().authorize(&ask, "ada").await.code();
+            site.clock.set(NOW);
+            site.redeem(&web, &ask, &code).await.good();
+            Ok(())
+        },
+    )
+    .await
+}
+
 /// However much it is used, a family ends: rotation does not lengthen its life.
 #[tokio::test]
 async fn a_refresh_token_ends_however_much_it_is_used() -> Result<()> {

@@ -1,7 +1,9 @@
 use std::num::NonZeroU32;
 
 use anyhow::Result;
-use mintage_sidecar::endpoint::store::{Digest, Family, Redeemed, Rotated, Swept};
+use mintage_sidecar::endpoint::store::{
+    Digest, Family, Redeemed, Rotated, Rotation, Standing, Swept,
+};
 
 use crate::records::{DAY, MANY, NOW, by, client, code, domain, family, id, session, tenant, to};
 use crate::stores::on_both;
@@ -27,9 +29,10 @@ async fn what_has_ended_goes_in_batches() -> Result<()> {
             let expected = Swept {
                 sessions: left,
                 codes: left,
-                families: 0,
+                ..Swept::default()
             };
             assert_eq!(swept, expected);
+            assert_eq!(swept.may_be_more(two), left == 2);
         }
         Ok(())
     })
@@ -66,10 +69,14 @@ async fn what_is_used_up_or_revoked_is_recognised_for_a_day_after_its_end() -> R
 
             let swept = store.sweep(NOW + 11 * DAY, MANY).await?;
             assert_eq!(swept.families, 2);
-            for (number, last) in [(1, NOW + 31 * DAY - 1), (4, NOW + 30 * DAY - 1)] {
+            for (number, last) in [(4, NOW + 30 * DAY - 1), (1, NOW + 31 * DAY - 1)] {
                 assert_eq!(store.sweep(last, MANY).await?.families, 0);
+                let lasting = Rotation {
+                    idle_until: None,
+                    ..to("r2")
+                };
                 let used = store
-                    .rotate(&tenant(), by(&shop, &id(number), &token), to("r2"), last)
+                    .rotate(&tenant(), by(&shop, &id(number), &token), lasting, last)
                     .await?;
                 match number {
                     1 => assert!(matches!(used, Rotated::Revoked(_)), "{used:?}"),
@@ -77,6 +84,93 @@ async fn what_is_used_up_or_revoked_is_recognised_for_a_day_after_its_end() -> R
                 }
             }
             assert_eq!(store.sweep(NOW + 31 * DAY, MANY).await?.families, 2);
+            Ok(())
+        },
+    )
+    .await
+}
+
+/// A sweep marks what has ended, so it is not for somebody to come and find it out.
+#[tokio::test]
+async fn f4_what_was_swept_does_not_live_again_when_the_clock_steps_back() -> Result<()> {
+    on_both(
+        "sweep::f4_what_was_swept_does_not_live_again_when_the_clock_steps_back",
+        async |opened| {
+            let (store, shop, token) = (&opened.store, client("shop"), Digest::of("r1"));
+            let [unused, used] = ["unused", "used"].map(Digest::of);
+            store.add_code(&tenant(), &unused, &code(id(1))).await?;
+            store.add_code(&tenant(), &used, &code(id(2))).await?;
+            store.redeem_code(&tenant(), &used, &shop, NOW).await?;
+            let lasting = Family {
+                idle_until: None,
+                ..family(id(3))
+            };
+            for kept in [&lasting, &family(id(4))] {
+                store.begin_family(&tenant(), kept, &token, MANY).await?;
+            }
+            let swept = store.sweep(NOW + 10 * DAY, MANY).await?;
+            let expected = Swept {
+                codes: 2,
+                ended: 1,
+                ..Swept::default()
+            };
+            assert_eq!(swept, expected);
+            let redeemed = store.redeem_code(&tenant(), &unused, &shop, NOW).await?;
+            assert_eq!(redeemed, Redeemed::Unknown);
+            let ended = store
+                .rotate(&tenant(), by(&shop, &id(4), &token), to("r2"), NOW)
+                .await?;
+            assert!(matches!(ended, Rotated::Revoked(_)), "{ended:?}");
+            let good = store
+                .rotate(&tenant(), by(&shop, &id(3), &token), to("r2"), NOW)
+                .await?;
+            assert!(matches!(good, Rotated::Good(_)), "{good:?}");
+            // The one that ended for want of use goes a day later, and not when it might have ended.
+            assert_eq!(store.sweep(NOW + 11 * DAY, MANY).await?.families, 1);
+            Ok(())
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn f4_what_had_ended_by_a_time_ends_for_good() -> Result<()> {
+    on_both(
+        "sweep::f4_what_had_ended_by_a_time_ends_for_good",
+        async |opened| {
+            let (store, shop) = (&opened.store, client("shop"));
+            let [used, unused, token, cookie] = ["used", "unused", "r1", "c"].map(Digest::of);
+            store.add_code(&tenant(), &used, &code(id(1))).await?;
+            store.redeem_code(&tenant(), &used, &shop, NOW).await?;
+            store.add_code(&tenant(), &unused, &code(id(2))).await?;
+            store
+                .begin_session(&tenant(), &cookie, &session("ada"))
+                .await?;
+            store
+                .begin_family(&tenant(), &family(id(3)), &token, MANY)
+                .await?;
+            let find = async || {
+                let family = store.find_family(&tenant(), &id(3), &token, NOW).await?;
+                let session = store
+                    .find_session(&tenant(), &cookie, &domain(), NOW)
+                    .await?;
+                let standing = family.map(|(_, standing)| standing);
+                anyhow::Ok((standing, session.is_some()))
+            };
+            store.end_by(NOW + 3599).await?;
+            // Codes in any case: who knows which time they are of.
+            let redeemed = store.redeem_code(&tenant(), &unused, &shop, NOW).await?;
+            assert_eq!(redeemed, Redeemed::Unknown);
+            let replayed = store.redeem_code(&tenant(), &used, &shop, NOW).await?;
+            assert!(
+                matches!(replayed, Redeemed::Replayed { .. }),
+                "{replayed:?}"
+            );
+            assert_eq!(find().await?, (Some(Standing::Live), true));
+            store.end_by(NOW + 3600).await?;
+            assert_eq!(find().await?, (Some(Standing::Live), false));
+            store.end_by(NOW + 10 * DAY).await?;
+            assert_eq!(find().await?, (Some(Standing::Revoked), false));
             Ok(())
         },
     )

@@ -9,23 +9,39 @@ use super::{Database, Error};
 /// What was used up or revoked is kept this long after its end, so that who uses it again is recognised.
 const KEPT: Seconds = 86_400;
 
-/// How many rows a sweep deleted.
+/// How many rows a sweep marked and deleted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Swept {
     /// Sessions that had ended.
     pub sessions: usize,
-    /// Codes that ended a day ago.
+    /// Codes that nobody used in time, and used ones that ended a day ago.
     pub codes: usize,
+    /// Refresh families that were found to have ended, and are marked.
+    pub ended: usize,
     /// Refresh families that ended a day ago.
     pub families: usize,
+}
+
+impl Swept {
+    /// Whether there may be more of any kind than were taken at a time.
+    pub fn may_be_more(self, batch: NonZeroU32) -> bool {
+        let most = usize::try_from(batch.get()).unwrap_or(usize::MAX);
+        [self.sessions, self.codes, self.ended, self.families]
+            .into_iter()
+            .any(|count| count >= most)
+    }
 }
 
 /// What an operator of the store does.
 #[async_trait]
 pub trait Upkeep {
-    /// Deletes what has ended, at most `batch` rows of each kind: nobody waits long for it. To be called again at once
-    /// while any number is that of the batch.
+    /// Deletes what has ended, and marks what is kept after its end, at most `batch` rows of each kind: nobody waits long
+    /// for it. To be called again at once while there [may be more](Swept::may_be_more).
     async fn sweep(&self, now: UnixTime, batch: NonZeroU32) -> Result<Swept, Error>;
+
+    /// The clock was at `then` and steps back: ends for good what had ended by then, and all codes that nobody has used yet,
+    /// which may be of a time that is still to come.
+    async fn end_by(&self, then: UnixTime) -> Result<(), Error>;
 
     /// Whether the store can be used now; for readiness.
     async fn check(&self) -> Result<(), Error>;
@@ -34,45 +50,48 @@ pub trait Upkeep {
     async fn close(&self);
 }
 
+impl Database {
+    async fn count(&self, statement: Statement) -> Result<usize, Error> {
+        Ok(self.backend.write(statement).await?.len())
+    }
+}
+
 #[async_trait]
 impl Upkeep for Database {
     async fn sweep(&self, now: UnixTime, batch: NonZeroU32) -> Result<Swept, Error> {
         let batch = i64::from(batch.get());
-        let swept = async |statement: Statement| -> Result<usize, Error> {
-            Ok(self.backend.write(statement).await?.len())
-        };
-        // The condition stands twice: a session that was used meanwhile stays.
-        let sessions = statement!(
-            "DELETE FROM sessions
-             WHERE (tenant, id) IN
-                 (SELECT tenant, id FROM sessions WHERE ends_at <= $1 OR idle_until <= $1 LIMIT $2)
-             AND (ends_at <= $1 OR idle_until <= $1)
-             RETURNING ends_at",
-            now,
-            batch,
-        );
         let codes = statement!(
             "DELETE FROM codes
-             WHERE (tenant, digest) IN (SELECT tenant, digest FROM codes WHERE expires_at <= $1 LIMIT $2)
+             WHERE (tenant, digest) IN
+                 (SELECT tenant, digest FROM codes
+                  WHERE expires_at <= $1 OR (expires_at <= $2 AND consumed_at IS NULL) LIMIT $3)
+             AND (expires_at <= $1 OR consumed_at IS NULL)
              RETURNING expires_at",
             now - KEPT,
+            now,
             batch,
         );
         let families = statement!(
             "DELETE FROM families
-             WHERE (tenant, id) IN
-                 (SELECT tenant, id FROM families
-                  WHERE ends_at <= $1 OR (idle_until <= $1 AND revoked_at IS NULL) LIMIT $2)
-             AND (ends_at <= $1 OR (idle_until <= $1 AND revoked_at IS NULL))
+             WHERE (tenant, id) IN (SELECT tenant, id FROM families WHERE ends_at <= $1 LIMIT $2)
              RETURNING ends_at",
             now - KEPT,
             batch,
         );
         Ok(Swept {
-            sessions: swept(sessions).await?,
-            codes: swept(codes).await?,
-            families: swept(families).await?,
+            sessions: self.count(ended_sessions(now, batch)).await?,
+            codes: self.count(codes).await?,
+            ended: self.count(ended_families(now, batch)).await?,
+            families: self.count(families).await?,
         })
+    }
+
+    async fn end_by(&self, then: UnixTime) -> Result<(), Error> {
+        let unused = statement!("DELETE FROM codes WHERE consumed_at IS NULL RETURNING expires_at");
+        self.count(unused).await?;
+        self.count(ended_families(then, ALL)).await?;
+        self.count(ended_sessions(then, ALL)).await?;
+        Ok(())
     }
 
     async fn check(&self) -> Result<(), Error> {
@@ -82,4 +101,36 @@ impl Upkeep for Database {
     async fn close(&self) {
         self.backend.close().await;
     }
+}
+
+/// More than there are.
+const ALL: i64 = i64::MAX;
+
+/// Deletes sessions. The condition stands twice here and below: what was used meanwhile stays.
+fn ended_sessions(by: UnixTime, batch: i64) -> Statement {
+    statement!(
+        "DELETE FROM sessions
+         WHERE (tenant, id) IN
+             (SELECT tenant, id FROM sessions WHERE ends_at <= $1 OR idle_until <= $1 LIMIT $2)
+         AND (ends_at <= $1 OR idle_until <= $1)
+         RETURNING ends_at",
+        by,
+        batch,
+    )
+}
+
+/// Marks families, so that a clock that steps back revives none of them. One that ended for want of use has ended then, and
+/// is not kept for the rest of the life that it might have had.
+fn ended_families(by: UnixTime, batch: i64) -> Statement {
+    statement!(
+        "UPDATE families
+         SET revoked_at = $1, ends_at = CASE WHEN idle_until < ends_at THEN idle_until ELSE ends_at END
+         WHERE (tenant, id) IN
+             (SELECT tenant, id FROM families
+              WHERE revoked_at IS NULL AND (ends_at <= $1 OR idle_until <= $1) LIMIT $2)
+         AND revoked_at IS NULL AND (ends_at <= $1 OR idle_until <= $1)
+         RETURNING ends_at",
+        by,
+        batch,
+    )
 }

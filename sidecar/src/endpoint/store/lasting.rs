@@ -1,0 +1,226 @@
+//! What ended stays so, whatever the clock does (fault F4).
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use mintage_core::{ClientId, Domain, LEEWAY, Scope, Uid, UnixTime, UserId};
+use tokio::sync::Mutex;
+
+use super::{
+    About, Begun, Code, Codes, Consents, Digest, Error, Families, Family, FamilyId, Presented,
+    Redeemed, Rotated, Rotation, Session, Sessions, Standing, Store, Swept, Upkeep, Whose,
+};
+use crate::clock::Clock;
+
+/// A store that notices when the clock steps back: before it is asked anything else, what had ended by the latest time that
+/// the clock has shown is ended for good. So a code that nobody used in time does not come to life again.
+pub struct Lasting {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    latest: AtomicI64,
+    stepping: Mutex<()>,
+}
+
+impl Lasting {
+    /// The same store under a clock.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            latest: AtomicI64::new(clock.now().0),
+            clock,
+            stepping: Mutex::default(),
+        }
+    }
+
+    /// Asks the store, once it knows what has ended; if that cannot be told to it, nothing is asked.
+    async fn ask<T: Send>(
+        &self,
+        call: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Error> {
+        if self.has_stepped_back() {
+            // One tells it; the others wait until it is told.
+            let _turn = self.stepping.lock().await;
+            if self.has_stepped_back() {
+                let latest = UnixTime(self.latest.load(Ordering::SeqCst));
+                tracing::warn!(
+                    event = "clock-stepped-back",
+                    latest = latest.0,
+                    now = self.clock.now().0,
+                    "what had ended stays so, and codes that were not used yet are good for nothing"
+                );
+                self.store.end_by(latest).await?;
+                self.latest.store(self.clock.now().0, Ordering::SeqCst);
+            }
+        }
+        call.await
+    }
+
+    /// By more than two clocks may differ anyway.
+    fn has_stepped_back(&self) -> bool {
+        let now = self.clock.now();
+        let latest = self.latest.fetch_max(now.0, Ordering::SeqCst);
+        now + LEEWAY < UnixTime(latest)
+    }
+}
+
+impl Store for Lasting {}
+
+#[async_trait]
+impl Codes for Lasting {
+    async fn add_code(&self, tenant: &Uid, digest: &Digest, code: &Code) -> Result<(), Error> {
+        self.ask(self.store.add_code(tenant, digest, code)).await
+    }
+
+    async fn redeem_code(
+        &self,
+        tenant: &Uid,
+        digest: &Digest,
+        client: &ClientId,
+        now: UnixTime,
+    ) -> Result<Redeemed, Error> {
+        self.ask(self.store.redeem_code(tenant, digest, client, now))
+            .await
+    }
+}
+
+#[async_trait]
+impl Consents for Lasting {
+    async fn find_consent(&self, tenant: &Uid, about: About<'_>) -> Result<BTreeSet<Scope>, Error> {
+        self.ask(self.store.find_consent(tenant, about)).await
+    }
+
+    async fn record_consent(
+        &self,
+        tenant: &Uid,
+        about: About<'_>,
+        scopes: &BTreeSet<Scope>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        self.ask(self.store.record_consent(tenant, about, scopes, now))
+            .await
+    }
+
+    async fn withdraw_consent(&self, tenant: &Uid, about: About<'_>) -> Result<bool, Error> {
+        self.ask(self.store.withdraw_consent(tenant, about)).await
+    }
+}
+
+#[async_trait]
+impl Families for Lasting {
+    async fn begin_family(
+        &self,
+        tenant: &Uid,
+        family: &Family,
+        token: &Digest,
+        limit: NonZeroU32,
+    ) -> Result<Begun, Error> {
+        self.ask(self.store.begin_family(tenant, family, token, limit))
+            .await
+    }
+
+    async fn rotate(
+        &self,
+        tenant: &Uid,
+        presented: Presented<'_>,
+        rotation: Rotation,
+        now: UnixTime,
+    ) -> Result<Rotated, Error> {
+        self.ask(self.store.rotate(tenant, presented, rotation, now))
+            .await
+    }
+
+    async fn revoke_family(
+        &self,
+        tenant: &Uid,
+        id: &FamilyId,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
+        self.ask(self.store.revoke_family(tenant, id, now)).await
+    }
+
+    async fn revoke_families(
+        &self,
+        tenant: &Uid,
+        whose: Whose<'_>,
+        now: UnixTime,
+    ) -> Result<usize, Error> {
+        self.ask(self.store.revoke_families(tenant, whose, now))
+            .await
+    }
+
+    async fn find_family(
+        &self,
+        tenant: &Uid,
+        id: &FamilyId,
+        token: &Digest,
+        now: UnixTime,
+    ) -> Result<Option<(Family, Standing)>, Error> {
+        self.ask(self.store.find_family(tenant, id, token, now))
+            .await
+    }
+}
+
+#[async_trait]
+impl Sessions for Lasting {
+    async fn begin_session(
+        &self,
+        tenant: &Uid,
+        id: &Digest,
+        session: &Session,
+    ) -> Result<(), Error> {
+        self.ask(self.store.begin_session(tenant, id, session))
+            .await
+    }
+
+    async fn find_session(
+        &self,
+        tenant: &Uid,
+        id: &Digest,
+        domain: &Domain,
+        now: UnixTime,
+    ) -> Result<Option<Session>, Error> {
+        self.ask(self.store.find_session(tenant, id, domain, now))
+            .await
+    }
+
+    async fn touch_session(
+        &self,
+        tenant: &Uid,
+        id: &Digest,
+        idle_until: UnixTime,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
+        self.ask(self.store.touch_session(tenant, id, idle_until, now))
+            .await
+    }
+
+    async fn end_session(&self, tenant: &Uid, id: &Digest) -> Result<bool, Error> {
+        self.ask(self.store.end_session(tenant, id)).await
+    }
+
+    async fn end_sessions(&self, tenant: &Uid, user: &UserId) -> Result<usize, Error> {
+        self.ask(self.store.end_sessions(tenant, user)).await
+    }
+}
+
+#[async_trait]
+impl Upkeep for Lasting {
+    async fn sweep(&self, now: UnixTime, batch: NonZeroU32) -> Result<Swept, Error> {
+        self.ask(self.store.sweep(now, batch)).await
+    }
+
+    async fn end_by(&self, then: UnixTime) -> Result<(), Error> {
+        self.store.end_by(then).await
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        self.store.check().await
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
