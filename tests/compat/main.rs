@@ -6,7 +6,6 @@ mod express;
 mod forge;
 mod rotation;
 mod users;
-mod visitor;
 mod words;
 
 use anyhow::Result;

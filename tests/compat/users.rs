@@ -3,12 +3,12 @@
 
 use anyhow::{Context as _, Result, ensure};
 use mintage_tests::client::Client;
+use mintage_tests::visitor::Visitor;
 use mintage_tests::webapp::{AUDIENCE, HOSTS, NAME, Tenant};
 use reqwest::Url;
 use serde_json::{Value, json};
 
 use crate::start;
-use crate::visitor::Visitor;
 
 const SCOPE: &str = "openid profile email offline_access read:orders";
 

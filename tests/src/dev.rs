@@ -121,12 +121,18 @@ impl Dev {
         Ok(())
     }
 
-    /// Ends it with SIGTERM and waits; gives the exit code.
-    pub async fn stop(&mut self) -> Result<i32> {
+    /// Sends it SIGTERM, if it runs.
+    pub fn terminate(&self) -> Result<()> {
         if let Some(pid) = self.child.id() {
             let pid = rustix::process::Pid::from_raw(pid.try_into()?).context("no pid")?;
             rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         }
+        Ok(())
+    }
+
+    /// Ends it with SIGTERM and waits; gives the exit code.
+    pub async fn stop(&mut self) -> Result<i32> {
+        self.terminate()?;
         let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await??;
         Ok(status.code().unwrap_or(-1))
     }

@@ -19,6 +19,7 @@ pub mod pod;
 pub mod release;
 pub mod skip;
 pub mod stage;
+pub mod visitor;
 pub mod volume;
 pub mod webapp;
 

@@ -25,6 +25,7 @@ mod client;
 mod connections;
 mod descriptors;
 mod disk;
+mod endpoint;
 mod giants;
 mod log;
 mod reload;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use mintage_tests::dev::Dev;
-use mintage_tests::webapp::{HOSTS, NAME, PASSWORD};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
+
+use crate::dev::Dev;
+use crate::webapp::{HOSTS, NAME, PASSWORD};
 
 /// The person.
 pub struct Visitor {
@@ -36,6 +37,11 @@ impl Visitor {
             client: builder.build()?,
             cookies: BTreeMap::new(),
         })
+    }
+
+    /// What goes by the authority and the addresses of the tenant, without cookies.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Signs in for an authorization request; the address of the application, with the answer.
