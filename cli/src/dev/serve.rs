@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use mintage_sidecar::admin::admin_api;
 use mintage_sidecar::clock::SystemClock;
 use mintage_sidecar::endpoint::store::{self, Place, Store};
-use mintage_sidecar::endpoint::{Endpoint, endpoint_api};
+use mintage_sidecar::endpoint::{self, Endpoint, endpoint_api};
 use mintage_sidecar::ext_authz::ext_authz_api;
 use mintage_sidecar::issuer::issuer_api;
 use mintage_sidecar::metrics::Metrics;
@@ -41,7 +41,8 @@ pub struct Servers {
 impl Servers {
     /// Binds all addresses, then serves; to be called on a tokio runtime.
     pub async fn start(session: &Session) -> Result<Self> {
-        let metrics = Arc::new(Metrics::default());
+        let of_endpoint = Arc::new(endpoint::Metrics::default());
+        let metrics = Arc::new(Metrics::with(|registry| of_endpoint.register(registry)));
         let app = |shared| App {
             shared: Arc::clone(shared),
             metrics: Arc::clone(&metrics),
@@ -85,6 +86,7 @@ impl Servers {
             Arc::clone(&session.realms),
             open_store(session).await?,
             Arc::new(SystemClock),
+            of_endpoint,
         );
         let sweeping = store::sweep(endpoint.store(), Arc::new(SystemClock));
         let issuers = issuer_api(Arc::clone(&session.issuers));

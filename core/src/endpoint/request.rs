@@ -82,6 +82,8 @@ pub struct Prompt {
 /// What is wrong with a request, to be said at its `redirect_uri` (RFC 6749 section 4.1.2.1).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Misuse {
+    /// `client_id`.
+    pub client: ClientId,
     /// Where.
     pub redirect: RedirectUri,
     /// How.
@@ -185,6 +187,7 @@ impl Request {
             )),
         };
         Ok(read.map_err(|(error, description)| Misuse {
+            client: application.client.clone(),
             redirect,
             mode: answers_by,
             // A text that is too long is not sent back.
@@ -197,6 +200,7 @@ impl Request {
     /// An error to be said at the request's `redirect_uri`.
     pub fn refuse(&self, error: &'static str, description: impl Into<String>) -> Misuse {
         Misuse {
+            client: self.client.clone(),
             redirect: self.redirect.clone(),
             mode: self.mode,
             state: self.state.clone(),

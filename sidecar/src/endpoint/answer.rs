@@ -7,8 +7,9 @@ use form_urlencoded::Serializer;
 use mintage_core::endpoint::{Misuse, RedirectUri, Request, ResponseMode};
 
 use super::pages::{Failure, FormPost, Origin, WebMessage, Window};
-use super::scene;
 use super::visit::Visit;
+use super::{audit, scene};
+use crate::oauth::RefusedBy;
 
 /// An answer on its way.
 pub struct Answer<'a> {
@@ -35,12 +36,7 @@ pub fn code(visit: &Visit, request: &Request, code: String) -> Response {
 
 /// Says what is wrong.
 pub fn misuse(visit: &Visit, misuse: &Misuse) -> Response {
-    tracing::warn!(
-        event = "authorization-refused",
-        tenant = %visit.realm.config.tenant,
-        error = misuse.error,
-        description = misuse.description.chars().take(300).collect::<String>(),
-    );
+    audit::authorization_refused(visit, misuse);
     let answer = Answer {
         redirect: &misuse.redirect,
         mode: misuse.mode,
@@ -50,7 +46,9 @@ pub fn misuse(visit: &Visit, misuse: &Misuse) -> Response {
             ("error_description", misuse.description.clone()),
         ],
     };
-    answer.send(visit)
+    let mut response = answer.send(visit);
+    response.extensions_mut().insert(RefusedBy(misuse.error));
+    response
 }
 
 impl Answer<'_> {

@@ -14,7 +14,7 @@ use super::session::{self, Found};
 use super::sign_in::STATE;
 use super::store::{self, About};
 use super::visit::Visit;
-use super::{Endpoint, Here, answer, authorize, flow, scene};
+use super::{Endpoint, Here, answer, audit, authorize, flow, scene};
 
 /// The API that a consent is about; `None` for the user's profile.
 fn audience(visit: &Visit, asked: &Asked<'_>) -> Option<Identifier> {
@@ -166,30 +166,30 @@ async fn decide(
         }
     };
     let scopes: BTreeSet<Scope> = asked.scopes().cloned().collect();
-    let (tenant, sub, client) = (
-        &visit.realm.config.tenant,
-        &found.session.user,
-        &request.client,
-    );
-    let scope = mintage_core::ident::write_scopes(&scopes);
+    let audience = audience(visit, &asked);
+    let consented = audit::Consented {
+        user: &found.session.user,
+        client: &request.client,
+        audience: audience.as_ref(),
+        scope: &mintage_core::ident::write_scopes(asked.scopes()),
+    };
     if decision == Decision::No {
-        tracing::info!(event = "consent-declined", %tenant, %sub, %client, scope);
+        audit::consent_declined(visit, &consented);
         let text = "User did not authorize the request";
         return Ok(answer::misuse(
             visit,
             &request.refuse("access_denied", text),
         ));
     }
-    let audience = audience(visit, &asked);
     let about = About {
-        user: sub,
-        client,
-        audience: audience.as_ref(),
+        user: consented.user,
+        client: consented.client,
+        audience: consented.audience,
     };
     endpoint
         .store
         .record_consent(&visit.realm.config.tenant_uid, about, &scopes, visit.now)
         .await?;
-    tracing::info!(event = "consent-given", %tenant, %sub, %client, audience = audience.as_ref().map(tracing::field::display), scope);
+    audit::consent_given(visit, &consented);
     Ok(authorize::advance(endpoint, visit, request, Done::Allowed).await)
 }

@@ -7,17 +7,19 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mintage_core::claims::Jti;
 use mintage_core::endpoint::{
     Api, Application, Asked, Challenge, IdToken, OPAQUE_LIFETIME, OpaqueClaims, RedirectUri,
     Request, Target, UserToken,
 };
 use mintage_core::ident::write_scopes;
 use mintage_core::policy;
-use mintage_core::world::{AudienceAlg, Dialect};
+use mintage_core::world::{AudienceAlg, Dialect, GrantType};
 use mintage_core::{Alg, Issuer, Scope, Seconds, UnixTime, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::Endpoint;
+use super::audit::{self, Issued};
 use super::session::{Found, random_text};
 use super::store::{self, Begun, Code, Digest, Family, FamilyId};
 use super::visit::Visit;
@@ -116,13 +118,11 @@ pub async fn code(
         .store
         .add_code(&visit.realm.config.tenant_uid, &Digest::of(&code), &kept)
         .await?;
-    tracing::info!(
-        event = "code-issued",
-        tenant = %visit.realm.config.tenant,
-        sub = granted.user.as_str(),
-        client = %request.client,
-        scope = write_scopes(&granted.scopes),
+    let (audience, scope) = (
+        granted.audience.as_deref().unwrap_or_default(),
+        write_scopes(&granted.scopes),
     );
+    audit::code_issued(visit, &granted.user, &request.client, audience, &scope);
     Ok(code)
 }
 
@@ -231,7 +231,7 @@ pub fn tokens(
     if occasion.refresh_token.is_none() && !occasion.refreshed {
         all.retain(|scope| scope.as_str() != "offline_access");
     }
-    let (access_token, lifetime) = access_token(
+    let made = access_token(
         visit,
         application,
         granted,
@@ -260,23 +260,29 @@ pub fn tokens(
         None
     };
     let scope = write_scopes(&all);
-    tracing::info!(
-        event = "token-issued",
-        tenant = %config.tenant,
-        sub = granted.user.as_str(),
-        client = %application.client,
+    let grant = if occasion.refreshed {
+        GrantType::RefreshToken
+    } else {
+        GrantType::AuthorizationCode
+    };
+    let issued = Issued {
+        grant: grant.as_str(),
+        format: made.format,
+        user: Some(&granted.user),
+        client: &application.client,
         audience,
-        scope,
-        iat = visit.now.0,
-        exp = (visit.now + lifetime).0,
-        refreshed = occasion.refreshed,
-    );
+        scope: &scope,
+        iat: visit.now,
+        exp: visit.now + made.lifetime,
+        jti: made.jti,
+    };
+    audit::token_issued(visit, &issued);
     let answer = Answer {
-        access_token: &access_token,
+        access_token: &made.token,
         refresh_token: occasion.refresh_token,
         id_token,
         scope,
-        expires_in: lifetime,
+        expires_in: made.lifetime,
         token_type: "Bearer",
     };
     Ok(no_store_json(
@@ -284,7 +290,16 @@ pub fn tokens(
     ))
 }
 
-/// The access token of the format that its audience asks for (rows S3 and S4), and how long it lives.
+/// An access token.
+struct Made {
+    token: String,
+    format: &'static str,
+    lifetime: Seconds,
+    /// Where the token has one.
+    jti: Option<Jti>,
+}
+
+/// The access token of the format that its audience asks for (rows S3 and S4).
 fn access_token(
     visit: &Visit,
     application: &Application,
@@ -292,7 +307,7 @@ fn access_token(
     asked: &Asked<'_>,
     scopes: &[Scope],
     refreshed: bool,
-) -> Result<(String, Seconds), OAuthError> {
+) -> Result<Made, OAuthError> {
     let config = &visit.realm.config;
     let (identifier, alg, dialect, lifetime, api) = match asked.target {
         Target::UserInfo => {
@@ -305,7 +320,12 @@ fn access_token(
                 exp: visit.now + OPAQUE_LIFETIME,
             };
             let nonce = clock::random::<12>().ok_or_else(no_signature)?;
-            return Ok((claims.seal(&visit.realm.master, nonce), OPAQUE_LIFETIME));
+            return Ok(Made {
+                token: claims.seal(&visit.realm.master, nonce),
+                format: "opaque",
+                lifetime: OPAQUE_LIFETIME,
+                jti: None,
+            });
         }
         Target::Management => (
             config.domain.management_api(),
@@ -343,11 +363,16 @@ fn access_token(
     };
     let jti = clock::jti().ok_or_else(no_signature)?;
     let payload = token.payload(jti);
-    let signed = match api {
+    let token = match api {
         Some(api) => sign_for(visit, api, &payload)?,
         None => sign(visit, Alg::RS256, dialect, &payload)?,
     };
-    Ok((signed, lifetime))
+    Ok(Made {
+        token,
+        format: "jwt",
+        lifetime,
+        jti: dialect.has_jti().then_some(jti),
+    })
 }
 
 /// All scopes of an API that the user was assigned, in the API's order.
@@ -383,15 +408,18 @@ pub fn client_token(
     };
     let jti = clock::jti().ok_or_else(no_signature)?;
     let access_token = sign_for(visit, api, &token.payload(jti))?;
-    tracing::info!(
-        event = "token-issued",
-        tenant = %visit.realm.config.tenant,
-        client = %application.client,
-        audience = api.identifier.as_str(),
-        scope,
-        iat = visit.now.0,
-        exp = (visit.now + api.lifetime).0,
-    );
+    let event = Issued {
+        grant: GrantType::ClientCredentials.as_str(),
+        format: "jwt",
+        user: None,
+        client: &application.client,
+        audience: Some(api.identifier.as_str()),
+        scope: &scope,
+        iat: visit.now,
+        exp: visit.now + api.lifetime,
+        jti: api.dialect.has_jti().then_some(jti),
+    };
+    audit::token_issued(visit, &event);
     let answer = Answer {
         access_token: &access_token,
         refresh_token: None,

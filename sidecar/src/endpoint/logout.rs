@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use mintage_core::UserId;
 use mintage_core::endpoint::{Application, RedirectUri};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use super::session;
 use super::sign_in::STATE;
 use super::store::{self, Digest};
 use super::visit::Visit;
-use super::{Endpoint, Here, answer, authorize, flow, scene};
+use super::{Endpoint, Here, answer, audit, authorize, flow, scene};
 use crate::params::Params;
 
 /// Where a browser goes after signing out.
@@ -203,8 +204,8 @@ async fn leave_now(endpoint: &Endpoint, visit: &Visit, leave: Leave) -> Response
     let mut headers = HeaderMap::new();
     if let Some(cookie) = Cookie::Session.of(&visit.headers) {
         match end(endpoint, visit, cookie).await {
-            Ok(true) => tracing::info!(event = "signed-out", tenant = %visit.realm.config.tenant),
-            Ok(false) => {}
+            Ok(Some(user)) => audit::signed_out(visit, &user),
+            Ok(None) => {}
             Err(error) => return scene::unavailable(visit, &error),
         }
         Cookie::Session.clear(&mut headers);
@@ -212,7 +213,11 @@ async fn leave_now(endpoint: &Endpoint, visit: &Visit, leave: Leave) -> Response
     go(visit, leave, headers)
 }
 
-async fn end(endpoint: &Endpoint, visit: &Visit, cookie: &str) -> Result<bool, store::Error> {
+async fn end(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    cookie: &str,
+) -> Result<Option<UserId>, store::Error> {
     endpoint
         .store
         .end_session(&visit.realm.config.tenant_uid, &Digest::of(cookie))

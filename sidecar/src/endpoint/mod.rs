@@ -11,6 +11,7 @@
 //! What an application may ask for is decided in [`mintage_core::endpoint`]; here is what needs a clock, randomness and I/O.
 
 mod answer;
+mod audit;
 mod authorize;
 mod client;
 mod consent;
@@ -21,6 +22,7 @@ mod flow;
 mod introspect;
 mod issue;
 mod logout;
+mod metrics;
 pub mod pages;
 mod realm;
 mod revoke;
@@ -46,16 +48,18 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use mintage_core::Domain;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::context::{Context, REQUEST_ID};
-use crate::oauth::OAuthError;
+use crate::oauth::{OAuthError, RefusedBy};
 use crate::routes::{method_not_allowed, only};
 use crate::rule::Rule;
-use store::{Lasting, Store};
+use store::{Store, Watched};
 use throttle::Throttle;
 
+pub use metrics::Metrics;
 pub use realm::{Made, NotMade, Realm};
 
 /// The tenants of an endpoint by domain; replaced as a whole.
@@ -68,16 +72,27 @@ pub struct Endpoint {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     throttle: Arc<Throttle>,
+    metrics: Arc<Metrics>,
 }
 
 impl Endpoint {
-    /// An endpoint of these tenants that remembers in this store.
-    pub fn new(realms: Realms, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    /// An endpoint of these tenants that remembers in this store, and counts what it does.
+    pub fn new(
+        realms: Realms,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             realms,
-            store: Arc::new(Lasting::new(store, Arc::clone(&clock))),
+            store: Arc::new(Watched::new(
+                store,
+                Arc::clone(&clock),
+                Arc::clone(&metrics),
+            )),
             clock,
             throttle: Arc::new(Throttle::default()),
+            metrics,
         }
     }
 
@@ -134,6 +149,28 @@ pub fn endpoint_api(endpoint: Endpoint, otherwise: Router) -> Router {
         .with_state(endpoint)
 }
 
+/// A path's name in metrics.
+fn route_of(path: &str) -> &'static str {
+    const ROUTES: [&str; 14] = [
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+        "/authorize",
+        "/oauth/introspect",
+        "/oauth/revoke",
+        "/oauth/token",
+        "/oidc/logout",
+        "/userinfo",
+        "/v2/logout",
+        flow::CONSENT,
+        flow::CONTINUE,
+        flow::SIGN_IN,
+        flow::SIGN_OUT,
+    ];
+    let known = ROUTES.into_iter().find(|route| *route == path);
+    known.unwrap_or("other")
+}
+
 /// A path that pages of applications may ask.
 fn for_pages(methods: &'static str, route: MethodRouter<Endpoint>) -> MethodRouter<Endpoint> {
     only(methods, route.options(cors::preflight))
@@ -155,7 +192,7 @@ fn unseen(methods: &'static str, route: MethodRouter<Endpoint>) -> MethodRouter<
     )
 }
 
-/// Serves a request under its id, if its host is a tenant's that has an endpoint.
+/// Serves and counts a request under its id, if its host is a tenant's that has an endpoint.
 async fn in_context(
     State((endpoint, otherwise)): State<(Endpoint, Router)>,
     request: Request,
@@ -167,10 +204,19 @@ async fn in_context(
             Err(never) => match never {},
         };
     }
+    let started = Instant::now();
+    let route = route_of(request.uri().path());
     let context = Context::of(request.headers());
     let id = context.header();
     let mut response = context.scope(next.run(request)).await;
     response.headers_mut().insert(REQUEST_ID, id);
+    if let Some(RefusedBy(rule)) = response.extensions().get() {
+        endpoint.metrics.count_refusal(rule);
+    }
+    let status = response.status().as_u16();
+    endpoint
+        .metrics
+        .count_request(route, status, started.elapsed());
     response
 }
 

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::store::Digest;
 use super::visit::Visit;
-use super::{Endpoint, Here, client, cors, issue};
+use super::{Endpoint, Here, audit, client, cors, issue};
 use crate::oauth::OAuthError;
 use crate::params::Params;
 use crate::rule::Rule;
@@ -53,11 +53,13 @@ async fn revoke(endpoint: &Endpoint, visit: &Visit, params: &Params) -> Result<(
         .find_family(tenant, &family, &digest, visit.now)
         .await?;
     if let Some((known, _)) = known.filter(|(known, _)| known.client == application.client) {
-        endpoint
+        let revoked = endpoint
             .store
             .revoke_family(tenant, &known.id, visit.now)
             .await?;
-        tracing::info!(event = "refresh-token-revoked", tenant = %visit.realm.config.tenant, sub = known.user.as_str(), client = %application.client);
+        if revoked {
+            audit::refresh_token_revoked(visit, &known.user, &application.client, None);
+        }
     }
     Ok(())
 }

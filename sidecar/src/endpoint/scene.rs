@@ -4,8 +4,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
 use super::pages::{Failed, Failure, Language, Nonce, Page, Scene, Window};
-use super::store;
 use super::visit::Visit;
+use super::{audit, store};
+use crate::oauth::RefusedBy;
 use crate::{clock, context};
 
 /// Draws a page in the tenant's look and the visitor's language.
@@ -29,17 +30,19 @@ pub fn draw(
 
 /// The error page, and one line of the log.
 pub fn fail(visit: &Visit, failure: Failure<'_>, detail: Option<&str>) -> Response {
-    tracing::warn!(event = "page-refused", tenant = %visit.realm.config.tenant, rule = failure.code(), detail);
+    audit::page_refused(visit, failure, detail);
     let mut request = String::new();
     context::with(|context| context.id().clone_into(&mut request));
-    draw(visit, None, Window::Own, |scene| {
+    let mut response = draw(visit, None, Window::Own, |scene| {
         let failed = Failed {
             failure,
             detail,
             request: &request,
         };
         failed.page(scene)
-    })
+    });
+    response.extensions_mut().insert(RefusedBy(failure.code()));
+    response
 }
 
 /// The error page for a store that gave no answer.

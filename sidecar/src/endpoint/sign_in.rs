@@ -11,7 +11,7 @@ use mintage_core::endpoint::{Application, NoUser, Profile, Request};
 use super::pages::{Destination, Failure, Form, PASSWORD, Problem, SignIn, USERNAME};
 use super::throttle::Attempt;
 use super::visit::Visit;
-use super::{Endpoint, Here, Realm, answer, authorize, flow, scene, session};
+use super::{Endpoint, Here, Realm, answer, audit, authorize, flow, scene, session};
 use crate::params::Params;
 
 /// The field with what is sealed.
@@ -84,9 +84,8 @@ async fn check(endpoint: &Endpoint, visit: &Visit, request: &Request, params: &P
     let password = params.get(PASSWORD).unwrap_or_default().to_owned();
     let attempt = Attempt::new(&visit.realm.config.tenant_uid, &name, visit.address);
     let again = |problem| ask(visit, application, request, Some(problem), Some(&name));
-    let address = visit.address.map(tracing::field::display);
     if let Err(wait) = endpoint.throttle.begin(&attempt, visit.now) {
-        tracing::warn!(event = "sign-in-throttled", tenant = %visit.realm.config.tenant, address, seconds = wait.as_secs());
+        audit::sign_in_throttled(visit, &request.client, wait);
         return again(Problem::TooMany { wait });
     }
     match verify(endpoint, visit, request.connection.clone(), &name, password).await {
@@ -95,10 +94,7 @@ async fn check(endpoint: &Endpoint, visit: &Visit, request: &Request, params: &P
             signed_in(endpoint, visit, request, &user, &profile).await
         }
         Some(Err(reason)) => {
-            tracing::warn!(event = "sign-in-refused", tenant = %visit.realm.config.tenant, client = %request.client, address, reason = match reason {
-                NoUser::Wrong => "wrong",
-                NoUser::Blocked => "blocked",
-            });
+            audit::sign_in_refused(visit, &request.client, reason);
             // Who is blocked is told so: they have shown that they are who they say.
             match reason {
                 NoUser::Wrong => again(Problem::Wrong),
@@ -160,7 +156,7 @@ async fn signed_in(
         Ok(session) => session,
         Err(error) => return scene::unavailable(visit, &error),
     };
-    tracing::info!(event = "signed-in", tenant = %visit.realm.config.tenant, sub = user.as_str(), client = %request.client, connection = user.connection());
+    audit::signed_in(visit, user, &request.client);
     let sealed = flow::browser(visit, &mut headers)
         .and_then(|browser| flow::carry(visit, &browser, flow::Step::Continue, (request, session)));
     let Some(sealed) = sealed else {

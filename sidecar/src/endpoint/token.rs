@@ -11,7 +11,7 @@ use mintage_core::world::GrantType;
 use super::issue::{self, Granted, Occasion};
 use super::store::{self, Digest, Presented, Redeemed, Rotated, Rotation};
 use super::visit::Visit;
-use super::{Endpoint, Here, client, cors};
+use super::{Endpoint, Here, audit, client, cors};
 use crate::oauth::OAuthError;
 use crate::params::Params;
 use crate::rule::Rule;
@@ -121,7 +121,7 @@ async fn code(
         Redeemed::Good { payload, family } => (payload, family),
         Redeemed::Expired | Redeemed::Unknown => return Err(invalid()),
         Redeemed::Replayed { .. } => {
-            tracing::warn!(event = "code-replayed", tenant = %visit.realm.config.tenant, client = %application.client, "the refresh tokens that came of it are revoked");
+            audit::code_replayed(visit, &application.client);
             return Err(invalid());
         }
     };
@@ -240,7 +240,7 @@ async fn refresh(
     let family = match rotated? {
         Rotated::Good(family) => family,
         Rotated::Reused(family) => {
-            tracing::warn!(event = "refresh-token-reused", tenant = %visit.realm.config.tenant, sub = family.user.as_str(), client = %application.client, "its family is revoked");
+            audit::refresh_token_reused(visit, &family.user, &application.client);
             return Err(invalid());
         }
         Rotated::Ended(_) | Rotated::Revoked(_) | Rotated::Unknown => return Err(invalid()),
@@ -260,7 +260,10 @@ async fn refresh(
             .store
             .revoke_family(tenant, &family.id, visit.now)
             .await;
-        revoked?;
+        if revoked? {
+            let client = &application.client;
+            audit::refresh_token_revoked(visit, &family.user, client, Some(error.rule));
+        }
         return Err(error);
     }
     let occasion = Occasion {
@@ -355,23 +358,6 @@ impl From<ClientRefusal> for OAuthError {
 }
 
 fn refuse(visit: &Visit, error: OAuthError, params: Option<&Params>) -> Response {
-    let asked = |name| {
-        params
-            .and_then(|params| params.get(name))
-            .unwrap_or_default()
-            .chars()
-            .take(200)
-            .collect::<String>()
-    };
-    tracing::warn!(
-        event = "token-refused",
-        tenant = %visit.realm.config.tenant,
-        rule = error.rule,
-        error = error.error,
-        client = asked("client_id"),
-        audience = asked("audience"),
-        scope = asked("scope"),
-        description = error.summary(),
-    );
+    audit::token_refused(visit, &error, params);
     error.into_response()
 }

@@ -4,12 +4,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse as _, Response};
+use mintage_core::code::Coded as _;
 use mintage_core::endpoint::{Application, OpaqueClaims};
-use mintage_core::verify::Expected;
+use mintage_core::verify::{self, Expected};
 use mintage_core::{ClientId, Scope, UserId};
 
 use super::visit::Visit;
-use super::{Here, cors};
+use super::{Here, audit, cors};
 use crate::oauth::{OAuthError, no_store_json};
 use crate::rule::Rule;
 
@@ -37,7 +38,7 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
         .and_then(|bearer| answer(&visit, application.is_some(), bearer))
     {
         Ok(claims) => no_store_json(claims),
-        Err(error) => error.logged().into_response(),
+        Err(error) => error.into_response(),
     };
     cors::allow(&visit, application, &mut response);
     response
@@ -47,7 +48,7 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
 /// another `client_id`, so tokens of the one before tell nothing (attack 32).
 fn answer(visit: &Visit, is_known: bool, bearer: &Bearer) -> Result<String, OAuthError> {
     if !is_known {
-        return Err(invalid());
+        return Err(rejected(visit, Rule::ClientNotAuthenticated.code()));
     }
     if !bearer.scopes.iter().any(|scope| scope.as_str() == "openid") {
         let error = OAuthError::new(
@@ -56,15 +57,15 @@ fn answer(visit: &Visit, is_known: bool, bearer: &Bearer) -> Result<String, OAut
             Rule::InsufficientScope,
             "the token lacks the scope openid (insufficient-scope)",
         );
-        return Err(
-            error.challenged("Bearer error=\"insufficient_scope\", scope=\"openid\"".to_owned())
-        );
+        return Err(error
+            .challenged("Bearer error=\"insufficient_scope\", scope=\"openid\"".to_owned())
+            .logged());
     }
     let user = visit
         .realm
         .user(&bearer.user)
         .filter(|user| !user.blocked)
-        .ok_or_else(invalid)?;
+        .ok_or_else(|| rejected(visit, Rule::UserInactive.code()))?;
     let mut claims = user.profile.claims(&bearer.scopes);
     claims.insert("sub".to_owned(), bearer.user.as_str().into());
     Ok(serde_json::Value::Object(claims).to_string())
@@ -86,7 +87,9 @@ fn read(visit: &Visit) -> Result<Bearer, OAuthError> {
             Rule::TokenMissing,
             "there is no token; send Authorization: Bearer <access token>",
         );
-        return Err(error.challenged(format!("Bearer realm=\"{}\"", visit.domain)));
+        return Err(error
+            .challenged(format!("Bearer realm=\"{}\"", visit.domain))
+            .logged());
     };
     let realm = &visit.realm;
     if let Some(claims) = OpaqueClaims::open(&realm.master, visit.now, token) {
@@ -102,31 +105,30 @@ fn read(visit: &Visit) -> Result<Bearer, OAuthError> {
                 scopes: claims.scope,
             })
         } else {
-            Err(invalid())
+            Err(rejected(visit, verify::Rule::Issuer.code()))
         };
     }
     let authentic = realm.verifier.authenticate(token, visit.now);
-    let authentic = authentic.map_err(|rejection| rejected(rejection.code()))?;
+    let authentic = authentic.map_err(|rejection| rejected(visit, rejection.code()))?;
     let verified = realm
         .verifier
         .judge(&authentic, Expected::UserInfo, visit.now);
     let claims = &verified
-        .map_err(|rejection| rejected(rejection.code()))?
+        .map_err(|rejection| rejected(visit, rejection.code()))?
         .token
         .claims;
     Ok(Bearer {
-        user: UserId::parse(&claims.subject).map_err(|_| invalid())?,
-        client: ClientId::parse(&claims.client).map_err(|_| invalid())?,
+        user: UserId::parse(&claims.subject)
+            .map_err(|_| rejected(visit, Rule::UserInactive.code()))?,
+        client: ClientId::parse(&claims.client)
+            .map_err(|_| rejected(visit, Rule::ClientNotAuthenticated.code()))?,
         scopes: claims.scopes.clone(),
     })
 }
 
-fn rejected(rule: &str) -> OAuthError {
-    tracing::info!(event = "token-rejected", route = "userinfo", rule);
-    invalid()
-}
-
-fn invalid() -> OAuthError {
+/// Refuses a token; whoever sent it is not told why.
+fn rejected(visit: &Visit, rule: &str) -> OAuthError {
+    audit::token_rejected(visit, rule);
     let error = OAuthError::new(
         StatusCode::UNAUTHORIZED,
         "invalid_token",

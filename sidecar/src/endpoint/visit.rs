@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use mintage_core::endpoint::Application;
 use mintage_core::{Domain, Issuer, UnixTime};
 
+use super::metrics::Metrics;
 use super::{Endpoint, Realm};
 use crate::oauth::OAuthError;
 use crate::rule::Rule;
@@ -28,6 +29,8 @@ pub struct Visit {
     pub method: Method,
     /// Its headers.
     pub headers: HeaderMap,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Visit {
@@ -59,6 +62,7 @@ impl Visit {
             address,
             method: parts.method.clone(),
             headers: parts.headers.clone(),
+            metrics: Arc::clone(&endpoint.metrics),
         })
     }
 

@@ -78,6 +78,13 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// The same, beside what somebody else registers.
+    pub fn with(register: impl FnOnce(&mut Registry)) -> Self {
+        let mut metrics = Self::default();
+        register(&mut metrics.registry);
+        metrics
+    }
+
     fn register(&mut self) {
         self.process
             .register(&mut self.registry, env!("CARGO_PKG_VERSION"));

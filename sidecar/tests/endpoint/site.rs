@@ -16,7 +16,7 @@ use mintage_core::keyring::Owner;
 use mintage_core::world::{self, Audience, ClientAuth, World};
 use mintage_sidecar::clock::ManualClock;
 use mintage_sidecar::endpoint::store::Store;
-use mintage_sidecar::endpoint::{Endpoint, Realm, Realms, endpoint_api};
+use mintage_sidecar::endpoint::{Endpoint, Metrics, Realm, Realms, endpoint_api};
 use mintage_sidecar::issuer::issuer_api;
 use mintage_sidecar::server::Peer;
 use tower::ServiceExt as _;
@@ -42,6 +42,9 @@ pub struct Site {
     pub clock: Arc<ManualClock>,
     pub realms: Realms,
     pub router: Router,
+    pub metrics: Arc<Metrics>,
+    /// Where requests come from that come from nowhere else.
+    pub peer: Option<IpAddr>,
     declared: Mutex<Declared>,
 }
 
@@ -74,12 +77,20 @@ impl Site {
         };
         let clock = Arc::new(ManualClock::at(NOW));
         let realms = Realms::new(ArcSwap::from_pointee(BTreeMap::new()));
-        let endpoint = Endpoint::new(Arc::clone(&realms), store, Arc::clone(&clock) as Arc<_>);
+        let metrics = Arc::new(Metrics::default());
+        let endpoint = Endpoint::new(
+            Arc::clone(&realms),
+            store,
+            Arc::clone(&clock) as Arc<_>,
+            Arc::clone(&metrics),
+        );
         let issuers = issuer_api(Arc::new(ArcSwap::from_pointee(BTreeMap::new())));
         let site = Self {
             clock,
             realms,
             router: endpoint_api(endpoint, issuers),
+            metrics,
+            peer: None,
             declared: Mutex::new(declared),
         };
         site.edit(|_, _| {});
@@ -179,6 +190,7 @@ impl Site {
         peer: Option<IpAddr>,
     ) -> impl Future<Output = Reply> + Send + use<> {
         let router = self.router.clone();
+        let peer = peer.or(self.peer);
         async move {
             if let Some(peer) = peer {
                 request.extensions_mut().insert(Peer(peer));

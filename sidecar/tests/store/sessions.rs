@@ -137,8 +137,11 @@ async fn one_session_or_all_of_a_user_are_ended() -> Result<()> {
                     .begin_session(&tenant(), &Digest::of(cookie), &session(name))
                     .await?;
             }
-            assert!(store.end_session(&tenant(), &Digest::of("1")).await?);
-            assert!(!store.end_session(&tenant(), &Digest::of("1")).await?);
+            assert_eq!(
+                store.end_session(&tenant(), &Digest::of("1")).await?,
+                Some(user("ada"))
+            );
+            assert_eq!(store.end_session(&tenant(), &Digest::of("1")).await?, None);
             assert_eq!(store.end_sessions(&tenant(), &user("ada")).await?, 2);
             for (cookie, lives) in [("1", false), ("2", false), ("3", false), ("4", true)] {
                 let found = store

@@ -58,7 +58,7 @@ async fn one_way(
 async fn held_back(silent: &mut watch::Receiver<bool>) {
     if silent.wait_for(|silent| *silent).await.is_err() {
         // The test is over.
-        pending().await
+        pending::<()>().await;
     }
 }
 

@@ -36,6 +36,17 @@ pub enum Error {
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
 impl Error {
+    /// Its kind by name, for metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Clash => "clash",
+            Self::Damaged(_) => "damaged",
+            Self::Incompatible(_) => "incompatible",
+            Self::Unavailable(_) => "unavailable",
+            Self::Untrusted(_) => "untrusted",
+        }
+    }
+
     /// The system has no randomness, so that nothing can be kept under a secret.
     pub fn without_randomness() -> Self {
         Self::Unavailable("this machine has no random numbers".into())

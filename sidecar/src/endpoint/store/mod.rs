@@ -12,7 +12,7 @@
 //! - The UID of the tenant is part of every key: a tenant that takes over another's name finds nothing.
 //! - Secrets come as [`Digest`]s. Clock and randomness are the caller's.
 //! - What may happen once is decided by one conditional `UPDATE … RETURNING`.
-//! - What ended stays so when the clock steps back ([`Lasting`]).
+//! - What ended stays so when the clock steps back ([`Watched`]).
 //! - An [`Error`] means that nothing is known, also of a change that was to be made: the caller refuses.
 
 use std::num::NonZeroU32;
@@ -26,7 +26,6 @@ mod codes;
 mod consents;
 mod error;
 mod families;
-mod lasting;
 mod migrations;
 mod place;
 mod postgres;
@@ -34,16 +33,17 @@ mod records;
 mod sessions;
 mod sqlite;
 mod sweep;
+mod watched;
 
 pub use codes::{Codes, Redeemed};
 pub use consents::{About, Consents};
 pub use error::{Cause, Error};
 pub use families::{Begun, Families, Presented, Rotated, Rotation, Standing, Whose};
-pub use lasting::Lasting;
 pub use place::{InvalidPlace, Place, PostgresUrl};
 pub use records::{Code, Digest, Family, FamilyId, InvalidProfile, Profile, Session};
 pub use sessions::Sessions;
 pub use sweep::{Swept, Upkeep};
+pub use watched::Watched;
 
 use backend::Backend;
 

@@ -39,10 +39,10 @@ pub trait Sessions {
         now: UnixTime,
     ) -> Result<bool, Error>;
 
-    /// Ends a session; whether there was one. Its refresh families are the caller's to revoke ([`Whose::Session`]).
+    /// Ends a session; whose it was, if there was one. Its refresh families are the caller's to revoke ([`Whose::Session`]).
     ///
     /// [`Whose::Session`]: super::Whose::Session
-    async fn end_session(&self, tenant: &Uid, id: &Digest) -> Result<bool, Error>;
+    async fn end_session(&self, tenant: &Uid, id: &Digest) -> Result<Option<UserId>, Error>;
 
     /// Ends all sessions of a user; how many there were.
     async fn end_sessions(&self, tenant: &Uid, user: &UserId) -> Result<usize, Error>;
@@ -124,13 +124,15 @@ impl Sessions for Database {
         Ok(!self.backend.write(update).await?.is_empty())
     }
 
-    async fn end_session(&self, tenant: &Uid, id: &Digest) -> Result<bool, Error> {
+    async fn end_session(&self, tenant: &Uid, id: &Digest) -> Result<Option<UserId>, Error> {
         let delete = statement!(
-            "DELETE FROM sessions WHERE tenant = $1 AND id = $2 RETURNING ends_at",
+            "DELETE FROM sessions WHERE tenant = $1 AND id = $2 RETURNING user_id",
             tenant.as_str(),
             id,
         );
-        Ok(!self.backend.write(delete).await?.is_empty())
+        let ended = self.backend.write(delete).await?.into_iter().next();
+        let user = |mut row: Row| UserId::parse(&row.text()?).map_err(Error::damaged);
+        ended.map(user).transpose()
     }
 
     async fn end_sessions(&self, tenant: &Uid, user: &UserId) -> Result<usize, Error> {

@@ -1,4 +1,4 @@
-//! What ended stays so, whatever the clock does (fault F4).
+//! The store as the endpoint uses it: what ended stays so, whatever the clock does (fault F4), and each call is measured.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -8,27 +8,31 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 use mintage_core::{ClientId, Domain, LEEWAY, Scope, Uid, UnixTime, UserId};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::{
     About, Begun, Code, Codes, Consents, Digest, Error, Families, Family, FamilyId, Presented,
     Redeemed, Rotated, Rotation, Session, Sessions, Standing, Store, Swept, Upkeep, Whose,
 };
 use crate::clock::Clock;
+use crate::endpoint::Metrics;
 
 /// A store that notices when the clock steps back: before it is asked anything else, what had ended by the latest time that
 /// the clock has shown is ended for good. So a code that nobody used in time does not come to life again.
-pub struct Lasting {
+pub struct Watched {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     latest: AtomicI64,
     stepping: Mutex<()>,
 }
 
-impl Lasting {
+impl Watched {
     /// The same store under a clock.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         Self {
             store,
+            metrics,
             latest: AtomicI64::new(clock.now().0),
             clock,
             stepping: Mutex::default(),
@@ -38,8 +42,22 @@ impl Lasting {
     /// Asks the store, once it knows what has ended; if that cannot be told to it, nothing is asked.
     async fn ask<T: Send>(
         &self,
+        name: &'static str,
         call: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, Error> {
+        let started = Instant::now();
+        let outcome = async {
+            self.keep_ended().await?;
+            call.await
+        }
+        .await;
+        self.metrics
+            .count_call(name, started.elapsed(), outcome.as_ref().err());
+        outcome
+    }
+
+    /// Tells the store what has ended, if the clock has stepped back.
+    async fn keep_ended(&self) -> Result<(), Error> {
         if self.has_stepped_back() {
             // One tells it; the others wait until it is told.
             let _turn = self.stepping.lock().await;
@@ -55,7 +73,7 @@ impl Lasting {
                 self.latest.store(self.clock.now().0, Ordering::SeqCst);
             }
         }
-        call.await
+        Ok(())
     }
 
     /// By more than two clocks may differ anyway.
@@ -66,12 +84,13 @@ impl Lasting {
     }
 }
 
-impl Store for Lasting {}
+impl Store for Watched {}
 
 #[async_trait]
-impl Codes for Lasting {
+impl Codes for Watched {
     async fn add_code(&self, tenant: &Uid, digest: &Digest, code: &Code) -> Result<(), Error> {
-        self.ask(self.store.add_code(tenant, digest, code)).await
+        self.ask("add_code", self.store.add_code(tenant, digest, code))
+            .await
     }
 
     async fn redeem_code(
@@ -81,15 +100,19 @@ impl Codes for Lasting {
         client: &ClientId,
         now: UnixTime,
     ) -> Result<Redeemed, Error> {
-        self.ask(self.store.redeem_code(tenant, digest, client, now))
-            .await
+        self.ask(
+            "redeem_code",
+            self.store.redeem_code(tenant, digest, client, now),
+        )
+        .await
     }
 }
 
 #[async_trait]
-impl Consents for Lasting {
+impl Consents for Watched {
     async fn find_consent(&self, tenant: &Uid, about: About<'_>) -> Result<BTreeSet<Scope>, Error> {
-        self.ask(self.store.find_consent(tenant, about)).await
+        self.ask("find_consent", self.store.find_consent(tenant, about))
+            .await
     }
 
     async fn record_consent(
@@ -99,17 +122,24 @@ impl Consents for Lasting {
         scopes: &BTreeSet<Scope>,
         now: UnixTime,
     ) -> Result<(), Error> {
-        self.ask(self.store.record_consent(tenant, about, scopes, now))
-            .await
+        self.ask(
+            "record_consent",
+            self.store.record_consent(tenant, about, scopes, now),
+        )
+        .await
     }
 
     async fn withdraw_consent(&self, tenant: &Uid, about: About<'_>) -> Result<bool, Error> {
-        self.ask(self.store.withdraw_consent(tenant, about)).await
+        self.ask(
+            "withdraw_consent",
+            self.store.withdraw_consent(tenant, about),
+        )
+        .await
     }
 }
 
 #[async_trait]
-impl Families for Lasting {
+impl Families for Watched {
     async fn begin_family(
         &self,
         tenant: &Uid,
@@ -117,8 +147,11 @@ impl Families for Lasting {
         token: &Digest,
         limit: NonZeroU32,
     ) -> Result<Begun, Error> {
-        self.ask(self.store.begin_family(tenant, family, token, limit))
-            .await
+        self.ask(
+            "begin_family",
+            self.store.begin_family(tenant, family, token, limit),
+        )
+        .await
     }
 
     async fn rotate(
@@ -128,8 +161,11 @@ impl Families for Lasting {
         rotation: Rotation,
         now: UnixTime,
     ) -> Result<Rotated, Error> {
-        self.ask(self.store.rotate(tenant, presented, rotation, now))
-            .await
+        self.ask(
+            "rotate",
+            self.store.rotate(tenant, presented, rotation, now),
+        )
+        .await
     }
 
     async fn revoke_family(
@@ -138,7 +174,8 @@ impl Families for Lasting {
         id: &FamilyId,
         now: UnixTime,
     ) -> Result<bool, Error> {
-        self.ask(self.store.revoke_family(tenant, id, now)).await
+        self.ask("revoke_family", self.store.revoke_family(tenant, id, now))
+            .await
     }
 
     async fn revoke_families(
@@ -147,8 +184,11 @@ impl Families for Lasting {
         whose: Whose<'_>,
         now: UnixTime,
     ) -> Result<usize, Error> {
-        self.ask(self.store.revoke_families(tenant, whose, now))
-            .await
+        self.ask(
+            "revoke_families",
+            self.store.revoke_families(tenant, whose, now),
+        )
+        .await
     }
 
     async fn find_family(
@@ -158,21 +198,27 @@ impl Families for Lasting {
         token: &Digest,
         now: UnixTime,
     ) -> Result<Option<(Family, Standing)>, Error> {
-        self.ask(self.store.find_family(tenant, id, token, now))
-            .await
+        self.ask(
+            "find_family",
+            self.store.find_family(tenant, id, token, now),
+        )
+        .await
     }
 }
 
 #[async_trait]
-impl Sessions for Lasting {
+impl Sessions for Watched {
     async fn begin_session(
         &self,
         tenant: &Uid,
         id: &Digest,
         session: &Session,
     ) -> Result<(), Error> {
-        self.ask(self.store.begin_session(tenant, id, session))
-            .await
+        self.ask(
+            "begin_session",
+            self.store.begin_session(tenant, id, session),
+        )
+        .await
     }
 
     async fn find_session(
@@ -182,8 +228,11 @@ impl Sessions for Lasting {
         domain: &Domain,
         now: UnixTime,
     ) -> Result<Option<Session>, Error> {
-        self.ask(self.store.find_session(tenant, id, domain, now))
-            .await
+        self.ask(
+            "find_session",
+            self.store.find_session(tenant, id, domain, now),
+        )
+        .await
     }
 
     async fn touch_session(
@@ -193,23 +242,30 @@ impl Sessions for Lasting {
         idle_until: UnixTime,
         now: UnixTime,
     ) -> Result<bool, Error> {
-        self.ask(self.store.touch_session(tenant, id, idle_until, now))
+        self.ask(
+            "touch_session",
+            self.store.touch_session(tenant, id, idle_until, now),
+        )
+        .await
+    }
+
+    async fn end_session(&self, tenant: &Uid, id: &Digest) -> Result<Option<UserId>, Error> {
+        self.ask("end_session", self.store.end_session(tenant, id))
             .await
     }
 
-    async fn end_session(&self, tenant: &Uid, id: &Digest) -> Result<bool, Error> {
-        self.ask(self.store.end_session(tenant, id)).await
-    }
-
     async fn end_sessions(&self, tenant: &Uid, user: &UserId) -> Result<usize, Error> {
-        self.ask(self.store.end_sessions(tenant, user)).await
+        self.ask("end_sessions", self.store.end_sessions(tenant, user))
+            .await
     }
 }
 
 #[async_trait]
-impl Upkeep for Lasting {
+impl Upkeep for Watched {
     async fn sweep(&self, now: UnixTime, batch: NonZeroU32) -> Result<Swept, Error> {
-        self.ask(self.store.sweep(now, batch)).await
+        let swept = self.ask("sweep", self.store.sweep(now, batch)).await?;
+        self.metrics.count_swept(swept);
+        Ok(swept)
     }
 
     async fn end_by(&self, then: UnixTime) -> Result<(), Error> {
