@@ -163,6 +163,15 @@ async fn f10_on_a_full_disk_users_wait_and_programs_go_on() -> Result<()> {
     .await?;
     ensure!(text(&next, "refresh_token")? != refresh);
     shop.sign_in().await?;
+    let metrics = format!("{}/metrics", shop.dev.admin_url());
+    let counted = shop.ada.client().get(metrics).send().await?.text().await?;
+    for count in [
+        "mintage_store_errors_total{call=\"rotate\",kind=\"unavailable\"}",
+        "mintage_endpoint_refusals_total{rule=\"store-unavailable\"}",
+        "mintage_endpoint_sign_ins_total{outcome=\"signed-in\"}",
+    ] {
+        ensure!(counted.contains(count), "{count} in {counted}");
+    }
     ensure!(shop.dev.stop().await? == 0);
     Ok(())
 }
