@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::store::{self, Error, Place, Store};
-use super::{Endpoint, Realms, endpoint_api};
+use super::{Endpoint, Metrics, Realms, endpoint_api};
 use crate::admin::admin_api;
 use crate::clock::SystemClock;
 use crate::descriptors;
@@ -47,7 +47,9 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
     let asked_to_end = signals::termination();
     let place = options.place()?;
     let realms = Realms::default();
-    let standing = Arc::new(Standing::new(Arc::clone(&realms)));
+    let metrics = Arc::new(Metrics::default());
+    let standing = Standing::new(Arc::clone(&realms), |registry| metrics.register(registry));
+    let standing = Arc::new(standing);
     let tls = Arc::new(ArcSwap::from_pointee(certificates::none()?));
     let loader = Loader::new(
         &options.dir,
@@ -94,8 +96,8 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
         asked = &mut asked_to_end => { asked?; None }
     };
     if let Some(opened) = opened {
-        let sweeping = tokio::spawn(store::sweep(Arc::clone(&opened), Arc::new(SystemClock)));
-        let endpoint = Endpoint::new(realms, opened, Arc::new(SystemClock));
+        let endpoint = Endpoint::new(realms, opened, Arc::new(SystemClock), metrics);
+        let sweeping = tokio::spawn(store::sweep(endpoint.store(), Arc::new(SystemClock)));
         let api = || endpoint_api(endpoint.clone(), no_other_issuer());
         let serve = |listener: Listener, api| {
             tokio::spawn(listener.serve(api, limits, Arc::clone(&standing), ended.clone()))

@@ -31,8 +31,8 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// For a process that has just begun.
-    pub fn new(realms: Realms) -> Self {
+    /// For a process that has just begun; `register` adds what the endpoint counts.
+    pub fn new(realms: Realms, register: impl FnOnce(&mut Registry)) -> Self {
         let mut standing = Self {
             realms,
             complaint: ArcSwapOption::empty(),
@@ -44,6 +44,7 @@ impl Standing {
             ends: Gauge::default(),
         };
         standing.register();
+        register(&mut standing.registry);
         standing
     }
 
