@@ -32,6 +32,7 @@ pub mod policy;
 pub mod shared;
 pub mod sorted;
 pub mod time;
+pub mod upstream;
 pub mod verify;
 pub mod world;
 

@@ -79,7 +79,7 @@ impl Asked<'_> {
             // Whoever signed in for this request need not do so again.
             let done = visitor.signed_in || visitor.answered;
             let young = request.max_age.is_none_or(|age| age > 0 && now - at <= age);
-            done || (!request.prompt.login && young)
+            done || (!request.prompt.signs_in_again() && young)
         };
         if !visitor.authenticated_at.is_some_and(fresh) {
             return if request.prompt.none {

@@ -1,5 +1,7 @@
 //! Proof Key for Code Exchange (RFC 7636): the code is good only for who asked for it.
 
+use std::fmt;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -26,6 +28,11 @@ impl Challenge {
         }
     }
 
+    /// The challenge that a verifier meets.
+    pub fn of(verifier: &str) -> Self {
+        Self(BASE64URL.encode(digest(&SHA256, verifier.as_bytes())))
+    }
+
     /// Whether a `code_verifier` is the one that the challenge was made from. It has 43 to 128 unreserved characters (section
     /// 4.1). Compared in constant time.
     pub fn is_met_by(&self, verifier: &str) -> bool {
@@ -33,8 +40,14 @@ impl Challenge {
             && verifier
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
-        let made = BASE64URL.encode(digest(&SHA256, verifier.as_bytes()).as_ref());
-        well_formed && verify_slices_are_equal(made.as_bytes(), self.0.as_bytes()).is_ok()
+        let made = Self::of(verifier);
+        well_formed && verify_slices_are_equal(made.0.as_bytes(), self.0.as_bytes()).is_ok()
+    }
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
     }
 }
 
@@ -64,6 +77,7 @@ mod tests {
     fn the_example_of_the_rfc_is_met() {
         let challenge = Challenge::parse(CHALLENGE).unwrap();
         assert!(challenge.is_met_by(VERIFIER));
+        assert_eq!(Challenge::of(VERIFIER), challenge);
         for other in [
             "",
             CHALLENGE,

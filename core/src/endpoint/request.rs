@@ -66,17 +66,31 @@ pub enum ResponseMode {
 }
 
 /// What the application wants of the pages.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "`prompt` lists values, and each may be there"
+)]
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Prompt {
     /// `consent`: ask again.
     #[serde(default)]
     pub consent: bool,
-    /// `login` or `select_account`: sign in again.
+    /// `login`: sign in again.
     #[serde(default)]
     pub login: bool,
     /// `none`: show nothing.
     #[serde(default)]
     pub none: bool,
+    /// `select_account`: sign in again, as somebody else if they like.
+    #[serde(default)]
+    pub select_account: bool,
+}
+
+impl Prompt {
+    /// Whether a session that is there already does not do.
+    pub fn signs_in_again(self) -> bool {
+        self.login || self.select_account
+    }
 }
 
 /// What is wrong with a request, to be said at its `redirect_uri` (RFC 6749 section 4.1.2.1).
@@ -350,7 +364,8 @@ fn prompt(text: Option<&str>) -> Result<Prompt, (&'static str, String)> {
     for value in values {
         match value {
             "none" => prompt.none = true,
-            "login" | "select_account" => prompt.login = true,
+            "login" => prompt.login = true,
+            "select_account" => prompt.select_account = true,
             "consent" => prompt.consent = true,
             other => {
                 let other: String = other.chars().take(32).collect();
@@ -358,7 +373,7 @@ fn prompt(text: Option<&str>) -> Result<Prompt, (&'static str, String)> {
             }
         }
     }
-    if prompt.none && (prompt.login || prompt.consent) {
+    if prompt.none && (prompt.signs_in_again() || prompt.consent) {
         return Err((
             "invalid_request",
             "prompt=none goes with no other value".into(),

@@ -3,6 +3,7 @@
 //! ```text
 //!  master (32 random bytes, in the tenant's namespace) ─HKDF─┬─► client secret of each application, by generation
 //!                                                            ├─► sealing keys, one for each day and purpose
+//!                                                            ├─► nonce and code verifier of each visit to a provider
 //!                                                            └─► HS256 key of each API
 //! ```
 //!
@@ -122,6 +123,17 @@ impl Master {
         let input = format!("{header}.{payload}");
         let signature = BASE64URL.encode(hmac::sign(&key, input.as_bytes()));
         format!("{input}.{signature}")
+    }
+
+    /// The `nonce` of a visit to a provider, which follows from its `state`: it need not travel to be known again.
+    pub fn provider_nonce(&self, state: &str) -> String {
+        BASE64URL.encode(*self.derive(&[b"provider-nonce", state.as_bytes()]))
+    }
+
+    /// The code verifier of a visit to a provider (RFC 7636), which follows from its `state` and is not in it: 43 characters.
+    pub fn provider_verifier(&self, state: &str) -> Zeroizing<String> {
+        let verifier = self.derive(&[b"provider-verifier", state.as_bytes()]);
+        Zeroizing::new(BASE64URL.encode(*verifier))
     }
 
     fn sealing_key(&self, purpose: Purpose, day: i64) -> LessSafeKey {
@@ -346,6 +358,20 @@ mod tests {
                     .is_none()
             );
         }
+    }
+
+    #[test]
+    fn a_visit_to_a_provider_has_its_own_nonce_and_verifier() {
+        let (nonce, verifier) = (
+            master(1).provider_nonce("a"),
+            master(1).provider_verifier("a"),
+        );
+        assert_eq!((nonce.len(), verifier.len()), (43, 43));
+        assert_ne!(nonce, *verifier);
+        assert_eq!(nonce, master(1).provider_nonce("a"));
+        assert_ne!(nonce, master(1).provider_nonce("b"));
+        assert_ne!(nonce, master(2).provider_nonce("a"));
+        assert_ne!(*verifier, *master(1).provider_verifier("b"));
     }
 
     /// Attack 27 (CVE-2020-36569).

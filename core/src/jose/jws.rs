@@ -35,7 +35,7 @@ pub enum InvalidCompact {
     /// Not exactly three segments, of which the signature may not be empty.
     #[error("a signed token has three segments with dots between them, and a signature")]
     Segments,
-    /// Longer than [`MAX_TOKEN_LEN`], or the header is longer than 1 KiB.
+    /// Longer than is looked at, or the header is longer than 1 KiB.
     #[error("the token is too large")]
     TooLarge,
 }
@@ -43,7 +43,12 @@ pub enum InvalidCompact {
 impl<'a> Compact<'a> {
     /// Takes a token apart. Cost is bounded by [`MAX_TOKEN_LEN`]; nothing is allocated before the bounds are checked.
     pub fn parse(token: &'a str) -> Result<Self, InvalidCompact> {
-        if token.len() > MAX_TOKEN_LEN {
+        Self::parse_within(token, MAX_TOKEN_LEN)
+    }
+
+    /// The same of a token of another greatest length: one that travels in no header line.
+    pub fn parse_within(token: &'a str, longest: usize) -> Result<Self, InvalidCompact> {
+        if token.len() > longest {
             return Err(InvalidCompact::TooLarge);
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(InvalidCompact::Segments)?;

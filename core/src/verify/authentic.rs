@@ -163,7 +163,7 @@ fn read_claims(payload: &[u8], dialect: Dialect) -> Result<Claims, Rejection> {
 }
 
 /// A text claim: a non-empty string without control characters, or absent.
-fn take_text(
+pub(crate) fn take_text(
     members: &mut Map<String, Value>,
     name: &'static str,
     max: usize,
@@ -180,7 +180,7 @@ fn fits(text: &str, max: usize) -> bool {
 }
 
 /// A moment: a whole number of seconds. Strings, fractions, negative numbers and those beyond the year 9999 are refused.
-fn take_time(
+pub(crate) fn take_time(
     members: &mut Map<String, Value>,
     name: &'static str,
 ) -> Result<Option<UnixTime>, Rejection> {
@@ -193,7 +193,8 @@ fn take_time(
     }
 }
 
-fn take_audiences(members: &mut Map<String, Value>) -> Result<Vec<String>, Rejection> {
+/// The audiences: one text, or an array of several.
+pub(crate) fn take_audiences(members: &mut Map<String, Value>) -> Result<Vec<String>, Rejection> {
     let text = |value| match value {
         Value::String(text) if fits(&text, MAX_TEXT) => Ok(text),
         _ => Err(Rejection::Claim("aud")),

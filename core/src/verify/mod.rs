@@ -12,6 +12,7 @@ mod rejection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use authentic::{Authentic, Claims};
+pub(crate) use authentic::{take_audiences, take_text, take_time};
 pub use id_token::IdClaims;
 pub use judge::Verified;
 pub use rejection::{OutOfBounds, Rejection, Rule};

@@ -56,7 +56,7 @@ fn all_that_a_request_says_is_read() {
             ("login_hint", "ada@acme.test"),
             ("max_age", "60"),
             ("nonce", "n"),
-            ("prompt", "login consent"),
+            ("prompt", "login consent select_account"),
             ("response_mode", "form_post"),
             ("ui_locales", "de en"),
             ("not_ours", "ignored"),
@@ -69,9 +69,10 @@ fn all_that_a_request_says_is_read() {
     assert_eq!(request.nonce.as_deref(), Some("n"));
     let prompt = request.prompt;
     assert_eq!(
-        (prompt.login, prompt.consent, prompt.none),
-        (true, true, false)
+        (prompt.login, prompt.consent, prompt.select_account),
+        (true, true, true)
     );
+    assert!(!prompt.none);
     assert_eq!(request.mode, ResponseMode::FormPost);
     assert_eq!(request.scope, ["openid", "read"].map(name));
     assert_eq!(request.state.as_deref(), Some("xyz"));

@@ -38,4 +38,5 @@ mod steps;
 mod switches;
 mod targets;
 mod told;
+mod upstream;
 mod withdrawals;

@@ -36,6 +36,7 @@ const CASE: Case = Case {
         consent: false,
         login: false,
         none: false,
+        select_account: false,
     },
     max_age: None,
     signed_in: Some(UnixTime(NOW.0 - 3600)),
