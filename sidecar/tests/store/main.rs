@@ -18,6 +18,7 @@ mod families;
 mod killed;
 mod limit;
 mod opening;
+mod people;
 mod race;
 mod records;
 mod revocation;

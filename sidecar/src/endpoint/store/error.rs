@@ -53,7 +53,7 @@ impl Error {
     }
 
     /// Something that is not where it was written, or not as it was written.
-    pub(super) fn damaged(what: impl Into<Cause>) -> Self {
+    pub fn damaged(what: impl Into<Cause>) -> Self {
         Self::Damaged(what.into())
     }
 

@@ -9,12 +9,18 @@ use super::Error;
 
 /// The steps for `SQLite`.
 pub fn sqlite() -> Migrator {
-    migrator([include_str!("migrations/0001_sqlite.sql")])
+    migrator([
+        include_str!("migrations/0001_sqlite.sql"),
+        include_str!("migrations/0002_sqlite.sql"),
+    ])
 }
 
 /// The same steps for `PostgreSQL`.
 pub fn postgres() -> Migrator {
-    migrator([include_str!("migrations/0001_postgres.sql")])
+    migrator([
+        include_str!("migrations/0001_postgres.sql"),
+        include_str!("migrations/0002_postgres.sql"),
+    ])
 }
 
 fn migrator<const N: usize>(steps: [&'static str; N]) -> Migrator {

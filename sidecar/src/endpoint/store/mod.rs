@@ -1,8 +1,8 @@
-//! What the tenant endpoint remembers: sessions, codes, refresh families, consents.
+//! What the tenant endpoint remembers: sessions, codes, refresh families, consents, and users whom a provider knows.
 //!
 //! ```text
-//!  Sessions  Codes  Families  Consents  Upkeep      what callers see: each is a part of `Store`
-//!      └───────┴───────┼─────────┴────────┘
+//!  Sessions  Codes  Families  Consents  People  Once  Upkeep      what callers see: each is a part of `Store`
+//!      └───────┴───────┼─────────┴───────┴──────┴──────┘
 //!                  Database                         the rules, as SQL that both databases understand
 //!                      │ Backend
 //!              ┌───────┴───────┐
@@ -27,6 +27,8 @@ mod consents;
 mod error;
 mod families;
 mod migrations;
+mod once;
+mod people;
 mod place;
 mod postgres;
 mod records;
@@ -39,8 +41,10 @@ pub use codes::{Codes, Redeemed};
 pub use consents::{About, Consents};
 pub use error::{Cause, Error};
 pub use families::{Begun, Families, Presented, Rotated, Rotation, Standing, Whose};
+pub use once::Once;
+pub use people::People;
 pub use place::{InvalidPlace, Place, PostgresUrl};
-pub use records::{Code, Digest, Family, FamilyId, InvalidProfile, Profile, Session};
+pub use records::{Code, Digest, Family, FamilyId, InvalidProfile, Person, Profile, Session};
 pub use sessions::Sessions;
 pub use sweep::{Swept, Upkeep};
 pub use watched::Watched;
@@ -48,7 +52,10 @@ pub use watched::Watched;
 use backend::Backend;
 
 /// All of it; `Arc<dyn Store>` is what the endpoint holds.
-pub trait Store: Codes + Consents + Families + Sessions + Upkeep + Send + Sync {}
+pub trait Store:
+    Codes + Consents + Families + Once + People + Sessions + Upkeep + Send + Sync
+{
+}
 
 impl Store for Database {}
 

@@ -141,6 +141,17 @@ impl Session {
     }
 }
 
+/// A user whom a provider knows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Person {
+    /// The provider.
+    pub issuer: String,
+    /// What it said when they last signed in.
+    pub profile: Profile,
+    /// Since when the name is theirs: a provider that takes the place of another may have a user of the same name.
+    pub known_since: UnixTime,
+}
+
 /// An authorization code, on its way from `/authorize` to `/oauth/token`.
 #[derive(Clone, Debug)]
 pub struct Code {

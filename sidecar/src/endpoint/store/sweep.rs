@@ -9,6 +9,9 @@ use super::{Database, Error};
 /// What was used up or revoked is kept this long after its end, so that who uses it again is recognised.
 const KEPT: Seconds = 86_400;
 
+/// A user of a provider is known for as long as an access token can live (30 days), which `/userinfo` may be asked for.
+const KNOWN: Seconds = 31 * 86_400;
+
 /// How many rows a sweep marked and deleted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Swept {
@@ -20,15 +23,25 @@ pub struct Swept {
     pub ended: usize,
     /// Refresh families that ended a day ago.
     pub families: usize,
+    /// Users of a provider who have nothing here any more.
+    pub people: usize,
+    /// What came once, and that nobody would take any more.
+    pub used: usize,
 }
 
 impl Swept {
     /// Whether there may be more of any kind than were taken at a time.
     pub fn may_be_more(self, batch: NonZeroU32) -> bool {
         let most = usize::try_from(batch.get()).unwrap_or(usize::MAX);
-        [self.sessions, self.codes, self.ended, self.families]
-            .into_iter()
-            .any(|count| count >= most)
+        let counts = [
+            self.sessions,
+            self.codes,
+            self.ended,
+            self.families,
+            self.people,
+            self.used,
+        ];
+        counts.into_iter().any(|count| count >= most)
     }
 }
 
@@ -78,11 +91,35 @@ impl Upkeep for Database {
             now - KEPT,
             batch,
         );
+        let people = statement!(
+            "DELETE FROM people
+             WHERE (tenant, user_id) IN
+                 (SELECT tenant, user_id FROM people
+                  WHERE seen_at <= $1
+                  AND NOT EXISTS (SELECT 1 FROM sessions
+                      WHERE sessions.tenant = people.tenant AND sessions.user_id = people.user_id)
+                  AND NOT EXISTS (SELECT 1 FROM families
+                      WHERE families.tenant = people.tenant AND families.user_id = people.user_id)
+                  LIMIT $2)
+             AND seen_at <= $1
+             RETURNING seen_at",
+            now - KNOWN,
+            batch,
+        );
+        let used = statement!(
+            "DELETE FROM used
+             WHERE (tenant, digest) IN (SELECT tenant, digest FROM used WHERE ends_at <= $1 LIMIT $2)
+             RETURNING ends_at",
+            now - KEPT,
+            batch,
+        );
         Ok(Swept {
             sessions: self.count(ended_sessions(now, batch)).await?,
             codes: self.count(codes).await?,
             ended: self.count(ended_families(now, batch)).await?,
             families: self.count(families).await?,
+            people: self.count(people).await?,
+            used: self.count(used).await?,
         })
     }
 
