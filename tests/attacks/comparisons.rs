@@ -67,7 +67,7 @@ fn attack_18_secrets_are_compared_in_constant_time() {
     all.sort();
     assert_eq!(
         all,
-        ["Files", "Master", "Pkcs8"],
+        ["ClientSecret", "Files", "Master", "Pkcs8"],
         "every type that holds a secret"
     );
 }

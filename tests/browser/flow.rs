@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use mintage_tests::browser::{Browser, Options, Programs};
 use mintage_tests::dev::eventually;
 use mintage_tests::skip;
-use thirtyfour::Key;
+use thirtyfour::{By, Key};
 
 use crate::server::Server;
 
@@ -47,6 +47,32 @@ async fn a_form_gets_to_the_application_and_nowhere_else() -> Result<()> {
             ensure!(told.contains("form-action 'self'"), "{told}");
             ensure!(browser.driver().title().await? != "landed");
         }
+    }
+    browser.quit().await
+}
+
+/// A provider may lead over any number of hosts, which no policy lists: its button is a link.
+#[tokio::test]
+async fn a_provider_is_reached_whatever_forms_may_lead_to() -> Result<()> {
+    let programs = match Programs::find()? {
+        Ok(programs) => programs,
+        Err(reason) => {
+            let name = "flow::a_provider_is_reached_whatever_forms_may_lead_to";
+            return skip::skip(name, &reason);
+        }
+    };
+    let (server, browser) = start(&programs).await?;
+    for page in ["sign-in-providers", "sign-in-lost"] {
+        browser.open(&server.page(page)).await?;
+        let link = By::LinkText("Continue with Google");
+        browser.driver().find(link).await?.click().await?;
+        eventually("the provider is reached", async || {
+            let there = browser.driver().title().await? == "landed";
+            Ok(there.then_some(()))
+        })
+        .await?;
+        let complaints = browser.complaints().await?;
+        ensure!(complaints.is_empty(), "{page}: {complaints:?}");
     }
     browser.quit().await
 }

@@ -1,9 +1,9 @@
 //! Every page as an endpoint would show it.
 
 use mintage_sidecar::endpoint::pages::{
-    Api, Connect, Connection, Consent, Destination, Failed, Failure, Form, FormPost, Identity,
-    Language, Link, Look, Nonce, Origin, Page, Problem, Scene, Scope, SignIn, SignOut, SignedOut,
-    Stayed, WebMessage, Window,
+    Api, Connection, Consent, Destination, Failed, Failure, Form, FormPost, Identity, Language,
+    Link, Look, Nonce, Origin, Page, Problem, Scene, Scope, SignIn, SignOut, SignedOut, Stayed,
+    WebMessage, Window,
 };
 use std::time::Duration;
 
@@ -124,18 +124,14 @@ impl Gallery {
         };
         let connections = [
             Connection {
-                name: "google",
+                address: "/u/connect",
                 label: "Google",
             },
             Connection {
-                name: "corp",
+                address: "/u/connect",
                 label: "Acme’s own directory",
             },
         ];
-        let connect = Connect {
-            form: form("/u/choice"),
-            connections: &connections,
-        };
         let problem = match name {
             "sign-in-wrong" => Some(Problem::Wrong),
             "sign-in-many" => Some(Problem::TooMany {
@@ -147,7 +143,11 @@ impl Gallery {
             application: "Shop",
             password: (name != "sign-in-providers").then(|| form("/u/login")),
             username: problem.map(|_| "ada@example.com"),
-            connect: (name != "sign-in-password").then_some(connect),
+            connect: if name == "sign-in-password" {
+                &[]
+            } else {
+                &connections
+            },
             problem,
         };
         name.starts_with("sign-in").then(|| sign_in.page(scene))

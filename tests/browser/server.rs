@@ -30,6 +30,7 @@ impl Server {
         let app = Router::new()
             .route("/pages/{name}", get(page))
             .route("/u/login", post(login))
+            .route("/u/connect", get(login))
             .route("/u/choice", post(echo))
             .route("/callback", post(echo))
             .route(
@@ -79,7 +80,7 @@ async fn page(
     }
 }
 
-/// Takes a form and sends the browser on to the application, by way of the endpoint itself.
+/// Takes a form, or a link, and sends the browser on to another host, by way of the endpoint itself.
 async fn login(State(port): State<u16>) -> Redirect {
     Redirect::to(&format!("http://shop.localhost:{port}/landed"))
 }

@@ -50,6 +50,10 @@ pub struct Args {
         default_value = ".mintage"
     )]
     pub state_dir: PathBuf,
+    /// Authorities that providers of users are trusted by (`login.connections[].oidc`), beside those of this machine: a file
+    /// with certificates in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub provider_ca: Option<PathBuf>,
     /// How long a new key or grant is published before it is used, instead of what the tenants say: on one machine
     /// there is nobody to wait for. Set it to watch a rotation as a cluster does it: 30s, 5m.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = seconds)]

@@ -1,13 +1,15 @@
 //! The listeners of `dev`.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use mintage_sidecar::admin::admin_api;
 use mintage_sidecar::clock::SystemClock;
 use mintage_sidecar::endpoint::store::{self, Place, Store};
-use mintage_sidecar::endpoint::{self, Endpoint, endpoint_api};
+use mintage_sidecar::endpoint::{self, Endpoint, Reach, endpoint_api};
 use mintage_sidecar::ext_authz::ext_authz_api;
 use mintage_sidecar::issuer::issuer_api;
 use mintage_sidecar::metrics::Metrics;
@@ -87,7 +89,8 @@ impl Servers {
             open_store(session).await?,
             Arc::new(SystemClock),
             of_endpoint,
-        );
+        )
+        .reaching(reach(session.args.provider_ca.as_deref())?);
         let sweeping = store::sweep(endpoint.store(), Arc::new(SystemClock));
         let issuers = issuer_api(Arc::clone(&session.issuers));
         listeners.push((tls.telling_peers(), endpoint_api(endpoint, issuers)));
@@ -147,6 +150,17 @@ impl Servers {
             task.await.ok();
         }
     }
+}
+
+/// How providers of users are reached.
+fn reach(authorities: Option<&Path>) -> Result<Reach> {
+    let Some(path) = authorities else {
+        return Ok(Reach::default());
+    };
+    let pem = fs::read(path).with_context(|| format!("--provider-ca {}", path.display()))?;
+    Reach::default()
+        .trusting(&pem)
+        .with_context(|| format!("--provider-ca {}", path.display()))
 }
 
 /// What the endpoints remember: in the state folder, if any tenant has one.

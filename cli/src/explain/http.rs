@@ -301,8 +301,11 @@ impl Explained for Rule {
             },
             Self::UserInactive => Meaning {
                 means: "The user may not be acted for any more.",
-                causes: &["The user is blocked, or was taken out of the Secret of users."],
-                mend: "Take blocked out of the user's entry, if that is what is wanted.",
+                causes: &[
+                    "The user is blocked, or was taken out of the Secret of users.",
+                    "The user's connection was taken out of the Tenant, or its provider is another one now.",
+                ],
+                mend: "Take blocked out of the user's entry, or put the connection back, if that is what is wanted.",
             },
         }
     }

@@ -5,12 +5,13 @@
 
 mod http;
 mod objects;
+mod providers;
 mod requests;
 mod tenants;
 mod tokens;
 
 use mintage_core::code::Coded;
-use mintage_core::{inject, plan, policy, verify};
+use mintage_core::{inject, plan, policy, upstream, verify};
 use mintage_sidecar::rule;
 use serde::Serialize;
 
@@ -91,6 +92,7 @@ fn entries() -> Vec<Entry> {
     add::<policy::Rule>(&mut entries);
     add::<verify::Rule>(&mut entries);
     add::<rule::Rule>(&mut entries);
+    add::<upstream::Fault>(&mut entries);
     add::<plan::Reason>(&mut entries);
     add::<inject::Rule>(&mut entries);
     add::<lint::Code>(&mut entries);

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use mintage_core::claims::{Jti, jti_text};
+use mintage_core::code::Coded as _;
 use mintage_core::endpoint::{Misuse, NoUser};
-use mintage_core::{ClientId, Identifier, UnixTime, UserId};
+use mintage_core::upstream::Fault;
+use mintage_core::{ClientId, Identifier, ObjectName, UnixTime, UserId};
 
 use super::pages::Failure;
 use super::visit::Visit;
@@ -42,6 +44,18 @@ pub fn sign_in_refused(visit: &Visit, client: &ClientId, why: NoUser) {
     };
     visit.metrics.count_sign_in(reason);
     tell!(warn, "sign-in-refused", visit, %client, reason);
+}
+
+/// Somebody was not signed in by a provider: why, and the error that it sent, if it did.
+pub fn provider_refused(
+    visit: &Visit,
+    client: &ClientId,
+    connection: &ObjectName,
+    fault: Fault,
+    error: Option<&str>,
+) {
+    visit.metrics.count_sign_in("provider");
+    tell!(warn, "sign-in-refused", visit, %client, %connection, reason = fault.code(), error);
 }
 
 /// Somebody tries too often.

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use mintage_core::endpoint::{self as rules, Asked, Request, Unanswerable, Visitor};
 
+use super::cookies::Cookie;
 use super::pages::{Failure, Window};
 use super::session::{self, Found};
 use super::visit::Visit;
@@ -110,6 +111,11 @@ pub async fn advance(
         Ok(found) => found,
         Err(error) => return scene::unavailable(visit, &error),
     };
+    // A browser that keeps no cookie would go to a provider and come back for ever.
+    let signed_in = matches!(done, Done::SignedIn { .. });
+    if signed_in && Cookie::Session.of(&visit.headers).is_none() {
+        return scene::fail(visit, Failure::CookiesMissing, None);
+    }
     let Some(application) = visit.application(request.client.as_str()) else {
         return scene::fail(visit, Failure::UnknownApplication, None);
     };
@@ -149,13 +155,9 @@ pub async fn advance(
                 Err(error) => scene::unavailable(visit, &error),
             }
         }
-        (rules::Step::SignIn | rules::Step::Consent | rules::Step::Issue, _) => sign_in::ask(
-            visit,
-            application,
-            request,
-            None,
-            request.login_hint.as_deref(),
-        ),
+        (rules::Step::SignIn | rules::Step::Consent | rules::Step::Issue, _) => {
+            sign_in::begin(endpoint, visit, application, request).await
+        }
     }
 }
 

@@ -85,13 +85,8 @@ pub fn ask(
         })
         .into_iter()
         .collect();
-    let user = visit.realm.user(&found.session.user);
-    let user = user.and_then(|user| {
-        user.profile
-            .email
-            .as_deref()
-            .or(user.profile.name.as_deref())
-    });
+    let profile = &found.person.profile;
+    let user = profile.email.as_deref().or(profile.name.as_deref());
     let hidden = [(STATE, sealed.as_str())];
     let page = Consent {
         application: &application.name,

@@ -1,8 +1,8 @@
 //! From one page to the next: the request is carried by the forms, sealed, and nothing is kept of a visitor who has not
 //! signed in.
 //!
-//! What is sealed opens in the browser that it was sent to, on the same host, for an hour. So a form of somebody else's
-//! browser signs nobody in (login CSRF), and a link that was passed on is of no use.
+//! What is sealed opens in the browser that it was sent to, on the same host, for an hour, or a quarter of one where it goes to a
+//! provider. So a form of somebody else's browser signs nobody in (login CSRF), and a link that was passed on is of no use.
 
 use axum::http::HeaderMap;
 use mintage_core::endpoint::{Purpose, Request};
@@ -19,13 +19,12 @@ use crate::clock;
 pub const SIGN_IN: &str = "/u/login";
 /// Takes the decision on a consent.
 pub const CONSENT: &str = "/u/consent";
+/// Leads to a provider.
+pub const CONNECT: &str = "/u/connect";
 /// Goes on with a request.
 pub const CONTINUE: &str = "/u/continue";
 /// Takes the decision to sign out.
 pub const SIGN_OUT: &str = "/u/logout";
-
-/// How long a form may lie open.
-const LIFE: Seconds = 3600;
 
 /// The form that a text was sealed for.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -35,10 +34,22 @@ pub enum Step {
     Continue,
     /// The question what an application may do.
     Consent,
-    /// Name and password.
+    /// The provider's own pages.
+    Provider,
+    /// Name and password, or the choice of a provider.
     SignIn,
     /// The question whether to sign out.
     SignOut,
+}
+
+impl Step {
+    /// How long it may take, in seconds: a form may lie open; a `state` goes to others, and comes back sooner.
+    pub const fn life(self) -> Seconds {
+        match self {
+            Self::Provider => 900,
+            Self::Consent | Self::Continue | Self::SignIn | Self::SignOut => 3600,
+        }
+    }
 }
 
 #[derive(Deserialize, Serialize)]
@@ -66,7 +77,7 @@ fn context(visit: &Visit, browser: &str) -> String {
 pub fn carry<T: Serialize>(visit: &Visit, browser: &str, step: Step, what: T) -> Option<String> {
     let carried = Carried {
         step,
-        ends: visit.now + LIFE,
+        ends: visit.now + step.life(),
         what,
     };
     let plain = serde_json::to_vec(&carried).ok()?;
@@ -115,7 +126,8 @@ pub fn open_signed_in(visit: &Visit, sealed: &str) -> Result<(Request, String), 
     standing(visit, &signed_in.0).map(|()| signed_in)
 }
 
-fn standing(visit: &Visit, request: &Request) -> Result<(), Failure<'static>> {
+/// Whether the application of a request is there, and has the place to go back to.
+pub fn standing(visit: &Visit, request: &Request) -> Result<(), Failure<'static>> {
     let application = visit.application(request.client.as_str());
     let stands = application.is_some_and(|application| application.admits(&request.redirect));
     if stands {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Endpoint;
 use super::audit::{self, Issued};
+use super::person::Person;
 use super::session::{Found, random_text};
 use super::store::{self, Begun, Code, Digest, Family, FamilyId};
 use super::visit::Visit;
@@ -182,7 +183,6 @@ pub fn family_of(token: &str) -> Option<FamilyId> {
 }
 
 /// What tokens are given for, besides what was granted.
-#[derive(Default)]
 pub struct Occasion<'a> {
     /// `nonce`, for the ID token.
     pub nonce: Option<&'a str>,
@@ -190,6 +190,8 @@ pub struct Occasion<'a> {
     pub refreshed: bool,
     /// The refresh token that goes with them.
     pub refresh_token: Option<String>,
+    /// Who the user is now.
+    pub person: Person,
 }
 
 /// A successful answer of the token endpoint (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
@@ -240,10 +242,6 @@ pub fn tokens(
         occasion.refreshed,
     )?;
     let id_token = if asked.has("openid") {
-        let profile = visit
-            .realm
-            .user(&granted.user)
-            .map(|user| user.profile.clone());
         let token = IdToken {
             issuer: &granted.issuer,
             user: &granted.user,
@@ -252,7 +250,7 @@ pub fn tokens(
             issued_at: visit.now,
             nonce: occasion.nonce,
             session: &granted.session,
-            profile: &profile.unwrap_or_default(),
+            profile: &occasion.person.profile,
             scopes: &all,
         };
         Some(sign(visit, Alg::RS256, Dialect::Auth0, &token.payload())?)

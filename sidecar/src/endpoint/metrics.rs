@@ -239,6 +239,8 @@ impl Metrics {
             ("code", swept.codes),
             ("family", swept.families),
             ("session", swept.sessions),
+            ("person", swept.people),
+            ("used", swept.used),
         ] {
             let counter = self.swept.get_or_create(&Kind { kind });
             counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));

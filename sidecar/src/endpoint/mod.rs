@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!  Host ─► Realm (one tenant, ready for use)
-//!   │        ├─ /authorize ─► sign in ─► consent ─► code
+//!   │        ├─ /authorize ─► sign in (here, or at a provider) ─► consent ─► code
 //!   │        ├─ /oauth/token: code, refresh token, client credentials ─► tokens
 //!   │        └─ /userinfo, /oauth/revoke, /oauth/introspect, /oidc/logout, /v2/logout, discovery, keys
-//!   └─► Store: sessions, codes, refresh families, consents
+//!   └─► Store: sessions, codes, refresh families, consents, users of providers
 //! ```
 //!
 //! What an application may ask for is decided in [`mintage_core::endpoint`]; here is what needs a clock, randomness and I/O.
@@ -24,6 +24,8 @@ mod issue;
 mod logout;
 mod metrics;
 pub mod pages;
+mod person;
+mod provider;
 mod realm;
 mod revoke;
 pub mod role;
@@ -56,10 +58,12 @@ use crate::context::{Context, REQUEST_ID};
 use crate::oauth::{OAuthError, RefusedBy};
 use crate::routes::{method_not_allowed, only};
 use crate::rule::Rule;
+use provider::Providers;
 use store::{Store, Watched};
 use throttle::Throttle;
 
 pub use metrics::Metrics;
+pub use provider::{NoAuthorities, Reach};
 pub use realm::{Made, NotMade, Realm};
 
 /// The tenants of an endpoint by domain; replaced as a whole.
@@ -73,6 +77,7 @@ pub struct Endpoint {
     clock: Arc<dyn Clock>,
     throttle: Arc<Throttle>,
     metrics: Arc<Metrics>,
+    providers: Arc<Providers>,
 }
 
 impl Endpoint {
@@ -93,6 +98,16 @@ impl Endpoint {
             clock,
             throttle: Arc::new(Throttle::default()),
             metrics,
+            providers: Arc::default(),
+        }
+    }
+
+    /// Reaches providers of users in this way.
+    #[must_use]
+    pub fn reaching(self, reach: Reach) -> Self {
+        Self {
+            providers: Arc::new(Providers::new(reach)),
+            ..self
         }
     }
 
@@ -111,6 +126,11 @@ pub fn endpoint_api(endpoint: Endpoint, otherwise: Router) -> Router {
             unseen("GET, POST", get(authorize::get).post(authorize::post)),
         )
         .route(flow::CONTINUE, unseen("GET", get(authorize::go_on)))
+        .route(flow::CONNECT, unseen("GET", get(provider::leave_by_button)))
+        .route(
+            "/login/callback/{connection}",
+            unseen("GET", get(provider::callback)),
+        )
         .route(flow::SIGN_IN, only("POST", post(sign_in::handle)))
         .route(flow::CONSENT, only("POST", post(consent::handle)))
         .route(

@@ -13,6 +13,7 @@ use mintage_core::world::Source;
 use mintage_core::{ObjectName, UnixTime, UserId};
 
 use super::pages::{Link, Look};
+use super::provider::Provider;
 
 /// One tenant with its keys and users, swapped as a whole.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Realm {
     pub look: Look,
     /// The users of each connection of that kind.
     users: BTreeMap<ObjectName, Users>,
+    /// The connections with providers, in the tenant's order.
+    providers: Vec<Provider>,
     /// Proxies whose word on the client counts.
     proxies: Vec<(IpAddr, u8)>,
 }
@@ -72,9 +75,17 @@ impl Realm {
         let (version, ends_at) = (told.version, told.ends_at());
         let config = told.body;
         let mut complaints = Vec::new();
-        let mut users = BTreeMap::new();
+        let (mut users, mut providers) = (BTreeMap::new(), Vec::new());
         for connection in &config.login.connections {
             let Source::Users { secret } = &connection.source else {
+                match Provider::of(connection, &config.tenant.namespace, &mut secrets) {
+                    Some(Ok(provider)) => providers.push(provider),
+                    Some(Err(why)) => complaints.push(format!(
+                        "connection {}: {why}; nobody signs in by it",
+                        connection.name
+                    )),
+                    None => {}
+                }
                 continue;
             };
             match read_users(&connection.name, secrets(secret)) {
@@ -103,6 +114,7 @@ impl Realm {
             look: look(&config),
             master,
             users,
+            providers,
             proxies,
             version,
             ends_at,
@@ -126,9 +138,32 @@ impl Realm {
         self.users(id.connection())?.get(id)
     }
 
-    /// Whether a user may still be acted for: known, and not blocked.
-    pub fn is_active(&self, id: &UserId) -> bool {
-        self.user(id).is_some_and(|user| !user.blocked)
+    /// All connections with providers that can be asked, in the tenant's order.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.iter()
+    }
+
+    /// The provider of a connection, if it can be asked.
+    pub fn provider(&self, connection: &str) -> Option<&Provider> {
+        self.providers()
+            .find(|provider| provider.name.as_str() == connection)
+    }
+
+    /// Whether the tenant declares a connection.
+    pub fn has_connection(&self, name: &str) -> bool {
+        let mut all = self.config.login.connections.iter();
+        all.any(|connection| connection.name.as_str() == name)
+    }
+
+    /// The provider's issuer that the tenant declares for a connection, also while it cannot be asked: a Secret that is missing
+    /// for a moment ends nothing.
+    pub fn issuer_of(&self, connection: &str) -> Option<&str> {
+        let mut all = self.config.login.connections.iter();
+        let found = all.find(|it| it.name.as_str() == connection)?;
+        match &found.source {
+            Source::Oidc { issuer, .. } => Some(issuer),
+            Source::Users { .. } => None,
+        }
     }
 
     /// Whether the word of a proxy at an address counts.

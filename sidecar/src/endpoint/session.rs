@@ -3,11 +3,11 @@
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mintage_core::UserId;
-use mintage_core::endpoint::Profile;
 
 use super::Endpoint;
 use super::cookies::Cookie;
+use super::person::{self, Person};
+use super::sign_in::SignedIn;
 use super::store::{self, Digest, Session};
 use super::visit::Visit;
 use crate::clock;
@@ -18,6 +18,8 @@ pub struct Found {
     pub id: Digest,
     /// It.
     pub session: Session,
+    /// Who is signed in.
+    pub person: Person,
 }
 
 /// A random value of 256 bits, as text.
@@ -42,7 +44,10 @@ pub async fn find(endpoint: &Endpoint, visit: &Visit) -> Result<Option<Found>, s
         .store
         .find_session(tenant, &id, &visit.domain, visit.now)
         .await?;
-    let Some(session) = found.filter(|session| visit.realm.is_active(&session.user)) else {
+    let Some(session) = found else {
+        return Ok(None);
+    };
+    let Some(person) = person::find(endpoint, visit, &session.user).await? else {
         return Ok(None);
     };
     let idle_until = visit.now + visit.realm.config.login.session.idle;
@@ -50,25 +55,28 @@ pub async fn find(endpoint: &Endpoint, visit: &Visit) -> Result<Option<Found>, s
         .store
         .touch_session(tenant, &id, idle_until, visit.now)
         .await?;
-    Ok(Some(Found { id, session }))
+    Ok(Some(Found {
+        id,
+        session,
+        person,
+    }))
 }
 
 /// Begins a session in place of the one that the browser has; its name. Its cookie is in `headers`.
 pub async fn begin(
     endpoint: &Endpoint,
     visit: &Visit,
-    user: &UserId,
-    profile: &Profile,
+    who: SignedIn<'_>,
     headers: &mut HeaderMap,
 ) -> Result<String, store::Error> {
     let rules = visit.realm.config.login.session;
     let tenant = &visit.realm.config.tenant_uid;
     let cookie = random_text().ok_or_else(store::Error::without_randomness)?;
-    let json = serde_json::to_string(profile).unwrap_or_default();
+    let json = serde_json::to_string(who.profile).unwrap_or_default();
     let session = Session {
-        user: user.clone(),
+        user: who.user.clone(),
         domain: visit.domain.clone(),
-        authenticated_at: visit.now,
+        authenticated_at: who.authenticated_at,
         created_at: visit.now,
         idle_until: visit.now + rules.idle.min(rules.lifetime),
         ends_at: visit.now + rules.lifetime,

@@ -1,14 +1,15 @@
-//! Universal Login: the page, and what comes of name and password.
+//! Universal Login: the page with all ways to sign in, and what comes of name and password.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use mintage_core::UserId;
 use mintage_core::endpoint::{Application, NoUser, Profile, Request};
+use mintage_core::{ObjectName, UnixTime, UserId};
 
-use super::pages::{Destination, Failure, Form, PASSWORD, Problem, SignIn, USERNAME};
+use super::pages::{Connection, Destination, Failure, Form, PASSWORD, Problem, SignIn, USERNAME};
+use super::provider::{self, Provider};
 use super::throttle::Attempt;
 use super::visit::Visit;
 use super::{Endpoint, Here, Realm, answer, audit, authorize, flow, scene, session};
@@ -16,6 +17,68 @@ use crate::params::Params;
 
 /// The field with what is sealed.
 pub const STATE: &str = "state";
+
+/// The parameter of a button that names the connection.
+pub const CONNECTION: &str = "connection";
+
+/// The ways to sign in that a request leaves open: all of the tenant, or the connection that it names.
+pub struct Ways<'a> {
+    passwords: bool,
+    providers: Vec<&'a Provider>,
+}
+
+impl<'a> Ways<'a> {
+    /// The ways of a request.
+    pub fn of(visit: &'a Visit, request: &Request) -> Self {
+        let realm = &visit.realm;
+        let named = request.connection.as_deref();
+        let open = |name: &ObjectName| named.is_none_or(|named| named == name.as_str());
+        Self {
+            passwords: realm.with_passwords().any(|(name, _)| open(name)),
+            providers: realm.providers().filter(|it| open(&it.name)).collect(),
+        }
+    }
+
+    /// The provider, if there is nothing to choose.
+    pub fn only(&self) -> Option<&'a Provider> {
+        match self.providers.as_slice() {
+            [only] if !self.passwords => Some(only),
+            _ => None,
+        }
+    }
+
+    /// One of the providers, by the name of its connection.
+    pub fn provider(&self, connection: &str) -> Option<&'a Provider> {
+        let mut all = self.providers.iter().copied();
+        all.find(|provider| provider.name.as_str() == connection)
+    }
+
+    fn is_none(&self) -> bool {
+        !self.passwords && self.providers.is_empty()
+    }
+}
+
+/// Has the user sign in: on the page, or at once with the only provider that there is.
+pub async fn begin(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    application: &Application,
+    request: &Request,
+) -> Response {
+    let ways = Ways::of(visit, request);
+    if let Some(provider) = ways.only() {
+        return provider::leave(endpoint, visit, request, provider).await;
+    }
+    if let Some(connection) = &request.connection
+        && !visit.realm.has_connection(connection)
+    {
+        let shown: String = connection.chars().take(64).collect();
+        let text = format!("the connection {shown} is none of the tenant's");
+        return answer::misuse(visit, &request.refuse("invalid_request", text));
+    }
+    let username = request.login_hint.as_deref();
+    ask(visit, application, request, None, username)
+}
 
 /// Shows the page.
 pub fn ask(
@@ -25,7 +88,8 @@ pub fn ask(
     problem: Option<Problem<'_>>,
     username: Option<&str>,
 ) -> Response {
-    if visit.realm.with_passwords().next().is_none() {
+    let ways = Ways::of(visit, request);
+    if ways.is_none() {
         return scene::fail(visit, Failure::NoConnection, None);
     }
     let mut headers = HeaderMap::new();
@@ -38,15 +102,30 @@ pub fn ask(
         .into_iter()
         .collect();
     let hidden = [(STATE, sealed.as_str())];
+    let addresses = ways.providers.iter().map(|provider| {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair(CONNECTION, provider.name.as_str())
+            .append_pair(STATE, &sealed)
+            .finish();
+        format!("{}?{query}", flow::CONNECT)
+    });
+    let addresses: Vec<String> = addresses.collect();
+    let connections = addresses.iter().zip(&ways.providers);
+    let connections: Vec<Connection<'_>> = connections
+        .map(|(address, provider)| Connection {
+            address,
+            label: &provider.label,
+        })
+        .collect();
     let page = SignIn {
         application: &application.name,
-        password: Some(Form {
+        password: ways.passwords.then_some(Form {
             action: flow::SIGN_IN,
             hidden: &hidden,
             leads_to: &leads_to,
         }),
         username,
-        connect: None,
+        connect: &connections,
         problem,
     };
     let page = scene::draw(
@@ -91,7 +170,12 @@ async fn check(endpoint: &Endpoint, visit: &Visit, request: &Request, params: &P
     match verify(endpoint, visit, request.connection.clone(), &name, password).await {
         Some(Ok((user, profile))) => {
             endpoint.throttle.succeeded(&attempt);
-            signed_in(endpoint, visit, request, &user, &profile).await
+            let who = SignedIn {
+                user: &user,
+                profile: &profile,
+                authenticated_at: visit.now,
+            };
+            signed_in(endpoint, visit, request, who).await
         }
         Some(Err(reason)) => {
             audit::sign_in_refused(visit, &request.client, reason);
@@ -143,20 +227,30 @@ fn verify_now(realm: &Realm, connection: Option<&str>, name: &str, password: &st
     outcome
 }
 
+/// Somebody who has just shown who they are.
+#[derive(Clone, Copy)]
+pub struct SignedIn<'a> {
+    /// Who.
+    pub user: &'a UserId,
+    /// What is known of them.
+    pub profile: &'a Profile,
+    /// When they did: to a provider perhaps a while ago.
+    pub authenticated_at: UnixTime,
+}
+
 /// Begins the session, and goes on.
-async fn signed_in(
+pub async fn signed_in(
     endpoint: &Endpoint,
     visit: &Visit,
     request: &Request,
-    user: &UserId,
-    profile: &Profile,
+    who: SignedIn<'_>,
 ) -> Response {
     let mut headers = HeaderMap::new();
-    let session = match session::begin(endpoint, visit, user, profile, &mut headers).await {
+    let session = match session::begin(endpoint, visit, who, &mut headers).await {
         Ok(session) => session,
         Err(error) => return scene::unavailable(visit, &error),
     };
-    audit::signed_in(visit, user, &request.client);
+    audit::signed_in(visit, who.user, &request.client);
     let sealed = flow::browser(visit, &mut headers)
         .and_then(|browser| flow::carry(visit, &browser, flow::Step::Continue, (request, session)));
     let Some(sealed) = sealed else {

@@ -9,6 +9,7 @@ use mintage_core::ident::parse_scopes;
 use mintage_core::world::GrantType;
 
 use super::issue::{self, Granted, Occasion};
+use super::person;
 use super::store::{self, Digest, Presented, Redeemed, Rotated, Rotation};
 use super::visit::Visit;
 use super::{Endpoint, Here, audit, client, cors};
@@ -149,7 +150,8 @@ async fn code(
             "Failed to verify code verifier",
         ));
     }
-    check_user(visit, &granted)?;
+    let person = person::find(endpoint, visit, &granted.user).await?;
+    let person = person.ok_or_else(inactive)?;
     let offline = granted
         .scopes
         .iter()
@@ -164,20 +166,17 @@ async fn code(
         nonce: of_code.nonce.as_deref(),
         refreshed: false,
         refresh_token,
+        person,
     };
     issue::tokens(visit, application, &granted, &granted.scopes, occasion)
 }
 
 /// A user who is gone or blocked gets nothing any more, whatever was granted before (attack 26).
-fn check_user(visit: &Visit, granted: &Granted) -> Result<(), OAuthError> {
-    if visit.realm.is_active(&granted.user) {
-        Ok(())
-    } else {
-        Err(invalid_grant(
-            Rule::UserInactive,
-            "The user is blocked or gone (user-inactive: see the Secret of the user's connection)",
-        ))
-    }
+fn inactive() -> OAuthError {
+    invalid_grant(
+        Rule::UserInactive,
+        "The user is blocked or gone (user-inactive: see the user's connection in the Tenant, and its Secret)",
+    )
 }
 
 async fn refresh(
@@ -253,23 +252,26 @@ async fn refresh(
         None,
     );
     let allowed = of_api.is_ok_and(|asked| asked.has("offline_access"));
-    if let Err(error) =
-        check_user(visit, &granted).and_then(|()| if allowed { Ok(()) } else { Err(invalid()) })
-    {
-        let revoked = endpoint
-            .store
-            .revoke_family(tenant, &family.id, visit.now)
-            .await;
-        if revoked? {
-            let client = &application.client;
-            audit::refresh_token_revoked(visit, &family.user, client, Some(error.rule));
+    let person = match person::find(endpoint, visit, &granted.user).await? {
+        Some(person) if allowed => person,
+        found => {
+            let error = found.map_or_else(inactive, |_| invalid());
+            let revoked = endpoint
+                .store
+                .revoke_family(tenant, &family.id, visit.now)
+                .await;
+            if revoked? {
+                let client = &application.client;
+                audit::refresh_token_revoked(visit, &family.user, client, Some(error.rule));
+            }
+            return Err(error);
         }
-        return Err(error);
-    }
+    };
     let occasion = Occasion {
         nonce: None,
         refreshed: true,
         refresh_token: replacement,
+        person,
     };
     issue::tokens(visit, application, &granted, &narrowed, occasion)
 }

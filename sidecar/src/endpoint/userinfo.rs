@@ -7,10 +7,10 @@ use axum::response::{IntoResponse as _, Response};
 use mintage_core::code::Coded as _;
 use mintage_core::endpoint::{Application, OpaqueClaims};
 use mintage_core::verify::{self, Expected};
-use mintage_core::{ClientId, Scope, UserId};
+use mintage_core::{ClientId, Scope, UnixTime, UserId};
 
 use super::visit::Visit;
-use super::{Here, audit, cors};
+use super::{Endpoint, Here, audit, cors, person};
 use crate::oauth::{OAuthError, no_store_json};
 use crate::rule::Rule;
 
@@ -19,6 +19,7 @@ struct Bearer {
     user: UserId,
     client: ClientId,
     scopes: Vec<Scope>,
+    issued_at: UnixTime,
 }
 
 pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> Response {
@@ -32,11 +33,11 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
         .as_ref()
         .ok()
         .and_then(|bearer| visit.application(bearer.client.as_str()));
-    let mut response = match bearer
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|bearer| answer(&visit, application.is_some(), bearer))
-    {
+    let answered = match &bearer {
+        Ok(bearer) => answer(&endpoint, &visit, application.is_some(), bearer).await,
+        Err(error) => Err(error.clone()),
+    };
+    let mut response = match answered {
         Ok(claims) => no_store_json(claims),
         Err(error) => error.into_response(),
     };
@@ -46,7 +47,12 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
 
 /// What the application may know of the user, if both are still there: a tenant or application that took over a name has
 /// another `client_id`, so tokens of the one before tell nothing (attack 32).
-fn answer(visit: &Visit, is_known: bool, bearer: &Bearer) -> Result<String, OAuthError> {
+async fn answer(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    is_known: bool,
+    bearer: &Bearer,
+) -> Result<String, OAuthError> {
     if !is_known {
         return Err(rejected(visit, Rule::ClientNotAuthenticated.code()));
     }
@@ -61,12 +67,10 @@ fn answer(visit: &Visit, is_known: bool, bearer: &Bearer) -> Result<String, OAut
             .challenged("Bearer error=\"insufficient_scope\", scope=\"openid\"".to_owned())
             .logged());
     }
-    let user = visit
-        .realm
-        .user(&bearer.user)
-        .filter(|user| !user.blocked)
-        .ok_or_else(|| rejected(visit, Rule::UserInactive.code()))?;
-    let mut claims = user.profile.claims(&bearer.scopes);
+    let person = person::find(endpoint, visit, &bearer.user).await?;
+    let person = person.filter(|person| person.had_by(bearer.issued_at));
+    let person = person.ok_or_else(|| rejected(visit, Rule::UserInactive.code()))?;
+    let mut claims = person.profile.claims(&bearer.scopes);
     claims.insert("sub".to_owned(), bearer.user.as_str().into());
     Ok(serde_json::Value::Object(claims).to_string())
 }
@@ -103,6 +107,7 @@ fn read(visit: &Visit) -> Result<Bearer, OAuthError> {
                 user: claims.sub,
                 client: claims.azp,
                 scopes: claims.scope,
+                issued_at: claims.iat,
             })
         } else {
             Err(rejected(visit, verify::Rule::Issuer.code()))
@@ -123,6 +128,7 @@ fn read(visit: &Visit) -> Result<Bearer, OAuthError> {
         client: ClientId::parse(&claims.client)
             .map_err(|_| rejected(visit, Rule::ClientNotAuthenticated.code()))?,
         scopes: claims.scopes.clone(),
+        issued_at: claims.issued_at,
     })
 }
 

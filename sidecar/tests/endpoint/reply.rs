@@ -80,6 +80,13 @@ impl Reply {
         }
     }
 
+    /// Where a link of a page leads, by its text.
+    pub fn link(&self, text: &str) -> String {
+        let (before, _) = self.body.split_once(&format!(">{text}</a>")).unwrap();
+        let (_, link) = before.rsplit_once("<a ").unwrap();
+        attribute(link, "href")
+    }
+
     /// Whether it is the page with the fields for name and password.
     pub fn asks_to_sign_in(&self) -> bool {
         self.body.contains("name=\"password\"")

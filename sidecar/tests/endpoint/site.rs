@@ -13,10 +13,10 @@ use mintage_core::UnixTime;
 use mintage_core::bundle::{KeyringFile, Stamped};
 use mintage_core::endpoint::{Application, Config, Master};
 use mintage_core::keyring::Owner;
-use mintage_core::world::{self, Audience, ClientAuth, World};
+use mintage_core::world::{self, Audience, ClientAuth, Connection, World};
 use mintage_sidecar::clock::ManualClock;
 use mintage_sidecar::endpoint::store::Store;
-use mintage_sidecar::endpoint::{Endpoint, Metrics, Realm, Realms, endpoint_api};
+use mintage_sidecar::endpoint::{Endpoint, Metrics, Reach, Realm, Realms, endpoint_api};
 use mintage_sidecar::issuer::issuer_api;
 use mintage_sidecar::server::Peer;
 use tower::ServiceExt as _;
@@ -26,6 +26,7 @@ use crate::ask::Ask;
 use crate::browser::Browser;
 use crate::cluster::endpoint::with_endpoints;
 use crate::cluster::{Cluster, NOW};
+use crate::idp;
 use crate::reply::Reply;
 use crate::stores::Opened;
 
@@ -71,6 +72,11 @@ impl Site {
 
     /// The same over any store.
     pub fn over(store: Arc<dyn Store>) -> Self {
+        Self::reaching(store, Reach::default())
+    }
+
+    /// The same that reaches providers in some way.
+    pub fn reaching(store: Arc<dyn Store>, reach: Reach) -> Self {
         let declared = Declared {
             cluster: Cluster::new(never_too_old(with_endpoints())),
             accounts: accounts::standard(),
@@ -83,7 +89,8 @@ impl Site {
             store,
             Arc::clone(&clock) as Arc<_>,
             Arc::clone(&metrics),
-        );
+        )
+        .reaching(reach);
         let issuers = issuer_api(Arc::new(ArcSwap::from_pointee(BTreeMap::new())));
         let site = Self {
             clock,
@@ -129,6 +136,14 @@ impl Site {
                 all.find(|application| application.at.to_string() == at)
                     .unwrap(),
             );
+        });
+    }
+
+    /// Changes the connections of the tenant that is asked at [`HOST`].
+    pub fn edit_connections(&self, change: impl FnOnce(&mut Vec<Connection>)) {
+        self.edit(|world, _| {
+            let wishes = world.tenants[0].endpoint.as_mut().unwrap();
+            change(&mut Arc::make_mut(wishes).connections);
         });
     }
 
@@ -287,8 +302,12 @@ fn realm(told: &Stamped<Config>, keyring: &KeyringFile, accounts: &Accounts) -> 
         .iter()
         .map(|(name, user)| (name.clone(), user.to_string().into_bytes()))
         .collect::<BTreeMap<_, _>>();
-    let made = Realm::make(told.clone(), Master::new(secret), keyring, |_| {
-        Some(entries.clone())
+    let of_provider = BTreeMap::from([("client_secret".to_owned(), idp::SECRET.into())]);
+    let made = Realm::make(told.clone(), Master::new(secret), keyring, |name| {
+        Some(match name.as_str() {
+            "staff" => entries.clone(),
+            _ => of_provider.clone(),
+        })
     })
     .unwrap();
     assert_eq!(made.complaints, [""; 0]);

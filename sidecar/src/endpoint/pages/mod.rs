@@ -43,7 +43,7 @@ pub use form::Form;
 pub use form_post::FormPost;
 pub use language::Language;
 pub use look::Look;
-pub use sign_in::{CONNECTION, Connect, Connection, PASSWORD, Problem, SignIn, USERNAME};
+pub use sign_in::{Connection, PASSWORD, Problem, SignIn, USERNAME};
 pub use sign_out::SignOut;
 pub use signed_out::{SignedOut, Stayed};
 pub use web_message::WebMessage;

@@ -18,9 +18,6 @@ pub const USERNAME: &str = "username";
 /// The field of the password.
 pub const PASSWORD: &str = "password";
 
-/// The field of the chosen connection.
-pub const CONNECTION: &str = "connection";
-
 /// The page on which people sign in.
 #[derive(Clone, Copy, Debug)]
 pub struct SignIn<'a> {
@@ -30,26 +27,18 @@ pub struct SignIn<'a> {
     pub password: Option<Form<'a>>,
     /// The name that stands there already: `login_hint`, or what was typed before.
     pub username: Option<&'a str>,
-    /// The providers that they may choose among.
-    pub connect: Option<Connect<'a>>,
+    /// The providers that they may choose among, in the order in which they are shown.
+    pub connect: &'a [Connection<'a>],
     /// What became of the last attempt.
     pub problem: Option<Problem<'a>>,
 }
 
-/// The upstream providers.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Connect<'a> {
-    /// Takes `connection`.
-    pub form: Form<'a>,
-    /// In the order in which they are shown.
-    pub connections: &'a [Connection<'a>],
-}
-
-/// An upstream provider.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// An upstream provider. Its button is a link: what a form leads to is held to the page's policy, and nobody knows all places
+/// that a provider leads to.
+#[derive(Clone, Copy, Debug)]
 pub struct Connection<'a> {
-    /// The value that is sent.
-    pub name: &'a str,
+    /// The address on this host that leads there.
+    pub address: &'a str,
     /// The name that people know it by.
     pub label: &'a str,
 }
@@ -82,7 +71,8 @@ impl Problem<'_> {
 
 #[derive(Serialize)]
 struct View<'a> {
-    connect: Option<ConnectView<'a>>,
+    /// Addresses, and what stands on their buttons.
+    connect: Vec<(&'a str, String)>,
     heading: &'static str,
     lead: String,
     or: &'static str,
@@ -94,13 +84,6 @@ struct View<'a> {
     submit: &'static str,
     username: &'a str,
     username_label: &'static str,
-}
-
-#[derive(Serialize)]
-struct ConnectView<'a> {
-    form: Form<'a>,
-    /// Names, and what stands on their buttons.
-    buttons: Vec<(&'a str, String)>,
 }
 
 impl SignIn<'_> {
@@ -117,19 +100,14 @@ impl SignIn<'_> {
             Some(_) => format!("{}: {}", words.problem, words.title),
             None => words.title.into(),
         };
-        let button = |it: &Connection<'_>| (words.connect)(it.label);
-        let connect = self.connect.map(|connect| ConnectView {
-            form: connect.form,
-            buttons: (connect.connections.iter())
-                .map(|it| (it.name, button(it)))
-                .collect(),
-        });
+        let connect = self.connect.iter();
+        let connect = connect.map(|it| (it.address, (words.connect)(it.label)));
         let content = Content {
             template: "sign_in.html",
             status: self.problem.map_or(StatusCode::OK, Problem::status),
             title: &title,
             view: View {
-                connect,
+                connect: connect.collect(),
                 heading: words.title,
                 lead: (words.lead)(self.application),
                 or: words.or,
@@ -142,8 +120,9 @@ impl SignIn<'_> {
                 username_label: words.username,
             },
         };
-        let connect = self.connect.as_ref().map(|connect| &connect.form);
-        let forms = sources(self.password.as_ref().into_iter().chain(connect));
+        // A page without a form posts nothing.
+        let forms = self.password.as_ref().map(|form| sources([form]));
+        let forms = forms.unwrap_or_default();
         let allowed = Allowed {
             forms: &forms,
             ..Allowed::default()

@@ -11,8 +11,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    About, Begun, Code, Codes, Consents, Digest, Error, Families, Family, FamilyId, Presented,
-    Redeemed, Rotated, Rotation, Session, Sessions, Standing, Store, Swept, Upkeep, Whose,
+    About, Begun, Code, Codes, Consents, Digest, Error, Families, Family, FamilyId, Once, People,
+    Person, Presented, Profile, Redeemed, Rotated, Rotation, Session, Sessions, Standing, Store,
+    Swept, Upkeep, Whose,
 };
 use crate::clock::Clock;
 use crate::endpoint::Metrics;
@@ -203,6 +204,42 @@ impl Families for Watched {
             self.store.find_family(tenant, id, token, now),
         )
         .await
+    }
+}
+
+#[async_trait]
+impl Once for Watched {
+    async fn use_once(
+        &self,
+        tenant: &Uid,
+        digest: &Digest,
+        ends_at: UnixTime,
+    ) -> Result<bool, Error> {
+        self.ask("use_once", self.store.use_once(tenant, digest, ends_at))
+            .await
+    }
+}
+
+#[async_trait]
+impl People for Watched {
+    async fn keep_person(
+        &self,
+        tenant: &Uid,
+        user: &UserId,
+        issuer: &str,
+        profile: &Profile,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        self.ask(
+            "keep_person",
+            self.store.keep_person(tenant, user, issuer, profile, now),
+        )
+        .await
+    }
+
+    async fn find_person(&self, tenant: &Uid, user: &UserId) -> Result<Option<Person>, Error> {
+        self.ask("find_person", self.store.find_person(tenant, user))
+            .await
     }
 }
 

@@ -21,7 +21,7 @@ const POSITIONS: [&str; 22] = [
     "back",
     "back-path",
     "callback-path",
-    "connection",
+    "connection-address",
     "connection-label",
     "description",
     "detail",
@@ -121,25 +121,17 @@ fn pages(language: Language, window: Window, text: Text<'_>) -> Vec<(&'static st
 
 /// Signing in, at first and after each problem.
 fn signing_in(scene: &Scene<'_>, form: Form<'_>, text: Text<'_>) -> Vec<(&'static str, Page)> {
-    let (connection, label) = (text("connection"), text("connection-label"));
+    let (address, label) = (text("connection-address"), text("connection-label"));
     let connections = [Connection {
-        name: &connection,
+        address: &address,
         label: &label,
     }];
-    let upstream = [Destination::of("https://accounts.example.net/authorize").unwrap()];
     let username = text("user");
-    let connect = Form {
-        leads_to: &upstream,
-        ..form
-    };
     let mut sign_in = SignIn {
         application: &text("application"),
         password: Some(form),
         username: Some(&username),
-        connect: Some(Connect {
-            form: connect,
-            connections: &connections,
-        }),
+        connect: &connections,
         problem: None,
     };
     let mut pages = vec![("sign in", sign_in.page(scene))];

@@ -79,7 +79,7 @@ fn the_texts_that_others_know() {
         application: "Shop",
         password: Some(form("/u/login")),
         username: None,
-        connect: None,
+        connect: &[],
         problem: Some(Problem::Wrong),
     };
     assert!(
@@ -96,22 +96,18 @@ fn a_page_has_the_ways_to_sign_in_that_there_are() {
     let scene = scene(&look, Language::English, &nonce);
     let connections = [
         Connection {
-            name: "google",
+            address: "/u/connect?connection=google",
             label: "Google",
         },
         Connection {
-            name: "corp",
+            address: "/u/connect?connection=corp",
             label: "Corp",
         },
     ];
-    let connect = Connect {
-        form: form("/u/connect"),
-        connections: &connections,
-    };
     for (password, connect) in [
-        (Some(form("/u/login")), None),
-        (None, Some(connect)),
-        (Some(form("/u/login")), Some(connect)),
+        (Some(form("/u/login")), &connections[..0]),
+        (None, &connections),
+        (Some(form("/u/login")), &connections),
     ] {
         let sign_in = SignIn {
             application: "Shop",
@@ -120,18 +116,23 @@ fn a_page_has_the_ways_to_sign_in_that_there_are() {
             connect,
             problem: None,
         };
-        let body = sign_in.page(&scene).body;
+        let page = sign_in.page(&scene);
+        let body = page.body;
         assert_eq!(body.contains("type=\"password\""), password.is_some());
         assert_eq!(
             body.contains("action=\"&#x2f;u&#x2f;login\""),
             password.is_some()
         );
-        assert_eq!(body.contains("Continue with Google"), connect.is_some());
-        assert_eq!(body.contains("value=\"corp\""), connect.is_some());
-        let both = password.is_some() && connect.is_some();
+        let link = "<a class=\"button second\" href=\"&#x2f;u&#x2f;connect?connection=google\">Continue with Google</a>";
+        assert_eq!(body.contains(link), !connect.is_empty(), "{body}");
+        assert_eq!(body.contains("Continue with Corp"), !connect.is_empty());
+        let both = password.is_some() && !connect.is_empty();
         assert_eq!(body.contains("class=\"or\""), both);
         let state = "<input type=\"hidden\" name=\"state\" value=\"sealed\">";
-        assert_eq!(body.matches(state).count(), 1 + usize::from(both), "{body}");
+        let count = usize::from(password.is_some());
+        assert_eq!(body.matches(state).count(), count, "{body}");
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert_eq!(policy.contains("form-action 'none'"), password.is_none());
     }
 }
 
@@ -139,22 +140,15 @@ fn a_page_has_the_ways_to_sign_in_that_there_are() {
 fn fields_are_named_as_their_readers_expect() {
     let (look, nonce) = (Look::plain("Acme"), Nonce::new([1; 16]));
     let scene = scene(&look, Language::English, &nonce);
-    let connections = [Connection {
-        name: "google",
-        label: "Google",
-    }];
     let sign_in = SignIn {
         application: "Shop",
         password: Some(form("/u/login")),
         username: None,
-        connect: Some(Connect {
-            form: form("/u/connect"),
-            connections: &connections,
-        }),
+        connect: &[],
         problem: None,
     };
     let body = sign_in.page(&scene).body;
-    for field in [USERNAME, PASSWORD, CONNECTION] {
+    for field in [USERNAME, PASSWORD] {
         assert!(
             body.contains(&format!(" name=\"{field}\"")),
             "{field}: {body}"
