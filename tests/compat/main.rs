@@ -4,6 +4,7 @@
 mod application;
 mod express;
 mod forge;
+mod provider;
 mod rotation;
 mod users;
 mod words;

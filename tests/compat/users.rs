@@ -13,7 +13,7 @@ use crate::start;
 const SCOPE: &str = "openid profile email offline_access read:orders";
 
 /// Asks for something that has to succeed.
-async fn good(client: &mut Client, request: Value) -> Result<Value> {
+pub async fn good(client: &mut Client, request: Value) -> Result<Value> {
     let answer = client.ask(&request).await?;
     ensure!(answer["ok"] == true, "{}: {answer}", request["op"]);
     Ok(answer)
@@ -27,13 +27,13 @@ async fn bad(client: &mut Client, request: Value, error: &str) -> Result<()> {
     Ok(())
 }
 
-fn text<'a>(answer: &'a Value, name: &str) -> Result<&'a str> {
+pub fn text<'a>(answer: &'a Value, name: &str) -> Result<&'a str> {
     let text = answer["tokens"][name].as_str();
     text.with_context(|| format!("no {name} in {answer}"))
 }
 
 /// The claims of a JWT, unseen by anybody who has to believe them.
-fn claims(token: &str) -> Result<Value> {
+pub fn claims(token: &str) -> Result<Value> {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).context("no JWT")?;
     let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload)?;
@@ -90,7 +90,7 @@ impl Use {
 }
 
 /// Sets a library up as one of the example's applications.
-fn set_up(tenant: &Tenant, issuer: &str, application: &str) -> Result<Value> {
+pub fn set_up(tenant: &Tenant, issuer: &str, application: &str) -> Result<Value> {
     let known = tenant.dev.application("acme", application)?;
     Ok(json!({
         "op": "set_up",

@@ -66,6 +66,37 @@ impl Visitor {
         Ok(location(&response)?.to_owned())
     }
 
+    /// The same for a request that leads to a provider, whose pages have forms of their own for the name and for what the tenant
+    /// may know. Somebody who is signed in at the tenant never gets there.
+    pub async fn sign_in_elsewhere(&mut self, request: &str, user: &str) -> Result<String> {
+        let mut url = Url::parse(request)?;
+        // There and back: about ten steps.
+        for _ in 0..20 {
+            if !Self::serves(&url) {
+                return Ok(url.into());
+            }
+            let mut response = self.send(self.client.get(url.clone())).await?;
+            if response.status() == 200 {
+                let page = response.text().await?;
+                let action = attribute(&page, "action=\"").context("no form")?;
+                let prompt = attribute(&page, "name=\"prompt\" value=\"").context("no prompt")?;
+                let form = [("prompt", prompt), ("login", user), ("password", "any")];
+                let request = self.client.post(url.join(action)?).form(&form);
+                response = self.send(request).await?;
+            }
+            let status = response.status();
+            ensure!(status.is_redirection(), "{url}: {status}");
+            url = url.join(location(&response)?)?;
+        }
+        bail!("{request} leads nowhere")
+    }
+
+    /// Whether an address is the tenant's or the provider's, and not the application's.
+    fn serves(url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        host == "127.0.0.1" || HOSTS.contains(&host)
+    }
+
     /// Fills the form of a page in and sends it.
     async fn answer(
         &mut self,

@@ -7,7 +7,7 @@ use crate::place::{Place, run, text};
 
 pub(super) const LANGUAGE: Language = Language {
     folder: "node",
-    libraries: &["express", "jose", "openid-client"],
+    libraries: &["express", "jose", "oidc-provider", "openid-client"],
     prepare,
     command,
 };
