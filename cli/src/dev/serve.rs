@@ -1,8 +1,6 @@
 //! The listeners of `dev`.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -90,7 +88,7 @@ impl Servers {
             Arc::new(SystemClock),
             of_endpoint,
         )
-        .reaching(reach(session.args.provider_ca.as_deref())?);
+        .reaching(Reach::trusting_file(session.args.provider_ca.as_deref())?);
         let sweeping = store::sweep(endpoint.store(), Arc::new(SystemClock));
         let issuers = issuer_api(Arc::clone(&session.issuers));
         listeners.push((tls.telling_peers(), endpoint_api(endpoint, issuers)));
@@ -150,17 +148,6 @@ impl Servers {
             task.await.ok();
         }
     }
-}
-
-/// How providers of users are reached.
-fn reach(authorities: Option<&Path>) -> Result<Reach> {
-    let Some(path) = authorities else {
-        return Ok(Reach::default());
-    };
-    let pem = fs::read(path).with_context(|| format!("--provider-ca {}", path.display()))?;
-    Reach::default()
-        .trusting(&pem)
-        .with_context(|| format!("--provider-ca {}", path.display()))
 }
 
 /// What the endpoints remember: in the state folder, if any tenant has one.

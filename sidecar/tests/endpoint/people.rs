@@ -107,7 +107,7 @@ async fn attack_43_a_name_at_another_provider_is_another_person() -> Result<()> 
             .await
             .misused("login_required", "");
         // And once the other has signed in, nothing of the first is theirs.
-        site.clock.set(crate::cluster::NOW + 10);
+        site.clock.set(NOW + 10);
         let second = tokens(&site, &other, "1").await;
         site.userinfo(HOST, &access)
             .await

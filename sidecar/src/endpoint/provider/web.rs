@@ -1,9 +1,12 @@
 //! Requests to providers: few, small, and nowhere else.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use mintage_core::upstream::Fault;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
@@ -40,6 +43,17 @@ impl Default for Reach {
 }
 
 impl Reach {
+    /// Trusts the authorities of a file in PEM as well, if there is one.
+    pub fn trusting_file(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let pem = fs::read(path).with_context(|| format!("--provider-ca {}", path.display()))?;
+        Self::default()
+            .trusting(&pem)
+            .with_context(|| format!("--provider-ca {}", path.display()))
+    }
+
     /// Trusts these authorities as well, beside those of the system.
     pub fn trusting(mut self, pem: &[u8]) -> Result<Self, NoAuthorities> {
         let read = Certificate::from_pem_bundle(pem).map_err(|_| NoAuthorities)?;

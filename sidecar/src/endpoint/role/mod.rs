@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::store::{self, Error, Place, Store};
-use super::{Endpoint, Metrics, Realms, endpoint_api};
+use super::{Endpoint, Metrics, Reach, Realms, endpoint_api};
 use crate::admin::admin_api;
 use crate::clock::SystemClock;
 use crate::descriptors;
@@ -46,6 +46,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 pub async fn serve(options: EndpointOptions) -> Result<()> {
     let asked_to_end = signals::termination();
     let place = options.place()?;
+    let reach = Reach::trusting_file(options.provider_ca.as_deref())?;
     let realms = Realms::default();
     let metrics = Arc::new(Metrics::default());
     let standing = Standing::new(Arc::clone(&realms), |registry| metrics.register(registry));
@@ -96,7 +97,8 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
         asked = &mut asked_to_end => { asked?; None }
     };
     if let Some(opened) = opened {
-        let endpoint = Endpoint::new(realms, opened, Arc::new(SystemClock), metrics);
+        let endpoint =
+            Endpoint::new(realms, opened, Arc::new(SystemClock), metrics).reaching(reach);
         let sweeping = tokio::spawn(store::sweep(endpoint.store(), Arc::new(SystemClock)));
         let api = || endpoint_api(endpoint.clone(), no_other_issuer());
         let serve = |listener: Listener, api| {

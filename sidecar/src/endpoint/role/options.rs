@@ -53,6 +53,10 @@ pub struct EndpointOptions {
     /// Where proxies that the tenant trusts, and that were asked by HTTPS themselves, are answered without TLS; or off.
     #[arg(long, env = "MINTAGE_PROXY_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:7744", value_parser = address_or_off)]
     pub proxy_listen: OrOff,
+    /// Authorities that providers of users are trusted by (`login.connections[].oidc`), beside those of this machine: a file
+    /// with certificates in PEM.
+    #[arg(long, env = "MINTAGE_PROVIDER_CA", value_name = "FILE")]
+    pub provider_ca: Option<PathBuf>,
     /// What every role has.
     #[command(flatten)]
     pub common: Common,
