@@ -30,10 +30,7 @@ async fn it_is_ready_once_it_was_told() {
     process.event("endpoint-loaded").await;
     process.until_ready(200).await;
     let (_, metrics) = process.admin("/metrics").await;
-    assert!(
-        metrics.contains("mintage_endpoint_told_for_seconds"),
-        "{metrics}"
-    );
+    assert!(metrics.contains("mintage_told_for_seconds"), "{metrics}");
 }
 
 #[tokio::test]

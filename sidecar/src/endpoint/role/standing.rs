@@ -54,7 +54,7 @@ impl Standing {
         let of = self.registry.sub_registry_with_prefix("mintage");
         of.register("connections", "Open connections", self.connections.clone());
         of.register_with_unit(
-            "endpoint_told_for",
+            "told_for",
             "How long what the operator told still counts; at 0 nothing is answered any more",
             Unit::Seconds,
             self.ends.clone(),
