@@ -14,9 +14,10 @@ pub struct ProviderIssuer(Address);
 impl Address {
     /// Reads an address, of at most 512 characters and without user, fragment or dot segments.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let read = RedirectUri::parse(text).ok();
-        let of_web = read.filter(|address| address.origin().is_some());
-        of_web.map(Self).ok_or(Fault::ProviderAddress)
+        match RedirectUri::parse(text) {
+            Ok(address) if address.origin().is_some() => Ok(Self(address)),
+            _ => Err(Fault::ProviderAddress),
+        }
     }
 
     /// The address.

@@ -19,7 +19,7 @@ async fn the_listener_says_which_proxy_speaks() -> Result<()> {
     let router = site.router.clone();
     let metrics = Arc::new(Metrics::default());
     let serving = tokio::spawn(listener.serve(router, Limits::default(), metrics, ended));
-    // The only one that is built in, whoever comes first.
+    // It fails if another test was faster, and that installed the same.
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();

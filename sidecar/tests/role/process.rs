@@ -70,6 +70,7 @@ impl Process {
         // Read all the time: a full pipe would stop it.
         tokio::spawn(async move {
             while let Some(line) = stderr.next_line().await.unwrap() {
+                // A test that is over listens no longer; the pipe is emptied all the same.
                 lines.send(line).ok();
             }
         });
@@ -200,7 +201,7 @@ fn mount(parent: &TempDir, name: &str, files: &Files) -> Folder {
 
 /// A client that knows no proxy.
 pub fn builder() -> ClientBuilder {
-    // Another test may have been faster.
+    // It fails if another test was faster, and that installed the same.
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();

@@ -116,7 +116,8 @@ async fn take(
         identity.complete(&document)?;
     }
     let user = user_id(&provider.name, &identity.subject)?;
-    let profile = serde_json::to_string(&identity.profile).unwrap_or_default();
+    let profile = serde_json::to_string(&identity.profile).expect("a profile has string keys only");
+    // One that is too large to keep keeps nobody from signing in.
     let kept = store::Profile::parse(profile).unwrap_or_else(|_| store::Profile::empty());
     endpoint
         .store

@@ -173,7 +173,7 @@ impl Web {
     /// No redirect is followed, no proxy of the environment is asked, and no cookie kept: what is sent goes to the address that
     /// was checked, and nowhere else.
     fn build(&self) -> reqwest::Result<Client> {
-        // The only one that is built in, whoever comes first.
+        // It fails if one is installed already, and that is the only one that is built in.
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
             .ok();

@@ -122,8 +122,14 @@ impl Loader {
     fn look(&mut self, now: UnixTime) {
         let mark = Mark::of(&self.dir, &self.secrets);
         if self.mark.as_ref() != Some(&mark) {
-            match self.load(now) {
-                Ok(()) => {
+            let loaded = self.load(now);
+            // What could not be read may be readable the next time, though nothing changed.
+            let is_whole = match &loaded {
+                Ok(whole) => *whole,
+                Err(error) => !matches!(error, LoadError::Unreadable(_)),
+            };
+            match loaded {
+                Ok(_) => {
                     self.standing.complain(None);
                 }
                 Err(error) => {
@@ -134,7 +140,7 @@ impl Loader {
                     }
                 }
             }
-            self.mark = Some(mark);
+            self.mark = is_whole.then_some(mark);
         }
         self.serve(now);
     }
@@ -157,7 +163,8 @@ impl Loader {
         }
     }
 
-    fn load(&mut self, now: UnixTime) -> Result<(), LoadError> {
+    /// Loads what is there; whether all of it could be read.
+    fn load(&mut self, now: UnixTime) -> Result<bool, LoadError> {
         let files = Files::read_all(&self.dir)?;
         let mut told = read_told(&files)?;
         let (tenant, uid) = (&told.body.tenant, &told.body.tenant_uid);
@@ -210,6 +217,7 @@ impl Loader {
             secret(name).map(entries)
         })?;
         complaints.extend(self.certificates.take_up(&certificates, secret));
+        let is_whole = unreadable.is_empty();
         complaints.extend(unreadable);
         self.tls.store(Arc::new(self.certificates.config()?));
         tracing::info!(
@@ -223,7 +231,7 @@ impl Loader {
             tracing::warn!(event = "endpoint-lacks", "{complaint}");
         }
         self.said = complaints;
-        Ok(())
+        Ok(is_whole)
     }
 
     /// Revokes what anything that was told earlier had revoked.

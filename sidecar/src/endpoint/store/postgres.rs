@@ -113,7 +113,7 @@ impl Backend for Postgres {
     }
 
     async fn close(&self) {
-        // A database that says nothing is not told.
+        // A database that says nothing would be waited for without end: nothing is lost if it is not told.
         timeout(ANSWER * 2, self.pool.close()).await.ok();
     }
 }
