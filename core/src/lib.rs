@@ -29,6 +29,7 @@ pub mod mint;
 pub mod ownership;
 pub mod plan;
 pub mod policy;
+pub mod service_account;
 pub mod shared;
 pub mod sorted;
 pub mod time;

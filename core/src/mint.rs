@@ -8,7 +8,7 @@ use crate::code::Coded as _;
 use crate::jose::{PrivateKey, SigningFailed};
 use crate::keyring::{Key, State};
 use crate::policy::{Granted, Policy, Refusal, Request, Rule};
-use crate::world::{Dialect, Issuance};
+use crate::world::{AudienceAlg, Dialect, Issuance};
 use crate::{Alg, Domain, Kid, UnixTime, WorkloadId};
 
 /// The mint of one workload: what it may ask for and the keys to sign it.
@@ -52,11 +52,12 @@ pub enum NoOrder {
     },
     /// The audience's tokens are signed by the tenant, which this process cannot do.
     #[error(
-        "tokens for {audience} are signed by the tenant endpoint (issuance-central: its ApiAudience says issuance: Central, and no tenant key is at hand here)"
+        "tokens for {} are signed by the tenant endpoint (issuance-central: its ApiAudience says issuance: Central, and no tenant key is at hand here)",
+        granted.audience
     )]
     Central {
-        /// The audience.
-        audience: crate::Identifier,
+        /// What the endpoint is to be asked for.
+        granted: Box<Granted>,
     },
     /// Policy refuses.
     #[error(transparent)]
@@ -133,9 +134,13 @@ impl Mint {
                 .iter()
                 .filter(|signer| signer.issuance == terms.issuance)
         };
-        let signs = |signer: &Signer| {
-            signer.private.alg() == terms.alg && signer.key.state(now) == State::Active
+        let AudienceAlg::Asymmetric(alg) = terms.alg else {
+            return Err(NoOrder::Central {
+                granted: Box::new(granted),
+            });
         };
+        let signs =
+            |signer: &Signer| signer.private.alg() == alg && signer.key.state(now) == State::Active;
         let newest = of_owner()
             .filter(|signer| signs(signer))
             // Generations begin anew with another life of the namespace; the moment does not.
@@ -148,10 +153,10 @@ impl Mint {
             }),
             None if terms.issuance == Issuance::Central && of_owner().next().is_none() => {
                 Err(NoOrder::Central {
-                    audience: granted.audience,
+                    granted: Box::new(granted),
                 })
             }
-            None => Err(NoOrder::KeyUnavailable { alg: terms.alg }),
+            None => Err(NoOrder::KeyUnavailable { alg }),
         }
     }
 
@@ -188,6 +193,9 @@ impl Order {
     /// signature then serves them all.
     pub fn is_repeatable(&self) -> bool {
         let terms = self.granted.terms;
-        !terms.dialect.has_jti() && terms.alg.is_deterministic()
+        let AudienceAlg::Asymmetric(alg) = terms.alg else {
+            return true;
+        };
+        !terms.dialect.has_jti() && alg.is_deterministic()
     }
 }

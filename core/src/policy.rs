@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::bundle::Body;
 use crate::code::Coded as _;
+use crate::endpoint::{Api, Config};
 use crate::ledger::{Bounds, Term};
-use crate::world::{Dialect, Issuance};
-use crate::{
-    Alg, Domain, Identifier, Issuer, Scope, Seconds, TenantRef, UnixTime, WorkloadId, ident,
-};
+use crate::world::{AudienceAlg, Dialect, Issuance};
+use crate::{Domain, Identifier, Issuer, Scope, Seconds, TenantRef, UnixTime, WorkloadId, ident};
 
 /// The rules for one workload, from the bundle of its namespace.
 #[derive(Clone, Debug)]
@@ -36,7 +35,7 @@ struct Offer {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Terms {
     /// The algorithm.
-    pub alg: Alg,
+    pub alg: AudienceAlg,
     /// The shape.
     pub dialect: Dialect,
     /// Who signs.
@@ -141,6 +140,14 @@ pub enum Refusal {
         /// How long to wait.
         seconds: Seconds,
     },
+    /// The audience's tokens are signed by the sidecars of its workloads, and not by the tenant's key that was asked.
+    #[error(
+        "tokens for {audience} are signed by the sidecar of the workload itself (issuance-local: its ApiAudience says issuance: Local; ask the sidecar in the pod)"
+    )]
+    Local {
+        /// The audience.
+        audience: Identifier,
+    },
     /// The scope parameter is not a list of scope tokens (RFC 6749 section 3.3).
     #[error("{0} (scope-malformed: send scopes with single spaces between them)")]
     ScopeMalformed(#[from] ident::InvalidName),
@@ -179,6 +186,8 @@ crate::coded! {
         GrantPending = "grant-pending",
         /// [`crate::mint::NoOrder::Central`].
         IssuanceCentral = "issuance-central",
+        /// [`Refusal::Local`].
+        IssuanceLocal = "issuance-local",
         /// [`crate::mint::NoOrder::KeyUnavailable`].
         KeyUnavailable = "key-unavailable",
         /// [`Refusal::ScopeMalformed`].
@@ -199,6 +208,7 @@ impl Refusal {
             Self::ForUsers { .. } => Rule::AudienceForUsers,
             Self::GrantMissing { .. } => Rule::GrantMissing,
             Self::GrantPending { .. } => Rule::GrantPending,
+            Self::Local { .. } => Rule::IssuanceLocal,
             Self::ScopeMalformed(_) => Rule::ScopeMalformed,
             Self::ScopeNotGranted { .. } => Rule::ScopeNotGranted,
         }
@@ -217,7 +227,7 @@ impl Policy {
         let domain = domain.unwrap_or(&body.domain).clone();
         let rules = body.issue.iter().map(|audience| {
             let terms = Terms {
-                alg: audience.alg,
+                alg: audience.alg.into(),
                 dialect: audience.dialect,
                 issuance: audience.issuance,
                 lifetime: audience.lifetime,
@@ -244,6 +254,43 @@ impl Policy {
             tenant_domains: body.domains.keys().cloned().collect(),
             default_audience: body.default_audience.clone(),
             rules: rules.collect(),
+            workload_text: workload.to_string(),
+            workload,
+        }
+    }
+
+    /// The rules of the tenant's endpoint for a workload that asks it by one of its domains, as far as they are about this
+    /// audience; without one, about the tenant's default.
+    pub(crate) fn at_endpoint(
+        config: &Config,
+        workload: WorkloadId,
+        domain: &Domain,
+        audience: Option<&Api>,
+    ) -> Self {
+        let rule = audience.map(|api| {
+            let terms = Terms {
+                alg: api.alg,
+                dialect: api.dialect,
+                issuance: Issuance::Central,
+                lifetime: api.lifetime,
+            };
+            let central = api.central.as_ref();
+            let grant = central.and_then(|central| central.grants.get(&workload));
+            let offer = Offer {
+                terms,
+                scopes: api.scopes.clone(),
+                grant: grant.cloned(),
+            };
+            (api.identifier.clone(), offer)
+        });
+        Self {
+            tenant: config.tenant.clone(),
+            domain_term: config.domains.get(domain).copied(),
+            issuer: domain.issuer(),
+            domain: domain.clone(),
+            tenant_domains: config.domains.keys().cloned().collect(),
+            default_audience: config.default_audience.clone(),
+            rules: rule.into_iter().collect(),
             workload_text: workload.to_string(),
             workload,
         }
@@ -321,7 +368,7 @@ impl Policy {
     }
 
     /// The best refusal for an audience that the namespace knows nothing of.
-    fn unknown(&self, audience: &str) -> Refusal {
+    pub(crate) fn unknown(&self, audience: &str) -> Refusal {
         let audience = audience.to_owned();
         let is = |form: &dyn Fn(&Domain) -> String| {
             self.tenant_domains

@@ -215,12 +215,28 @@ pub struct UserRules {
 }
 
 /// The algorithm of an audience's tokens.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum AudienceAlg {
     /// Signed with a key pair.
     Asymmetric(Alg),
     /// HMAC with a secret the API shares: only the tenant endpoint issues these.
     Hs256,
+}
+
+impl AudienceAlg {
+    /// The name in a JOSE header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asymmetric(alg) => alg.as_str(),
+            Self::Hs256 => "HS256",
+        }
+    }
+}
+
+impl From<Alg> for AudienceAlg {
+    fn from(alg: Alg) -> Self {
+        Self::Asymmetric(alg)
+    }
 }
 
 /// The shape of an access token.

@@ -37,5 +37,6 @@ pub mod signals;
 pub mod state;
 pub mod traces;
 mod verdict;
+mod web;
 
 pub use run::run;

@@ -26,8 +26,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_PARAMS: usize = 32;
 
 /// The parameters that some route looks at.
-const OURS: [&str; 11] = [
+const OURS: [&str; 13] = [
     "audience",
+    "client_assertion",
+    "client_assertion_type",
     "client_id",
     "client_secret",
     "code",
@@ -143,6 +145,19 @@ impl Params {
             .iter()
             .find(|(known, value)| known == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+
+    /// `audience`, or `resource` in its place (RFC 8707).
+    pub fn audience(&self) -> Result<Option<&str>, OAuthError> {
+        match (self.get("audience"), self.get("resource")) {
+            (Some(audience), Some(resource)) if audience != resource => Err(OAuthError::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_target",
+                Rule::AudienceAndResource,
+                "audience and resource name different APIs; send one of them",
+            )),
+            (audience, resource) => Ok(audience.or(resource)),
+        }
     }
 }
 

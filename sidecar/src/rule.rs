@@ -3,6 +3,12 @@
 mintage_core::coded! {
     /// The rules for which a request is refused, whatever it asks for.
     pub enum Rule {
+        /// The `ServiceAccount` token is not good.
+        AssertionInvalid = "assertion-invalid",
+        /// `ServiceAccount` tokens are not taken, or not in this way.
+        AssertionNotTaken = "assertion-not-taken",
+        /// Nobody can say at the moment whether the `ServiceAccount` token is good.
+        AssertionUnreviewed = "assertion-unreviewed",
         /// `audience` and `resource` name different APIs.
         AudienceAndResource = "audience-and-resource",
         /// The API that was granted is not there any more.

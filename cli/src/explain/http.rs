@@ -13,6 +13,32 @@ impl Explained for Rule {
     #[expect(clippy::too_many_lines, reason = "one entry for each code")]
     fn explain(self) -> Meaning {
         match self {
+            Self::AssertionInvalid => Meaning {
+                means: "The ServiceAccount token that a workload shows the tenant's endpoint is not good there.",
+                causes: &[
+                    "Its audience is not the issuer that is asked, to the byte: the tenant's own, or that of a custom domain.",
+                    "It has expired, or is of another cluster.",
+                    "Its pod is gone, or it was made for no pod.",
+                ],
+                mend: "Show a projected token of the running pod whose audience is https://<domain>/ of the endpoint; an injected sidecar does.",
+            },
+            Self::AssertionNotTaken => Meaning {
+                means: "The tenant's endpoint takes no ServiceAccount tokens, or not in this way.",
+                causes: &[
+                    "The endpoint runs without --token-reviews, as in mintage dev.",
+                    "client_assertion_type is missing, or another than for a JWT.",
+                ],
+                mend: "Start the endpoint with --token-reviews, and send client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer.",
+            },
+            Self::AssertionUnreviewed => Meaning {
+                means: "The tenant's endpoint cannot have a ServiceAccount token reviewed at the moment.",
+                causes: &[
+                    "The API server does not answer.",
+                    "The endpoint's own ServiceAccount may not create tokenreviews.",
+                    "Very many pods ask for the first time at once.",
+                ],
+                mend: "Try again shortly; if it stays so, the line token-review-failed of the endpoint's log has the reason.",
+            },
             Self::AudienceAndResource => Meaning {
                 means: "The parameters audience and resource name different APIs.",
                 causes: &["The client library adds a resource of its own."],
@@ -102,6 +128,7 @@ impl Explained for Rule {
             Self::ClientTwice => Meaning {
                 means: "The application shows who it is in two ways at once.",
                 causes: &[
+                    "A client assertion is sent beside a secret or an Authorization header.",
                     "The library sends HTTP Basic, and the secret in the form as well.",
                     "client_id differs between the header and the form.",
                 ],

@@ -70,6 +70,14 @@ impl Explained for Rule {
                 ],
                 mend: "Ask the tenant endpoint, or set issuance: Local if only workloads of the cluster validate the tokens.",
             },
+            Self::IssuanceLocal => Meaning {
+                means: "The API's tokens are signed by the sidecars of its workloads, and the tenant's endpoint was asked.",
+                causes: &[
+                    "A program asks the endpoint with its ServiceAccount token for an API whose ApiAudience says issuance: Local.",
+                    "The API has just changed to issuance: Local, and the sidecar has not heard of it yet.",
+                ],
+                mend: "Ask the sidecar of the pod, or set issuance: Central in the ApiAudience.",
+            },
             Self::KeyUnavailable => Meaning {
                 means: "No key may sign for the API's algorithm at this moment.",
                 causes: &[

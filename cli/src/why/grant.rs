@@ -8,7 +8,7 @@ use mintage_core::keyring::Owner;
 use mintage_core::mint::NoOrder;
 use mintage_core::ownership::Kind;
 use mintage_core::policy::{Granted, Policy, Request, Rule};
-use mintage_core::world::Issuance;
+use mintage_core::world::{AudienceAlg, Issuance};
 use mintage_core::{Domain, Identifier, TenantRef, WorkloadId};
 
 use super::place_of;
@@ -71,7 +71,7 @@ fn step_of(rule: Rule) -> &'static str {
         Rule::AudienceForUsers | Rule::AudienceMissing | Rule::AudienceUnknown => AUDIENCE,
         Rule::GrantMissing | Rule::GrantPending => GRANT,
         Rule::ScopeMalformed | Rule::ScopeNotGranted => SCOPES,
-        Rule::IssuanceCentral | Rule::KeyUnavailable => KEY,
+        Rule::IssuanceCentral | Rule::IssuanceLocal | Rule::KeyUnavailable => KEY,
     }
 }
 
@@ -198,7 +198,11 @@ impl Question<'_> {
 
     /// Whether a key may sign: one of the state, or the first one, which signs at once when it is made.
     fn check_key(&self, granted: &Granted) -> Result<(), NoOrder> {
-        let (owner, alg) = (self.owner(granted), granted.terms.alg);
+        let AudienceAlg::Asymmetric(alg) = granted.terms.alg else {
+            // The endpoint makes its secret when it needs it.
+            return Ok(());
+        };
+        let owner = self.owner(granted);
         let keyrings = &self.scene.plan.state.keyrings;
         let keyring = keyrings.iter().find(|keyring| keyring.owner == owner);
         let active = keyring.and_then(|keyring| keyring.active(alg, self.scene.now));
@@ -238,7 +242,7 @@ impl Question<'_> {
                 let life = output::length(granted.terms.lifetime);
                 let text = format!(
                     "{} of {}; the token lives {life}",
-                    granted.terms.alg,
+                    granted.terms.alg.as_str(),
                     self.owner(granted)
                 );
                 (text, in_audience("spec.signingAlgorithm"))
@@ -312,7 +316,7 @@ impl Question<'_> {
             }
             Rule::GrantMissing => in_audience("spec.grants"),
             Rule::GrantPending | Rule::ScopeNotGranted => self.place_of_grant(None),
-            Rule::IssuanceCentral => in_audience("spec.issuance"),
+            Rule::IssuanceCentral | Rule::IssuanceLocal => in_audience("spec.issuance"),
             Rule::KeyUnavailable => in_tenant("spec.signing"),
             Rule::ScopeMalformed => None,
         }

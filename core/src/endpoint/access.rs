@@ -6,8 +6,9 @@ use super::config::{Api, Application, Config};
 use super::request::Request;
 use super::target::{Target, UnknownAudience};
 use crate::ident::{parse_scopes, write_scopes};
+use crate::policy::{self, Granted, Policy, Refusal};
 use crate::world::{ApplicationKind, GrantType};
-use crate::{ClientId, Scope, UnixTime};
+use crate::{ClientId, Domain, Identifier, Scope, UnixTime, WorkloadId};
 
 /// The scopes that speak of the user and not of an API (OpenID Connect Core section 5.4, and `offline_access` of section 11).
 pub(super) const IDENTITY_SCOPES: [&str; 6] = [
@@ -253,6 +254,38 @@ impl Config {
             api,
             scopes: in_order.cloned().collect(),
         })
+    }
+}
+
+impl Config {
+    /// Decides a request of a workload that asks by one of the tenant's domains, as its sidecar decides it for APIs that it signs
+    /// for itself.
+    pub fn workload_grant(
+        &self,
+        now: UnixTime,
+        workload: &WorkloadId,
+        domain: &Domain,
+        request: policy::Request<'_>,
+    ) -> Result<(&Api, Granted), Refusal> {
+        let default = self.default_audience.as_ref().map(Identifier::as_str);
+        let asked = request.audience.filter(|audience| !audience.is_empty());
+        let api = asked
+            .or(default)
+            .and_then(|audience| self.apis.get(audience));
+        let policy = Policy::at_endpoint(self, workload.clone(), domain, api);
+        let is_central = |api: &Api| {
+            let central = api.central.as_ref();
+            central.is_some_and(|central| central.until.is_none_or(|until| now <= until))
+        };
+        if let Some(local) = api.filter(|api| !is_central(api)) {
+            return Err(Refusal::Local {
+                audience: local.identifier.clone(),
+            });
+        }
+        let granted = policy.decide(now, request)?;
+        // Without an API there is no rule that could have granted anything.
+        let api = api.ok_or_else(|| policy.unknown(granted.audience.as_str()))?;
+        Ok((api, granted))
     }
 }
 

@@ -11,7 +11,7 @@ use super::redirect::{Origin, RedirectUri};
 use crate::bundle::{AcceptAudience, Body, Told, TrustedKey};
 use crate::jose::BASE64URL;
 use crate::keyring::Key;
-use crate::ledger::Term;
+use crate::ledger::{Bounds, Term};
 use crate::sorted::SortedMap;
 use crate::world::{
     About, ApplicationKind, AudienceAlg, ClientAuth, Dialect, EndpointWishes, GrantType,
@@ -19,6 +19,7 @@ use crate::world::{
 };
 use crate::{
     Alg, ClientId, Domain, Identifier, ObjectName, ObjectRef, Scope, Seconds, TenantRef, Uid,
+    UnixTime, WorkloadId,
 };
 
 /// Everything that the endpoint of one tenant goes by, besides its secrets.
@@ -79,6 +80,21 @@ pub struct Api {
     /// What is granted to applications that act for themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub grants: BTreeMap<ClientId, BTreeSet<Scope>>,
+    /// What workloads get here; `None` where their sidecars sign for themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub central: Option<Central>,
+}
+
+/// An API whose tokens for workloads the tenant signs (`issuance: Central`).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Central {
+    /// The last moment at which it does, where the API does not say so any more: sidecars that have not heard of that go on
+    /// asking for as long as news takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UnixTime>,
+    /// What each workload was granted, of the namespaces that the tenant admits and that opted in.
+    pub grants: SortedMap<WorkloadId, Bounds>,
 }
 
 /// An application.

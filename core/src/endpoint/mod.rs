@@ -20,7 +20,7 @@ mod tokens;
 mod users;
 
 pub use access::{Allowed, Asked, ClientRefusal, Step, Visitor};
-pub use config::{Api, Application, Config, client_id};
+pub use config::{Api, Application, Central, Config, client_id};
 pub use opaque::{OPAQUE_LIFETIME, OpaqueClaims};
 pub use pkce::Challenge;
 pub use redirect::{Origin, RedirectUri};

@@ -159,10 +159,6 @@ pub(super) fn opt_in_notes<'a>(
 ) -> Vec<String> {
     const MEND: &str =
         "label it mintage.dev/injection: enabled, or its pods mintage.dev/inject: \"true\"";
-    // The tenant signs, and anybody can validate.
-    if audience.issuance == Issuance::Central {
-        return Vec::new();
-    }
     let has_keys = |namespace: &Namespace| {
         let info = world.namespaces.get(namespace);
         info.is_some_and(|info| info.opted_in)
@@ -180,9 +176,13 @@ pub(super) fn opt_in_notes<'a>(
             "namespaces"
         };
         notes.push(format!(
-            "workloads of {namespaces} {} get no tokens: a namespace has no key before it is there and has opted in; {MEND}",
+            "workloads of {namespaces} {} get no tokens: a namespace has to be there and to opt in first; {MEND}",
             super::status::few(&without)
         ));
+    }
+    // The tenant signs, and anybody can validate.
+    if audience.issuance == Issuance::Central {
+        return notes;
     }
     let home = &audience.at.namespace;
     if !has_keys(home) {

@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::admission::{Tenants, labels};
+use super::admission::{Tenants, count_grants, labels};
 use super::bundles::stamp;
 use super::served::{Served, ServedAudience, ServedTenant};
 use super::status::{Reason, Report, Verdict};
 use super::{Stamp, State};
 use crate::bundle::Stamped;
-use crate::endpoint::{Api, Application, Config, Origin, RedirectUri, client_id};
+use crate::endpoint::{Api, Application, Central, Config, Origin, RedirectUri, client_id};
 use crate::keyring::Keyring;
-use crate::ledger::Term;
+use crate::ledger::{AudienceLedger, Bounds, GrantTerms, Term};
 use crate::ownership::Kind;
 use crate::sorted::SortedMap;
 use crate::world::{self, ApplicationKind, AudienceAlg, Grantee, Issuance, Tenant, World};
-use crate::{ClientId, Domain, Identifier, ObjectRef, Scope, TenantRef, UnixTime};
+use crate::{
+    ClientId, Domain, Identifier, LEEWAY, ObjectRef, Scope, TenantRef, UnixTime, WorkloadId,
+};
 
 /// The applications that are served, by tenant and place.
 pub(super) type Applications<'a> = BTreeMap<&'a TenantRef, BTreeMap<&'a ObjectRef, Application>>;
@@ -208,14 +210,17 @@ fn config(
         .filter_map(|audience| {
             Some((
                 audience.audience.identifier.clone(),
-                api(now, audience, &places)?,
+                api(now, served.world, audience, &places)?,
             ))
         })
         .collect();
-    apis.extend(
-        hmac.iter()
-            .map(|audience| (audience.identifier.clone(), hmac_api(audience, &places))),
-    );
+    apis.extend(hmac.iter().map(|audience| {
+        let api = Api {
+            central: Some(hmac_central(served.world, tenant, audience)),
+            ..declared_api(audience, &places)
+        };
+        (audience.identifier.clone(), api)
+    }));
     let is_open = |domain: &Domain| {
         let term = entry.ledger.domains.get(domain);
         matches!(term, Some(Term::Open { .. }))
@@ -253,6 +258,7 @@ fn config(
 
 fn api(
     now: UnixTime,
+    world: &World,
     entry: &ServedAudience<'_>,
     places: &BTreeMap<&ObjectRef, &ClientId>,
 ) -> Option<Api> {
@@ -260,12 +266,64 @@ fn api(
         alg: AudienceAlg::Asymmetric(entry.ledger.alg(now)?),
         algs: entry.ledger.algs.clone(),
         lifetime: entry.ledger.lifetime.now,
-        ..hmac_api(entry.audience, places)
+        central: central(now, world, &entry.ledger),
+        ..declared_api(entry.audience, places)
     })
 }
 
-/// An API as its object declares it. Where its tokens have no key pair nobody else has to hear of a change before it counts.
-fn hmac_api(audience: &world::Audience, places: &BTreeMap<&ObjectRef, &ClientId>) -> Api {
+/// What workloads get at the endpoint: while the API says so, or will, and a little longer.
+fn central(now: UnixTime, world: &World, ledger: &AudienceLedger) -> Option<Central> {
+    let until = match *ledger.issuance.get(&Issuance::Central)? {
+        Term::Open { .. } => None,
+        // Sidecars that have not heard of it yet go on asking for as long as news takes.
+        Term::Closed { believe_until, .. } => {
+            Some(believe_until - ledger.longest_lifetime - LEEWAY)
+        }
+    };
+    if until.is_some_and(|until| until < now) {
+        return None;
+    }
+    let bounds = |grant: &GrantTerms| Bounds {
+        term: grant.term,
+        scopes: grant.scopes.clone(),
+    };
+    let grants = ledger.grants.iter();
+    let grants = grants.filter(|(workload, _)| is_opted_in(world, workload));
+    let grants = grants.map(|(workload, grant)| (workload.clone(), bounds(grant)));
+    Some(Central {
+        until,
+        grants: grants.collect(),
+    })
+}
+
+fn is_opted_in(world: &World, workload: &WorkloadId) -> bool {
+    let namespace = world.namespaces.get(&workload.namespace);
+    namespace.is_some_and(|namespace| namespace.opted_in)
+}
+
+/// The same of an API whose tokens have no key pair: nobody else has to hear of a grant before it counts.
+fn hmac_central(world: &World, tenant: &Tenant, audience: &world::Audience) -> Central {
+    let always = Term::Open {
+        from: UnixTime::default(),
+    };
+    let (grants, _) = count_grants(audience, tenant, world);
+    let grants = grants.into_iter();
+    let grants = grants.filter(|(workload, _)| is_opted_in(world, workload));
+    let grants = grants.map(|(workload, scopes)| {
+        let bounds = Bounds {
+            term: always,
+            scopes: scopes.into_iter().map(|scope| (scope, always)).collect(),
+        };
+        (workload, bounds)
+    });
+    Central {
+        until: None,
+        grants: grants.collect(),
+    }
+}
+
+/// An API as its object declares it.
+fn declared_api(audience: &world::Audience, places: &BTreeMap<&ObjectRef, &ClientId>) -> Api {
     let mut grants: BTreeMap<ClientId, BTreeSet<Scope>> = BTreeMap::new();
     for grant in &audience.grants {
         let Grantee::Application(at) = &grant.to else {
@@ -291,15 +349,8 @@ fn hmac_api(audience: &world::Audience, places: &BTreeMap<&ObjectRef, &ClientId>
         scopes: audience.scopes.clone(),
         users: audience.users,
         grants,
+        central: None,
     }
-}
-
-/// What is to be said of an API whose tokens have no key pair.
-pub(super) fn hmac_notes(audience: &world::Audience) -> Vec<String> {
-    let mut grants = audience.grants.iter();
-    let to_workload = grants.any(|grant| matches!(grant.to, Grantee::Workload(_)));
-    let note = "its grants to workloads grant nothing: HS256 tokens are given to applications and users, at the tenant's endpoint";
-    to_workload.then(|| note.to_owned()).into_iter().collect()
 }
 
 /// Whether the tenant's own keys sign for an audience that its workloads sign for themselves: users and applications get

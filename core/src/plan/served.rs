@@ -80,7 +80,8 @@ pub(super) fn settle<'a>(
         let (grants, notes) = match &verdict {
             Ok((tenant, AudienceAlg::Hs256)) => {
                 hmac.entry(&tenant.at).or_default().push(audience);
-                let mut notes = applications::hmac_notes(audience);
+                let (grants, mut notes) = count_grants(audience, tenant, world);
+                notes.extend(opt_in_notes(audience, grants.keys(), world));
                 notes.extend(applications::grant_notes(audience, &applications));
                 (BTreeMap::new(), notes)
             }

@@ -18,6 +18,7 @@ mod attacks_kinds;
 mod attacks_tokens;
 mod authorization;
 mod brought;
+mod central;
 mod deletions;
 mod dialects;
 mod edits;

@@ -12,7 +12,9 @@ use mintage_core::world::{
 };
 use mintage_core::{Alg, UnixTime};
 
-use super::{ACME, Cluster, GLOBEX, NOW, ORDERS, audience, custom_domain, name, namespace, tenant};
+use super::{
+    ACME, Cluster, GLOBEX, NOW, ORDERS, audience, custom_domain, grant, name, namespace, tenant,
+};
 
 /// A server of the tenant's own, with a secret.
 pub const WEB: &str = "identity/web";
@@ -39,6 +41,9 @@ pub const PROFILES: &str = "https://rfc9068.test";
 pub const ASSIGNED: &str = "https://rbac.test";
 /// RS256, without refresh tokens, and asking for consent always; ten minutes.
 pub const BRIEF: &str = "https://brief.test";
+
+/// A workload that asks the endpoint.
+pub const WORKER: &str = "payments/worker";
 
 /// How long sessions last without a visit, and in all.
 pub const SESSION: SessionRules = SessionRules {
@@ -214,6 +219,23 @@ pub fn with_endpoints() -> World {
         namespaces: ["identity", "orders", "payments"].map(namespace).into(),
         tenants: vec![acme, globex],
     }
+}
+
+/// The same with grants to a workload: of Central APIs of each dialect and kind of key, and of one that is Local.
+pub fn with_workloads() -> World {
+    let mut world = with_endpoints();
+    for (identifier, scopes) in [
+        (ORDERS, "read"),
+        (PROFILES, "read"),
+        (LEDGERS, "read write"),
+        (SHARED, "read"),
+        (BRIEF, "read write"),
+    ] {
+        let mut all = world.audiences.iter_mut();
+        let found = all.find(|api| api.identifier.as_str() == identifier);
+        found.unwrap().grants.push(grant(WORKER, scopes));
+    }
+    world
 }
 
 /// What the endpoint of a tenant is told.

@@ -7,7 +7,7 @@ use mintage_core::claims::{Jti, jti_text};
 use mintage_core::code::Coded as _;
 use mintage_core::endpoint::{Misuse, NoUser};
 use mintage_core::upstream::Fault;
-use mintage_core::{ClientId, Identifier, ObjectName, UnixTime, UserId};
+use mintage_core::{ClientId, Identifier, ObjectName, UnixTime, UserId, WorkloadId};
 
 use super::pages::Failure;
 use super::visit::Visit;
@@ -120,7 +120,7 @@ pub struct Issued<'a> {
     pub format: &'static str,
     /// For whom, if for a user.
     pub user: Option<&'a UserId>,
-    pub client: &'a ClientId,
+    pub client: &'a str,
     pub audience: Option<&'a str>,
     pub scope: &'a str,
     pub iat: UnixTime,
@@ -129,7 +129,7 @@ pub struct Issued<'a> {
     pub jti: Option<Jti>,
 }
 
-/// An application gets an access token, and whatever goes with it.
+/// A client gets an access token, and whatever goes with it.
 pub fn token_issued(visit: &Visit, issued: &Issued<'_>) {
     visit.metrics.count_token(issued.grant, issued.format);
     tell!(
@@ -137,7 +137,7 @@ pub fn token_issued(visit: &Visit, issued: &Issued<'_>) {
         "token-issued",
         visit,
         sub = issued.user.map(UserId::as_str),
-        client = %issued.client,
+        client = issued.client,
         audience = issued.audience,
         scope = issued.scope,
         grant = issued.grant,
@@ -148,8 +148,13 @@ pub fn token_issued(visit: &Visit, issued: &Issued<'_>) {
     );
 }
 
-/// A request for a token is refused. What it asked for is told as far as it is no secret.
-pub fn token_refused(visit: &Visit, error: &OAuthError, params: Option<&Params>) {
+/// A request for a token is refused. What it asked for is told as far as it is no secret; so is the workload that showed who it is.
+pub fn token_refused(
+    visit: &Visit,
+    error: &OAuthError,
+    params: Option<&Params>,
+    workload: Option<&WorkloadId>,
+) {
     let asked = |name| {
         let value = params.and_then(|params| params.get(name));
         value
@@ -164,7 +169,7 @@ pub fn token_refused(visit: &Visit, error: &OAuthError, params: Option<&Params>)
         visit,
         rule = error.rule,
         error = error.error,
-        client = asked("client_id"),
+        client = workload.map_or_else(|| asked("client_id"), ToString::to_string),
         grant = asked("grant_type"),
         audience = asked("audience"),
         scope = asked("scope"),

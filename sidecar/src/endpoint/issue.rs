@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mintage_core::claims::Jti;
+use mintage_core::claims::{Content, Jti, payload_segment};
 use mintage_core::endpoint::{
     Api, Application, Asked, Challenge, IdToken, OPAQUE_LIFETIME, OpaqueClaims, RedirectUri,
     Request, Target, UserToken,
@@ -15,7 +15,7 @@ use mintage_core::endpoint::{
 use mintage_core::ident::write_scopes;
 use mintage_core::policy;
 use mintage_core::world::{AudienceAlg, Dialect, GrantType};
-use mintage_core::{Alg, Issuer, Scope, Seconds, UnixTime, UserId};
+use mintage_core::{Alg, Issuer, Scope, Seconds, UnixTime, UserId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 use super::Endpoint;
@@ -267,7 +267,7 @@ pub fn tokens(
         grant: grant.as_str(),
         format: made.format,
         user: Some(&granted.user),
-        client: &application.client,
+        client: application.client.as_str(),
         audience,
         scope: &scope,
         iat: visit.now,
@@ -405,12 +405,52 @@ pub fn client_token(
         refreshed: false,
     };
     let jti = clock::jti().ok_or_else(no_signature)?;
-    let access_token = sign_for(visit, api, &token.payload(jti))?;
+    let token = sign_for(visit, api, &token.payload(jti))?;
+    let client = application.client.as_str();
+    Ok(credentials(visit, client, api, scope, (&token, jti)))
+}
+
+/// Gives a workload a token for itself.
+pub fn workload_token(
+    visit: &Visit,
+    workload: &WorkloadId,
+    api: &Api,
+    granted: policy::Granted,
+) -> Result<Response, OAuthError> {
+    let content = Content {
+        audience: &granted.audience,
+        client: workload,
+        dialect: api.dialect,
+        issued_at: visit.now,
+        issuer: &granted.issuer,
+        lifetime: api.lifetime,
+        scope: &granted.scope,
+    };
+    let jti = clock::jti().ok_or_else(no_signature)?;
+    let token = sign_for(visit, api, &payload_segment(content, jti))?;
+    let client = workload.to_string();
+    Ok(credentials(
+        visit,
+        &client,
+        api,
+        granted.scope,
+        (&token, jti),
+    ))
+}
+
+/// Hands out the token of a client that acts for itself.
+fn credentials(
+    visit: &Visit,
+    client: &str,
+    api: &Api,
+    scope: String,
+    (access_token, jti): (&str, Jti),
+) -> Response {
     let event = Issued {
         grant: GrantType::ClientCredentials.as_str(),
         format: "jwt",
         user: None,
-        client: &application.client,
+        client,
         audience: Some(api.identifier.as_str()),
         scope: &scope,
         iat: visit.now,
@@ -419,16 +459,14 @@ pub fn client_token(
     };
     audit::token_issued(visit, &event);
     let answer = Answer {
-        access_token: &access_token,
+        access_token,
         refresh_token: None,
         id_token: None,
         scope,
         expires_in: api.lifetime,
         token_type: "Bearer",
     };
-    Ok(no_store_json(
-        serde_json::to_string(&answer).expect("strings and a number are JSON"),
-    ))
+    no_store_json(serde_json::to_string(&answer).expect("strings and a number are JSON"))
 }
 
 /// Signs a token for an API: with the tenant's key, or with the secret that the API shares.

@@ -83,6 +83,7 @@ pub struct Metrics {
     store_calls: Durations<Call>,
     store_errors: Family<Failed, Counter>,
     swept: Family<Kind, Counter>,
+    token_reviews: Family<Outcome, Counter>,
     tokens: Family<Token, Counter>,
 }
 
@@ -101,6 +102,7 @@ impl Default for Metrics {
             store_calls: Family::new_with_constructor(durations),
             store_errors: Family::default(),
             swept: Family::default(),
+            token_reviews: Family::default(),
             tokens: Family::default(),
         }
     }
@@ -155,6 +157,11 @@ impl Metrics {
             "sign_outs",
             "Sessions that their user ended",
             self.sign_outs.clone(),
+        );
+        of.register(
+            "token_reviews",
+            "Tokens of workloads, by what the API server or the memory of its word said",
+            self.token_reviews.clone(),
         );
         of.register(
             "tokens_issued",
@@ -215,6 +222,10 @@ impl Metrics {
 
     pub(super) fn count_sign_out(&self) {
         self.sign_outs.inc();
+    }
+
+    pub(super) fn count_review(&self, outcome: &'static str) {
+        self.token_reviews.get_or_create(&Outcome { outcome }).inc();
     }
 
     pub(super) fn count_token(&self, grant: &'static str, format: &'static str) {

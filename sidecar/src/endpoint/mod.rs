@@ -4,6 +4,7 @@
 //!  Host ─► Realm (one tenant, ready for use)
 //!   │        ├─ /authorize ─► sign in (here, or at a provider) ─► consent ─► code
 //!   │        ├─ /oauth/token: code, refresh token, client credentials ─► tokens
+//!   │        │     └─ workloads: their ServiceAccount token ─► Reviews ─► API server
 //!   │        └─ /userinfo, /oauth/revoke, /oauth/introspect, /oidc/logout, /v2/logout, discovery, keys
 //!   └─► Store: sessions, codes, refresh families, consents, users of providers
 //! ```
@@ -37,6 +38,7 @@ mod throttle;
 mod token;
 mod userinfo;
 mod visit;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,6 +67,7 @@ use throttle::Throttle;
 pub use metrics::Metrics;
 pub use provider::{NoAuthorities, Reach};
 pub use realm::{Made, NotMade, Realm};
+pub use workload::{ApiServer, NoApiServer, Reviews};
 
 /// The tenants of an endpoint by domain; replaced as a whole.
 pub type Realms = Arc<ArcSwap<BTreeMap<Domain, Arc<Realm>>>>;
@@ -78,6 +81,7 @@ pub struct Endpoint {
     throttle: Arc<Throttle>,
     metrics: Arc<Metrics>,
     providers: Arc<Providers>,
+    reviews: Option<Arc<Reviews>>,
 }
 
 impl Endpoint {
@@ -99,6 +103,17 @@ impl Endpoint {
             throttle: Arc::new(Throttle::default()),
             metrics,
             providers: Arc::default(),
+            reviews: None,
+        }
+    }
+
+    /// Gives tokens to workloads, whose own tokens an API server reviews.
+    #[must_use]
+    pub fn reviewing(self, api_server: ApiServer) -> Self {
+        let reviews = Reviews::by(api_server, Arc::clone(&self.metrics));
+        Self {
+            reviews: Some(Arc::new(reviews)),
+            ..self
         }
     }
 

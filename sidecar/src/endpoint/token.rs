@@ -3,16 +3,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use mintage_core::Scope;
 use mintage_core::endpoint::{Application, ClientRefusal};
 use mintage_core::ident::parse_scopes;
 use mintage_core::world::GrantType;
+use mintage_core::{Scope, WorkloadId};
 
 use super::issue::{self, Granted, Occasion};
 use super::person;
 use super::store::{self, Digest, Presented, Redeemed, Rotated, Rotation};
 use super::visit::Visit;
-use super::{Endpoint, Here, audit, client, cors};
+use super::{Endpoint, Here, audit, client, cors, workload};
 use crate::oauth::OAuthError;
 use crate::params::Params;
 use crate::rule::Rule;
@@ -36,14 +36,20 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
     };
     let params = match Params::read(&parts.headers, body).await {
         Ok(params) => params,
-        Err(error) => return refuse(&visit, error, None),
+        Err(error) => return refuse(&visit, error, None, None),
     };
+    if workload::is_shown(&params) {
+        return match workload::give(&endpoint, &visit, &params).await {
+            Ok(response) => response,
+            Err((error, workload)) => refuse(&visit, error, Some(&params), workload.as_ref()),
+        };
+    }
     let application = client::authenticate(&visit, &params);
     let outcome = match &application {
         Ok(application) => give(&endpoint, &visit, application, &params).await,
         Err(error) => Err(error.clone()),
     };
-    let mut response = outcome.unwrap_or_else(|error| refuse(&visit, error, Some(&params)));
+    let mut response = outcome.unwrap_or_else(|error| refuse(&visit, error, Some(&params), None));
     // A page reads why it is refused, too: whose it is says the client_id, and that is public.
     let named = params
         .get("client_id")
@@ -308,21 +314,8 @@ fn client_credentials(
     application: &Application,
     params: &Params,
 ) -> Result<Response, OAuthError> {
-    let audience = match (params.get("audience"), params.get("resource")) {
-        (Some(audience), Some(resource)) if audience != resource => {
-            return Err(OAuthError::new(
-                StatusCode::BAD_REQUEST,
-                "invalid_target",
-                Rule::AudienceAndResource,
-                "audience and resource name different APIs; send one of them",
-            ));
-        }
-        (audience, resource) => audience.or(resource),
-    };
-    let allowed = visit
-        .realm
-        .config
-        .client_grant(application, audience, params.get("scope"))?;
+    let config = &visit.realm.config;
+    let allowed = config.client_grant(application, params.audience()?, params.get("scope"))?;
     issue::client_token(visit, application, allowed.api, allowed.scopes)
 }
 
@@ -359,7 +352,12 @@ impl From<ClientRefusal> for OAuthError {
     }
 }
 
-fn refuse(visit: &Visit, error: OAuthError, params: Option<&Params>) -> Response {
-    audit::token_refused(visit, &error, params);
+fn refuse(
+    visit: &Visit,
+    error: OAuthError,
+    params: Option<&Params>,
+    workload: Option<&WorkloadId>,
+) -> Response {
+    audit::token_refused(visit, &error, params, workload);
     error.into_response()
 }

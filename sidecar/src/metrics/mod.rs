@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
+use mintage_core::UnixTime;
 use mintage_core::keyring::State;
-use mintage_core::{Alg, UnixTime};
+use mintage_core::world::AudienceAlg;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -187,7 +188,7 @@ impl Metrics {
     }
 
     /// Counts a signature; one that served several requests counts once.
-    pub fn count_signature(&self, alg: Alg, took: Duration) {
+    pub fn count_signature(&self, alg: AudienceAlg, took: Duration) {
         let alg = alg.as_str();
         self.signing
             .get_or_create(&AlgLabels { alg })

@@ -68,7 +68,7 @@ fn issue(app: &App, headers: &HeaderMap, params: &Params) -> Result<Response, OA
     let workload = loaded.mint.policy().workload_text();
     check_client(headers, params, workload, loaded.mint.policy().issuer())?;
     let request = policy::Request {
-        audience: audience(params)?,
+        audience: params.audience()?,
         scope: params.get("scope"),
     };
     let order = loaded.mint.order(now, request)?;
@@ -236,19 +236,6 @@ fn basic_user(value: &HeaderValue) -> Option<String> {
     let query = format!("u={user}");
     let (_, user) = form_urlencoded::parse(query.as_bytes()).next()?;
     Some(user.into_owned())
-}
-
-/// `audience`, or `resource` in its place (RFC 8707).
-fn audience(params: &Params) -> Result<Option<&str>, OAuthError> {
-    match (params.get("audience"), params.get("resource")) {
-        (Some(audience), Some(resource)) if audience != resource => Err(OAuthError::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_target",
-            Rule::AudienceAndResource,
-            "audience and resource name different APIs; send one of them",
-        )),
-        (audience, resource) => Ok(audience.or(resource)),
-    }
 }
 
 fn answer(order: &Order, handed_out: &HandedOut) -> Response {

@@ -30,7 +30,7 @@ thread_local! {
     static LINES: RefCell<Option<Vec<Line>>> = const { RefCell::new(None) };
 }
 
-struct Log;
+pub struct Log;
 
 struct Fields(Line);
 
@@ -60,18 +60,23 @@ impl<S: Subscriber> Layer<S> for Log {
 
 impl Log {
     /// Listens to this thread.
-    fn listen() {
+    pub fn listen() {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             set_global_default(tracing_subscriber::registry().with(Self)).unwrap();
         });
         LINES.set(Some(Vec::new()));
     }
+
+    /// The lines since it was asked last.
+    pub fn lines() -> Vec<Line> {
+        LINES.replace(Some(Vec::new())).unwrap()
+    }
 }
 
 /// The lines since it was asked last, which must be of these events. Each has the tenant and the address.
 fn take(all: &mut Vec<Line>, events: &[&str]) -> Vec<Line> {
-    let lines = LINES.replace(Some(Vec::new())).unwrap();
+    let lines = Log::lines();
     let found: Vec<&str> = lines.iter().map(|line| &*line["event"]).collect();
     assert_eq!(found, events, "{lines:#?}");
     for line in &lines {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use axum::Router;
 use axum::extract::State;
@@ -19,17 +18,12 @@ use mintage_core::endpoint::Challenge;
 use mintage_core::jose::{Pkcs8, PrivateKey};
 use mintage_core::world::{Connection, Source};
 use mintage_core::{Alg, UnixTime};
-use mintage_sidecar::metrics::Metrics;
-use mintage_sidecar::server::{Limits, Listener};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use reqwest::Url;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::cluster::{Forge, NOW, name, segment};
+use crate::support::tls::Authority;
 
 /// The tenant's `client_id` at each provider.
 pub const CLIENT: &str = "acme at corp";
@@ -128,46 +122,16 @@ impl Idp {
 
     /// The same over TLS, with the certificate of an authority of its own: that authority's in PEM.
     pub fn start_with_tls() -> (Self, String) {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority_key = KeyPair::generate().unwrap();
-        let authority = params.self_signed(&authority_key).unwrap().pem();
-        let issuer = Issuer::new(params, authority_key);
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap().der().clone();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate],
-                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-            )
-            .unwrap();
-        let tls = Arc::new(ArcSwap::from_pointee(config));
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Some(tls)).unwrap();
-        let idp = Self {
-            issuer: format!(
-                "https://localhost:{}",
-                listener.local_addr().unwrap().port()
-            ),
-            script: Arc::default(),
-        };
-        let (end, ended) = watch::channel(false);
-        let serving = listener.serve(
-            idp.router(),
-            Limits::default(),
-            Arc::new(Metrics::default()),
-            ended,
-        );
-        tokio::spawn(async move {
-            // As long as the test.
-            let _end = end;
-            serving.await;
+        let authority = Authority::new();
+        let script: Arc<Mutex<Script>> = Arc::default();
+        let server = authority.serve("localhost", |address| {
+            let issuer = format!("https://localhost:{}", address.port());
+            let script = Arc::clone(&script);
+            Self { issuer, script }.router()
         });
-        (idp, authority)
+        let issuer = format!("https://localhost:{}", server.address.port());
+        server.keep();
+        (Self { issuer, script }, authority.pem())
     }
 
     fn router(&self) -> Router {

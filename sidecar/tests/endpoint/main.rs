@@ -24,6 +24,8 @@ mod skip;
 #[expect(dead_code, reason = "the tests of the store use more of it")]
 #[path = "../store/stores.rs"]
 mod stores;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod accounts;
 mod answers;
@@ -62,3 +64,4 @@ mod site;
 mod texts;
 mod visits;
 mod withdrawals;
+mod workloads;

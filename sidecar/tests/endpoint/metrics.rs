@@ -10,9 +10,10 @@ use axum::http::Request;
 use mintage_sidecar::endpoint::store::{Place, Upkeep as _, Watched, open};
 
 use crate::audit::exposed;
-use crate::cluster::endpoint::{SPA, WEB};
+use crate::cluster::endpoint::{SPA, WEB, with_endpoints};
 use crate::cluster::{NOW, ORDERS};
 use crate::site::{HOST, Site};
+use crate::support::api_server::Cluster;
 
 async fn site() -> Result<Site> {
     Ok(Site::over(open(&Place::Memory).await?))
@@ -27,7 +28,18 @@ fn series(shown: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn every_metric_of_the_endpoint_is_documented_and_no_other() -> Result<()> {
-    let site = site().await?;
+    let (cluster, store) = (Cluster::start(), open(&Place::Memory).await?);
+    let site = Site::of(with_endpoints(), store, |endpoint| {
+        endpoint.reviewing(cluster.reached())
+    });
+    let assertion = [
+        ("client_assertion", "x"),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+    ];
+    site.token(&assertion).await;
     let spa = site.client(SPA);
     let token = site.refresh_token(SPA, ORDERS).await;
     for _ in 0..2 {

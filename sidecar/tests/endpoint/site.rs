@@ -77,8 +77,17 @@ impl Site {
 
     /// The same that reaches providers in some way.
     pub fn reaching(store: Arc<dyn Store>, reach: Reach) -> Self {
+        Self::of(with_endpoints(), store, |endpoint| endpoint.reaching(reach))
+    }
+
+    /// An endpoint of another world, set up in some way.
+    pub fn of(
+        world: World,
+        store: Arc<dyn Store>,
+        set_up: impl FnOnce(Endpoint) -> Endpoint,
+    ) -> Self {
         let declared = Declared {
-            cluster: Cluster::new(never_too_old(with_endpoints())),
+            cluster: Cluster::new(never_too_old(world)),
             accounts: accounts::standard(),
         };
         let clock = Arc::new(ManualClock::at(NOW));
@@ -89,13 +98,12 @@ impl Site {
             store,
             Arc::clone(&clock) as Arc<_>,
             Arc::clone(&metrics),
-        )
-        .reaching(reach);
+        );
         let issuers = issuer_api(Arc::new(ArcSwap::from_pointee(BTreeMap::new())));
         let site = Self {
             clock,
             realms,
-            router: endpoint_api(endpoint, issuers),
+            router: endpoint_api(set_up(endpoint), issuers),
             metrics,
             peer: None,
             declared: Mutex::new(declared),

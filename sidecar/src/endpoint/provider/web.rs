@@ -9,16 +9,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use mintage_core::upstream::Fault;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
+
+use crate::web::{self, Unread, in_full};
 
 /// The most bytes of an answer that are read.
 const MOST: usize = 256 * 1024;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
-
-const USER_AGENT: &str = concat!("mintage-endpoint/", env!("CARGO_PKG_VERSION"));
 
 /// How providers are reached.
 #[derive(Clone, Debug)]
@@ -124,27 +123,27 @@ impl Web {
         let broken = |error: reqwest::Error| {
             // The address is the caller's, and its query would be too.
             let error = error.without_url();
-            tracing::warn!(event = "provider-unreachable", url, error = causes(&error));
+            tracing::warn!(event = "provider-unreachable", url, error = in_full(&error));
             Fault::ProviderUnreachable
         };
         let mut request = request(client).header(ACCEPT, "application/json");
         if let Some(value) = authorization {
             request = request.header(AUTHORIZATION, value);
         }
-        let mut response = request.send().await.map_err(broken)?;
+        let response = request.send().await.map_err(broken)?;
         let status = response.status();
         if status.is_redirection() {
             tracing::warn!(event = "provider-redirects", url, status = status.as_u16());
             return Err(Fault::ProviderRedirects);
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if body.len() + chunk.len() > MOST {
-                tracing::warn!(event = "provider-too-large", url, most = MOST);
+        let body = match web::read(response, MOST).await {
+            Ok(body) => body,
+            Err(Unread::Broken(error)) => return Err(broken(error)),
+            Err(Unread::TooLarge(most)) => {
+                tracing::warn!(event = "provider-too-large", url, most);
                 return Err(Fault::ProviderTooLarge);
             }
-            body.extend_from_slice(&chunk);
-        }
+        };
         if status != StatusCode::OK {
             tracing::warn!(event = "provider-status", url, status = status.as_u16());
         }
@@ -159,7 +158,7 @@ impl Web {
             return Ok(client);
         }
         let built = self.build().map_err(|error| {
-            let error = causes(&error);
+            let error = in_full(&error);
             tracing::error!(
                 event = "provider-client-failed",
                 error,
@@ -170,34 +169,10 @@ impl Web {
         Ok(self.client.get_or_init(|| built))
     }
 
-    /// No redirect is followed, no proxy of the environment is asked, and no cookie kept: what is sent goes to the address that
-    /// was checked, and nowhere else.
     fn build(&self) -> reqwest::Result<Client> {
-        // It fails if one is installed already, and that is the only one that is built in.
-        rustls::crypto::aws_lc_rs::default_provider()
-            .install_default()
-            .ok();
         let authorities = self.reach.authorities.iter().cloned();
-        Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .referer(false)
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT)
-            .timeout(self.reach.timeout)
-            .pool_max_idle_per_host(2)
+        web::client(CONNECT, self.reach.timeout)
             .tls_certs_merge(authorities)
             .build()
     }
-}
-
-/// An error with what led to it: reqwest's own says little.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -47,6 +47,7 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
     let asked_to_end = signals::termination();
     let place = options.place()?;
     let reach = Reach::trusting_file(options.provider_ca.as_deref())?;
+    let api_server = options.api_server()?;
     let realms = Realms::default();
     let metrics = Arc::new(Metrics::default());
     let standing = Standing::new(Arc::clone(&realms), |registry| metrics.register(registry));
@@ -97,8 +98,11 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
         asked = &mut asked_to_end => { asked?; None }
     };
     if let Some(opened) = opened {
-        let endpoint =
+        let mut endpoint =
             Endpoint::new(realms, opened, Arc::new(SystemClock), metrics).reaching(reach);
+        if let Some(api_server) = api_server {
+            endpoint = endpoint.reviewing(api_server);
+        }
         let sweeping = tokio::spawn(store::sweep(endpoint.store(), Arc::new(SystemClock)));
         let api = || endpoint_api(endpoint.clone(), no_other_issuer());
         let serve = |listener: Listener, api| {

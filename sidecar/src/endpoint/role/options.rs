@@ -1,5 +1,10 @@
 //! The command line of `mintage-sidecar endpoint`.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments on options are what --help prints"
+)]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +13,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::endpoint::store::Place;
+use crate::endpoint::{ApiServer, NoApiServer};
 use crate::options::{Common, OrOff};
 
 /// The options of the role.
@@ -57,12 +63,31 @@ pub struct EndpointOptions {
     /// with certificates in PEM.
     #[arg(long, env = "MINTAGE_PROVIDER_CA", value_name = "FILE")]
     pub provider_ca: Option<PathBuf>,
+    /// Give tokens of Central APIs to workloads that show their ServiceAccount token. The cluster's API server reviews it, so the
+    /// endpoint's own ServiceAccount needs `create` on `tokenreviews` (the ClusterRole system:auth-delegator has it).
+    #[arg(long, env = "MINTAGE_TOKEN_REVIEWS")]
+    pub token_reviews: bool,
+    /// The folder with the token of the endpoint's own ServiceAccount, and ca.crt of the API server.
+    #[arg(
+        long,
+        env = "MINTAGE_SERVICE_ACCOUNT_DIR",
+        value_name = "FOLDER",
+        default_value = "/var/run/secrets/kubernetes.io/serviceaccount"
+    )]
+    pub service_account_dir: PathBuf,
     /// What every role has.
     #[command(flatten)]
     pub common: Common,
 }
 
 impl EndpointOptions {
+    /// Who reviews tokens of workloads, if anybody does.
+    pub fn api_server(&self) -> Result<Option<ApiServer>, NoApiServer> {
+        self.token_reviews
+            .then(|| ApiServer::of_cluster(&self.service_account_dir))
+            .transpose()
+    }
+
     /// Where the store is.
     pub fn place(&self) -> Result<Place> {
         if let Some(place) = &self.store {
