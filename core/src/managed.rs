@@ -72,14 +72,31 @@ pub fn truth(tenant: &ObjectName, part: Option<&str>) -> String {
     }
 }
 
+/// The name of the Deployment of a tenant's endpoint and of what goes with it, in the tenant's namespace.
+pub fn endpoint_pods(tenant: &ObjectName) -> String {
+    short_name("mintage-endpoint", tenant.as_str())
+}
+
+/// `<prefix>-<name>`, where that is a DNS label: the name of a Service or a volume has 63 characters and no dots. Else a hash
+/// takes the name's place.
+pub fn short_name(prefix: &str, name: &str) -> String {
+    let whole = format!("{prefix}-{name}");
+    if whole.len() <= 63 && !name.contains('.') {
+        return whole;
+    }
+    format!("{prefix}-{}", hash_of(name))
+}
+
+/// What stands for a name that is too long. No other name has the same, unless somebody finds a collision of SHA-256 in 160 bits.
+fn hash_of(name: &str) -> String {
+    let hash = digest(&SHA256, name.as_bytes());
+    crate::bundle::hex(&hash.as_ref()[..20])
+}
+
 /// The Secret that says who holds a domain, in the operator's namespace. The name derives from the value, so that of two
 /// who create it one fails.
 pub fn domain_claim(domain: &Domain) -> String {
-    let hash = digest(&SHA256, domain.as_str().as_bytes());
-    format!(
-        "mintage-domain.{}",
-        crate::bundle::hex(&hash.as_ref()[..20])
-    )
+    format!("mintage-domain.{}", hash_of(domain.as_str()))
 }
 
 #[cfg(test)]
@@ -95,6 +112,15 @@ mod tests {
         let name = ObjectName::parse("acme").unwrap();
         assert_eq!(truth(&name, None), "mintage-truth.acme");
         assert_eq!(truth(&name, Some("a0f")), "mintage-truth.acme.a0f");
+    }
+
+    #[test]
+    fn a_service_has_a_label_for_a_name() {
+        let name = |text: &str| endpoint_pods(&ObjectName::parse(text).unwrap());
+        assert_eq!(name("acme"), "mintage-endpoint-acme");
+        for long in [name("a.b"), name(&"a".repeat(63))] {
+            assert!(long.len() <= 63 && !long.contains('.'), "{long}");
+        }
     }
 
     #[test]

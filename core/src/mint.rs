@@ -50,9 +50,9 @@ pub enum NoOrder {
         /// The algorithm.
         alg: Alg,
     },
-    /// The audience's tokens are signed by the tenant, which this process cannot do.
+    /// The audience's tokens are signed by the tenant, which this process cannot do: its endpoint is to be asked, if there is one.
     #[error(
-        "tokens for {} are signed by the tenant endpoint (issuance-central: its ApiAudience says issuance: Central, and no tenant key is at hand here)",
+        "tokens for {} are signed by the tenant's endpoint, and this process knows of none (issuance-central: its ApiAudience says issuance: Central; set spec.endpoint.enabled: true in the Tenant)",
         granted.audience
     )]
     Central {

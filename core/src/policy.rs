@@ -6,8 +6,11 @@ use crate::bundle::Body;
 use crate::code::Coded as _;
 use crate::endpoint::{Api, Config};
 use crate::ledger::{Bounds, Term};
+use crate::sorted::SortedMap;
 use crate::world::{AudienceAlg, Dialect, Issuance};
-use crate::{Domain, Identifier, Issuer, Scope, Seconds, TenantRef, UnixTime, WorkloadId, ident};
+use crate::{
+    Domain, Identifier, Issuer, ObjectName, Scope, Seconds, TenantRef, UnixTime, WorkloadId, ident,
+};
 
 /// The rules for one workload, from the bundle of its namespace.
 #[derive(Clone, Debug)]
@@ -225,6 +228,28 @@ impl Policy {
     /// without it, it is the tenant's own.
     pub fn new(body: &Body, workload: WorkloadId, domain: Option<&Domain>) -> Self {
         let domain = domain.unwrap_or(&body.domain).clone();
+        let grant_of = |grants: &SortedMap<ObjectName, Bounds>| {
+            let grant = grants.get(&workload.service_account);
+            grant
+                .filter(|_| workload.namespace == body.namespace)
+                .cloned()
+        };
+        let shared = body.endpoint.iter().flat_map(|endpoint| &endpoint.shared);
+        let shared = shared.map(|audience| {
+            let terms = Terms {
+                alg: AudienceAlg::Hs256,
+                dialect: audience.dialect,
+                issuance: Issuance::Central,
+                lifetime: audience.lifetime,
+            };
+            let (scopes, grant) = (audience.scopes.clone(), grant_of(&audience.grants));
+            let offer = Offer {
+                terms,
+                scopes,
+                grant,
+            };
+            (audience.identifier.clone(), offer)
+        });
         let rules = body.issue.iter().map(|audience| {
             let terms = Terms {
                 alg: audience.alg.into(),
@@ -232,19 +257,13 @@ impl Policy {
                 issuance: audience.issuance,
                 lifetime: audience.lifetime,
             };
-            let grant = audience
-                .grants
-                .get(&workload.service_account)
-                .filter(|_| workload.namespace == body.namespace)
-                .cloned();
-            (
-                audience.identifier.clone(),
-                Offer {
-                    terms,
-                    scopes: audience.scopes.clone(),
-                    grant,
-                },
-            )
+            let (scopes, grant) = (audience.scopes.clone(), grant_of(&audience.grants));
+            let offer = Offer {
+                terms,
+                scopes,
+                grant,
+            };
+            (audience.identifier.clone(), offer)
         });
         Self {
             tenant: body.tenant.clone(),
@@ -253,7 +272,7 @@ impl Policy {
             domain,
             tenant_domains: body.domains.keys().cloned().collect(),
             default_audience: body.default_audience.clone(),
-            rules: rules.collect(),
+            rules: rules.chain(shared).collect(),
             workload_text: workload.to_string(),
             workload,
         }

@@ -404,6 +404,9 @@ pub struct EndpointWishes {
     /// `endpoint.tls.secretName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<ObjectName>,
+    /// `endpoint.caBundle`: the certificates of the authorities that sign the endpoint's, in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<String>,
     /// `endpoint.trustedProxies`, as written.
     pub trusted_proxies: Vec<String>,
 }

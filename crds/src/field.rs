@@ -44,6 +44,10 @@ pub(crate) const COLOUR: &str = "^#[0-9a-fA-F]{6}$";
 /// A network (RFC 4632): an address, IPv4 or IPv6, and a length.
 pub(crate) const CIDR: &str = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-f:]{2,39}/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$";
 
+/// Certificates in PEM (RFC 7468), one after the other.
+pub(crate) const CERTIFICATES: &str =
+    r"^-----BEGIN CERTIFICATE-----[-A-Za-z0-9+/= \r\n]+-----END CERTIFICATE-----[\r\n]*$";
+
 /// Text for people: no control characters, so that it can't forge lines where it is printed.
 const TEXT: &str = r"^[^\x00-\x1f\x7f]*$";
 
@@ -77,6 +81,9 @@ pub(crate) fn mend(pattern: &str) -> &'static str {
         }
         COLOUR => "write a colour as #rrggbb, for example #0b6e4f",
         CIDR => "write a network, as 10.0.0.0/8 or fd00::/8",
+        CERTIFICATES => {
+            "give certificates in PEM, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, without text around them"
+        }
         TEXT => "take out line breaks and other control characters",
         DURATION => "write a duration, as 720h, 1h30m or 5m",
         _ => "",
@@ -128,6 +135,11 @@ pub(crate) fn url(_: &mut SchemaGenerator) -> Schema {
 /// An address that is called or linked.
 pub(crate) fn http_url(_: &mut SchemaGenerator) -> Schema {
     string(9, 512, HTTP_URL)
+}
+
+/// Certificates in PEM: each namespace's bundle has them, so they are few.
+pub(crate) fn certificates(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 16384, "pattern": CERTIFICATES })
 }
 
 /// A colour.

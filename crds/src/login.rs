@@ -26,6 +26,11 @@ pub struct Endpoint {
     /// The certificate of the tenant's own domain. Without one a proxy in front of the endpoint has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// The authorities that sign the certificates of the tenant's domains, in PEM, where those are not among the well-known ones:
+    /// sidecars ask the endpoint for tokens of Central APIs, and trust these alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "field::certificates")]
+    pub ca_bundle: Option<String>,
     /// The networks of the proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "networks")]
@@ -165,6 +170,7 @@ impl Default for Endpoint {
             replicas: defaults::replicas(),
             store: Store::default(),
             tls: None,
+            ca_bundle: None,
             trusted_proxies: Vec::new(),
         }
     }

@@ -26,9 +26,13 @@ pub struct HandedOut {
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
+    /// The tenant's endpoint made it for this request.
+    Central,
+    /// The tenant's endpoint made it before, and is away.
+    Kept,
     /// It was signed for this request.
     Signed,
-    /// It was signed for an equal request of this second.
+    /// It was signed for an equal request of this second, or made by the endpoint for an equal request at once.
     Shared,
     /// It was handed out before.
     Reused,
@@ -38,6 +42,8 @@ impl Source {
     /// The name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Central => "central",
+            Self::Kept => "kept",
             Self::Signed => "signed",
             Self::Shared => "shared",
             Self::Reused => "reused",

@@ -3,7 +3,7 @@
 //! ```text
 //!  folder ──► Files ──► Loaded (mint, verifier, caches) ──► Shared ──► routes ──► server
 //!  (reload)             one bundle, swapped as a whole
-//!     ▲
+//!     ▲                                                                └─► central: the tenant's endpoint
 //!   feed: the operator's stream
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 pub mod admin;
 mod cache;
+pub mod central;
 pub mod clock;
 mod context;
 pub mod descriptors;

@@ -13,6 +13,9 @@ use serde_json::json;
 
 use crate::state::Unusable;
 
+/// The type of a client assertion that is a JWT (RFC 7523 section 2.2).
+pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// The most characters of a description in a log line.
 const MAX_LOGGED: usize = 500;
 

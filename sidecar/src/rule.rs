@@ -43,6 +43,14 @@ mintage_core::coded! {
         CodeMissing = "code-missing",
         /// The code verifier is not the one that the code was asked with.
         CodeVerifierWrong = "code-verifier-wrong",
+        /// The tenant's endpoint cannot be reached.
+        EndpointAway = "endpoint-away",
+        /// The tenant's endpoint gives no answer that can be used.
+        EndpointMisbehaves = "endpoint-misbehaves",
+        /// The tenant's endpoint refuses.
+        EndpointRefused = "endpoint-refused",
+        /// The pod has no token to show the tenant's endpoint.
+        EndpointTokenMissing = "endpoint-token-missing",
         /// What the endpoint was told was not renewed in time.
         EndpointTooOld = "endpoint-too-old",
         /// The form is not one.

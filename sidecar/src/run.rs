@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
 use crate::admin::admin_api;
+use crate::central::Central;
 use crate::clock::SystemClock;
 use crate::descriptors;
 use crate::endpoint::role;
@@ -47,6 +48,7 @@ async fn serve(options: Options) -> Result<()> {
     let app = App {
         shared: Arc::clone(&shared),
         metrics: Arc::clone(&metrics),
+        central: Some(Arc::new(Central::new(&options.dir, Arc::clone(&metrics)))),
         traces: traces.clone(),
     };
     let identity = Identity {

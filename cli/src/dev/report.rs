@@ -4,6 +4,8 @@ use std::io;
 
 use mintage_core::UnixTime;
 use mintage_core::plan::Status;
+use mintage_core::policy::Terms;
+use mintage_core::world::AudienceAlg;
 
 use super::endpoints::client_file;
 use super::serve::Servers;
@@ -101,7 +103,12 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
     applications(session)?;
     let offers: Vec<_> = loaded.mint.policy().offers(first.shared.now()).collect();
     let mut declared = session.outcome.folder.world.audiences.iter();
-    let offer = declared.find_map(|api| offers.iter().find(|(id, ..)| **id == api.identifier));
+    // Nobody here signs for workloads with a secret that an API shares.
+    let signs = |terms: &Terms| terms.alg != AudienceAlg::Hs256;
+    let offer = declared.find_map(|api| {
+        let mut offers = offers.iter();
+        offers.find(|(id, terms, _)| **id == api.identifier && signs(terms))
+    });
     let Some((audience, _, scopes)) = offer else {
         if !session.outcome.plan.endpoints.is_empty() {
             return line("Edit the manifests and see them take effect. Ctrl-C ends it.");

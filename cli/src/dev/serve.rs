@@ -46,6 +46,7 @@ impl Servers {
         let app = |shared| App {
             shared: Arc::clone(shared),
             metrics: Arc::clone(&metrics),
+            central: None,
             traces: None,
         };
         let mut listeners = Vec::new();

@@ -157,6 +157,36 @@ impl Explained for Rule {
                 ],
                 mend: "Keep code_verifier with state until the answer is there, and use S256.",
             },
+            Self::EndpointAway => Meaning {
+                means: "The tenant's endpoint, which signs the API's tokens, cannot be reached, and no token that it gave before lives.",
+                causes: &[
+                    "The endpoint's pods do not run, or are not ready.",
+                    "A NetworkPolicy keeps the pod from the endpoint's Service in the tenant's namespace.",
+                    "Its certificate is not for the domain, or of an authority that sidecars do not trust.",
+                ],
+                mend: "Read the reason in the refusal; look at the endpoint's pods, allow egress to its Service, and for an authority of your own set spec.endpoint.caBundle of the Tenant.",
+            },
+            Self::EndpointMisbehaves => Meaning {
+                means: "What answers in the place of the tenant's endpoint gives no token that was ordered.",
+                causes: &[
+                    "Something else answers by the Service of the endpoint: a proxy's page, a redirect.",
+                    "The endpoint signs with a key that the sidecar has not heard of.",
+                ],
+                mend: "Read the reason in the refusal, and look at what the Service of the endpoint selects.",
+            },
+            Self::EndpointRefused => Meaning {
+                means: "The tenant's endpoint refuses the token; its own words stand before this code, with its rule.",
+                causes: &[
+                    "The endpoint knows of a change that the sidecar has not heard of, or the other way round.",
+                    "The endpoint does not take the pod's ServiceAccount token.",
+                ],
+                mend: "Look up the rule in the endpoint's words; if it has just changed, try again in a minute.",
+            },
+            Self::EndpointTokenMissing => Meaning {
+                means: "The pod has no ServiceAccount token to show the tenant's endpoint.",
+                causes: &["The pod was made before its tenant had an endpoint."],
+                mend: "Make the pod anew; the condition SidecarsCurrent of the Tenant names such pods.",
+            },
             Self::EndpointTooOld => Meaning {
                 means: "What the operator told the endpoint was not renewed in time, so nothing is answered.",
                 causes: &[

@@ -64,11 +64,13 @@ impl Explained for Rule {
                 mend: "Try again after the seconds that the refusal names.",
             },
             Self::IssuanceCentral => Meaning {
-                means: "The API's tokens are signed by the tenant's own key, which this sidecar does not have.",
+                means: "The API's tokens are signed by the tenant's endpoint, and the sidecar knows of none.",
                 causes: &[
-                    "The ApiAudience says issuance: Central, and the request went to a sidecar.",
+                    "The ApiAudience says issuance: Central, and the Tenant has no endpoint.",
+                    "The endpoint was enabled a moment ago, and the sidecar has not heard of it.",
+                    "mintage dev signs Central tokens itself, but gives workloads none with HS256.",
                 ],
-                mend: "Ask the tenant endpoint, or set issuance: Local if only workloads of the cluster validate the tokens.",
+                mend: "Set spec.endpoint.enabled: true in the Tenant, or issuance: Local if only workloads of the cluster validate the tokens.",
             },
             Self::IssuanceLocal => Meaning {
                 means: "The API's tokens are signed by the sidecars of its workloads, and the tenant's endpoint was asked.",

@@ -4,6 +4,7 @@
 //! A sidecar that is older than its operator reads past fields that it does not know. Whatever a reader must understand to
 //! stay safe therefore comes with another format, which an older sidecar refuses as a whole.
 
+mod endpoint;
 mod feed;
 mod keyring_file;
 mod shards;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use endpoint::{Endpoint, SharedAudience};
 pub use feed::Feed;
 pub use keyring_file::{InvalidKeyringFile, KEYRING_FORMAT, KeyringFile, PrivateEntry};
 pub(crate) use shards::hex;
@@ -95,6 +97,9 @@ pub struct Body {
     /// Where there is news at once; `None` where the operator serves none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<Arc<Feed>>,
+    /// The tenant's endpoint; `None` where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Arc<Endpoint>>,
     /// What workloads of the namespace may ask for.
     pub issue: Vec<IssueAudience>,
     /// The APIs of the namespace, whose tokens its pods may accept.

@@ -218,6 +218,7 @@ impl Config {
             max_age: self.max_age,
             default_audience: None,
             feed: None,
+            endpoint: None,
             issue: Vec::new(),
             accept: accept.collect(),
             keys: keys.collect(),

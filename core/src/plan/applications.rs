@@ -216,7 +216,10 @@ fn config(
         .collect();
     apis.extend(hmac.iter().map(|audience| {
         let api = Api {
-            central: Some(hmac_central(served.world, tenant, audience)),
+            central: Some(Central {
+                until: None,
+                grants: shared_grants(served.world, tenant, audience).collect(),
+            }),
             ..declared_api(audience, &places)
         };
         (audience.identifier.clone(), api)
@@ -301,25 +304,25 @@ fn is_opted_in(world: &World, workload: &WorkloadId) -> bool {
     namespace.is_some_and(|namespace| namespace.opted_in)
 }
 
-/// The same of an API whose tokens have no key pair: nobody else has to hear of a grant before it counts.
-fn hmac_central(world: &World, tenant: &Tenant, audience: &world::Audience) -> Central {
+/// What each workload was granted of an API whose tokens have no key pair: nobody else has to hear of it before it counts.
+pub(super) fn shared_grants(
+    world: &World,
+    tenant: &Tenant,
+    audience: &world::Audience,
+) -> impl Iterator<Item = (WorkloadId, Bounds)> {
     let always = Term::Open {
         from: UnixTime::default(),
     };
     let (grants, _) = count_grants(audience, tenant, world);
     let grants = grants.into_iter();
     let grants = grants.filter(|(workload, _)| is_opted_in(world, workload));
-    let grants = grants.map(|(workload, scopes)| {
+    grants.map(move |(workload, scopes)| {
         let bounds = Bounds {
             term: always,
             scopes: scopes.into_iter().map(|scope| (scope, always)).collect(),
         };
         (workload, bounds)
-    });
-    Central {
-        until: None,
-        grants: grants.collect(),
-    }
+    })
 }
 
 /// An API as its object declares it.

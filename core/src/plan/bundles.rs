@@ -6,14 +6,18 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::admission::labels;
+use super::applications::shared_grants;
 use super::served::{Served, ServedAudience, ServedTenant};
 use super::{BundleStamp, Input, Stamp};
-use crate::bundle::{AcceptAudience, Body, Bundle, Feed, IssueAudience, Stamped, Told, TrustedKey};
+use crate::bundle::{
+    AcceptAudience, Body, Bundle, Endpoint, Feed, IssueAudience, SharedAudience, Stamped, Told,
+    TrustedKey,
+};
 use crate::keyring::Keyring;
 use crate::ledger::{Bounds, GrantTerms};
 use crate::sorted::SortedMap;
 use crate::world::{AllowedNamespaces, Tenant, World};
-use crate::{Identifier, Namespace, TenantRef, UnixTime, WorkloadId};
+use crate::{Identifier, Namespace, ObjectName, TenantRef, UnixTime, WorkloadId, managed};
 
 type Bundles = BTreeMap<(TenantRef, Namespace), Bundle>;
 
@@ -40,7 +44,7 @@ pub(super) fn settle(
     let mut new_stamps = Vec::new();
     for tenant in &served.tenants {
         let rings = by_tenant.remove(&tenant.tenant.at).unwrap_or_default();
-        let view = TenantView::of(tenant, &rings, input.fleet.feed.as_ref());
+        let view = TenantView::of(served, tenant, &rings, input.fleet.feed.as_ref());
         let mut namespaces = admitted.by(tenant.tenant);
         // A namespace that is admitted no longer is told so while it has keys; without news its sidecars would go on
         // issuing until their bundle is too old.
@@ -112,6 +116,9 @@ struct TenantView<'a> {
     issue: BTreeMap<&'a Namespace, Vec<Granted<'a>>>,
     default_audience: Option<&'a Identifier>,
     feed: Option<&'a Arc<Feed>>,
+    endpoint: Option<Arc<Endpoint>>,
+    /// What has no key pair, by the namespaces that were granted it.
+    shared: BTreeMap<Namespace, Vec<SharedAudience>>,
     tenant_keys: Vec<&'a Keyring>,
     namespace_keys: BTreeMap<&'a Namespace, Vec<&'a Keyring>>,
 }
@@ -124,6 +131,7 @@ struct Granted<'a> {
 
 impl<'a> TenantView<'a> {
     fn of(
+        served: &Served<'_>,
         tenant: &'a ServedTenant<'a>,
         keyrings: &[&'a Keyring],
         feed: Option<&'a Arc<Feed>>,
@@ -135,6 +143,8 @@ impl<'a> TenantView<'a> {
             issue: BTreeMap::new(),
             default_audience: None,
             feed,
+            endpoint: endpoint(tenant.tenant),
+            shared: shared(served, tenant.tenant),
             tenant_keys: Vec::new(),
             namespace_keys: BTreeMap::new(),
         };
@@ -187,10 +197,20 @@ impl<'a> TenantView<'a> {
             max_age: tenant.max_bundle_age,
             default_audience: self.default_audience.cloned(),
             feed: self.feed.cloned(),
+            endpoint: self.endpoint_for(namespace),
             issue: can_issue,
             accept: accept.iter().map(|entry| accept_audience(entry)).collect(),
             keys: self.keys(namespace, accept),
         }
+    }
+
+    /// The endpoint, as one namespace is told of it. Most have it in common.
+    fn endpoint_for(&self, namespace: &Namespace) -> Option<Arc<Endpoint>> {
+        let mut endpoint = self.endpoint.clone()?;
+        if let Some(shared) = self.shared.get(namespace) {
+            Arc::make_mut(&mut endpoint).shared.clone_from(shared);
+        }
+        Some(endpoint)
     }
 
     /// The tenant's keys, the namespace's own, and those of every namespace that was granted an audience here.
@@ -279,6 +299,41 @@ impl<'a> Admitted<'a> {
         found.extend(candidates.iter().filter(admits).copied());
         found
     }
+}
+
+/// How sidecars reach the endpoint of a tenant that has one: by its Service.
+fn endpoint(tenant: &Tenant) -> Option<Arc<Endpoint>> {
+    let wishes = tenant.endpoint.as_ref()?;
+    let service = managed::endpoint_pods(&tenant.at.name);
+    Some(Arc::new(Endpoint {
+        address: format!("{service}.{}.svc:443", tenant.at.namespace),
+        authorities: wishes.authorities.clone(),
+        shared: Vec::new(),
+    }))
+}
+
+/// What each namespace was granted that has no key pair. Nobody else has to hear of a grant before it counts.
+fn shared(served: &Served<'_>, tenant: &Tenant) -> BTreeMap<Namespace, Vec<SharedAudience>> {
+    let mut by_namespace: BTreeMap<Namespace, Vec<SharedAudience>> = BTreeMap::new();
+    let audiences = served.hmac.get(&tenant.at).into_iter().flatten();
+    for audience in audiences {
+        let mut grants: BTreeMap<Namespace, SortedMap<ObjectName, Bounds>> = BTreeMap::new();
+        for (workload, bounds) in shared_grants(served.world, tenant, audience) {
+            let of_namespace = grants.entry(workload.namespace).or_default();
+            of_namespace.insert(workload.service_account, bounds);
+        }
+        for (namespace, grants) in grants {
+            let told = SharedAudience {
+                identifier: audience.identifier.clone(),
+                dialect: audience.dialect,
+                lifetime: audience.lifetime,
+                scopes: audience.scopes.clone(),
+                grants,
+            };
+            by_namespace.entry(namespace).or_default().push(told);
+        }
+    }
+    by_namespace
 }
 
 fn issue_audience(now: UnixTime, granted: &Granted<'_>) -> Option<IssueAudience> {

@@ -122,7 +122,7 @@ pub(super) fn read_header(header: &Map<String, Value>) -> Result<(Alg, Dialect, 
     Ok((alg, dialect, kid))
 }
 
-fn read_claims(payload: &[u8], dialect: Dialect) -> Result<Claims, Rejection> {
+pub(super) fn read_claims(payload: &[u8], dialect: Dialect) -> Result<Claims, Rejection> {
     let Ok(Value::Object(mut members)) = crate::json::parse(payload) else {
         return Err(Rejection::Claim("set"));
     };

@@ -109,7 +109,11 @@ impl Verifier {
     }
 }
 
-fn check_times(claims: &Claims, trusted: &TrustedKey, now: UnixTime) -> Result<(), Rejection> {
+pub(super) fn check_times(
+    claims: &Claims,
+    trusted: &TrustedKey,
+    now: UnixTime,
+) -> Result<(), Rejection> {
     if now >= claims.expires_at + LEEWAY {
         return Err(Rejection::Expired);
     }

@@ -5,6 +5,7 @@
 //! remembered.
 
 mod authentic;
+mod delivery;
 mod id_token;
 mod judge;
 mod rejection;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use authentic::{Authentic, Claims};
 pub(crate) use authentic::{take_audiences, take_text, take_time};
+pub use delivery::Delivery;
 pub use id_token::IdClaims;
 pub use judge::Verified;
 pub use rejection::{OutOfBounds, Rejection, Rule};

@@ -201,6 +201,7 @@ pub fn with_endpoints() -> World {
         theme: mintage_core::world::Theme::default(),
         session: SESSION,
         certificate: None,
+        authorities: None,
         trusted_proxies: proxies.iter().map(|text| (*text).to_owned()).collect(),
     };
     let acme = Tenant {

@@ -25,6 +25,7 @@ pub(super) fn wishes(spec: &TenantSpec) -> Result<EndpointWishes, InvalidName> {
             lifetime: seconds(login.session.lifetime),
         },
         certificate: certificate(spec.endpoint.tls.as_ref())?,
+        authorities: spec.endpoint.ca_bundle.clone(),
         trusted_proxies: spec.endpoint.trusted_proxies.clone(),
     })
 }
@@ -113,6 +114,7 @@ mod tests {
                 lifetime: 604_800,
             },
             certificate: None,
+            authorities: None,
             trusted_proxies: Vec::new(),
         };
         assert_eq!(least, expected);

@@ -63,6 +63,7 @@ fn app(workload: &str, accept: &[&str]) -> App {
     App {
         shared,
         metrics: Arc::new(Metrics::default()),
+        central: None,
         traces: None,
     }
 }

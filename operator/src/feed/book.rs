@@ -265,6 +265,7 @@ pub(super) mod tests {
                 max_age: 3600,
                 default_audience: None,
                 feed: None,
+                endpoint: None,
                 issue: Vec::new(),
                 accept: Vec::new(),
                 keys: Vec::new(),

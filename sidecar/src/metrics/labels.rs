@@ -5,7 +5,14 @@ use prometheus_client::encoding::EncodeLabelSet;
 /// The labels of a token request.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct TokenLabels {
-    /// The rule that refused, or `issued`, `reused`.
+    /// The rule that refused, or `issued`, `reused`, `kept`.
+    pub outcome: &'static str,
+}
+
+/// The labels of a request to the tenant's endpoint.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct CentralLabels {
+    /// `given`, `refused`, `away`, `misbehaves` or `no-token`.
     pub outcome: &'static str,
 }
 
@@ -16,7 +23,8 @@ pub struct IssuedLabels {
     pub alg: &'static str,
     /// `Auth0` or `RFC9068`.
     pub dialect: &'static str,
-    /// `signed`, `shared` (the signature of an equal request of this second) or `reused` (`Mintage-Cache: allow`).
+    /// `signed`, `shared` (with an equal request), `reused` (`Mintage-Cache: allow`), `central` (by the tenant's endpoint) or
+    /// `kept` (the last of these, while the endpoint is away).
     pub source: &'static str,
 }
 

@@ -22,7 +22,8 @@ use crate::state::Loaded;
 
 pub use labels::IssuedLabels;
 use labels::{
-    AlgLabels, CheckLabels, KeyLabels, ReloadLabels, RequestLabels, RouteLabels, TokenLabels,
+    AlgLabels, CentralLabels, CheckLabels, KeyLabels, ReloadLabels, RequestLabels, RouteLabels,
+    TokenLabels,
 };
 use process::Process;
 
@@ -34,6 +35,7 @@ pub struct Metrics {
     bundle_age: Gauge<i64, AtomicI64>,
     bundle_max_age: Gauge<i64, AtomicI64>,
     bundle_version: Gauge<f64, AtomicU64>,
+    central_requests: Family<CentralLabels, Counter>,
     connections: Gauge<i64, AtomicI64>,
     feed_connected: Gauge<i64, AtomicI64>,
     feed_news: Counter,
@@ -60,6 +62,7 @@ impl Default for Metrics {
             bundle_age: Gauge::default(),
             bundle_max_age: Gauge::default(),
             bundle_version: Gauge::default(),
+            central_requests: Family::default(),
             connections: Gauge::default(),
             feed_connected: Gauge::default(),
             feed_news: Counter::default(),
@@ -106,6 +109,11 @@ impl Metrics {
             "bundle_version",
             "The version of the bundle in use",
             self.bundle_version.clone(),
+        );
+        of.register(
+            "central_requests",
+            "Requests to the tenant's endpoint, by outcome",
+            self.central_requests.clone(),
         );
         of.register("connections", "Open connections", self.connections.clone());
         of.register(
@@ -173,7 +181,14 @@ impl Metrics {
         self.tokens_issued.get_or_create(labels).inc();
     }
 
-    /// Counts a token request; the outcome is the rule that refused, or `issued`, `reused`.
+    /// Counts a request to the tenant's endpoint.
+    pub fn count_central(&self, outcome: &'static str) {
+        self.central_requests
+            .get_or_create(&CentralLabels { outcome })
+            .inc();
+    }
+
+    /// Counts a token request; the outcome is the rule that refused, or `issued`, `reused`, `kept`.
     pub fn count_token(&self, outcome: &'static str) {
         self.token_requests
             .get_or_create(&TokenLabels { outcome })

@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 
+use crate::central::Central;
 use crate::front;
 use crate::metrics::Metrics;
 use crate::oauth::OAuthError;
@@ -27,6 +28,8 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// Orders tokens at the tenant's endpoint; `None` where nobody does.
+    pub central: Option<Arc<Central>>,
     /// Where requests are traced, if they are.
     pub traces: Option<Arc<Traces>>,
 }

@@ -8,12 +8,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mintage_core::claims::{Jti, jti_text};
 use mintage_core::jose::SigningFailed;
-use mintage_core::mint::Order;
-use mintage_core::{Issuer, Seconds, policy};
+use mintage_core::mint::{NoOrder, Order};
+use mintage_core::policy::Granted;
+use mintage_core::{Issuer, Seconds, UnixTime, policy};
 use serde::Serialize;
 
 use super::App;
 use crate::cache::{HandedOut, Source};
+use crate::central::Given;
 use crate::clock;
 use crate::metrics::IssuedLabels;
 use crate::oauth::{OAuthError, no_store_json};
@@ -55,13 +57,13 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response {
         Ok(params) => params,
         Err(error) => return refuse(&app, error, None),
     };
-    match issue(&app, &parts.headers, &params) {
+    match issue(&app, &parts.headers, &params).await {
         Ok(response) => response,
         Err(error) => refuse(&app, error, Some(&params)),
     }
 }
 
-fn issue(app: &App, headers: &HeaderMap, params: &Params) -> Result<Response, OAuthError> {
+async fn issue(app: &App, headers: &HeaderMap, params: &Params) -> Result<Response, OAuthError> {
     check_grant_type(params)?;
     let now = app.shared.now();
     let loaded = app.shared.usable(now)?;
@@ -71,33 +73,87 @@ fn issue(app: &App, headers: &HeaderMap, params: &Params) -> Result<Response, OA
         audience: params.audience()?,
         scope: params.get("scope"),
     };
-    let order = loaded.mint.order(now, request)?;
-
     let may_reuse = headers
         .get(REUSE)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"allow"));
-    let reused = may_reuse.then(|| loaded.reuse.get(&order)).flatten();
-    let handed_out = if let Some(reused) = reused {
-        reused
-    } else {
-        let fresh = sign(app, &loaded, &order)?;
-        if may_reuse {
-            loaded.reuse.keep(&order, &fresh);
-        }
-        fresh
+    let endpoint = loaded.bundle.body.endpoint.as_ref();
+    let (mut response, source) = match loaded.mint.order(now, request) {
+        Ok(order) => by_own_key(app, &loaded, &order, may_reuse)?,
+        Err(NoOrder::Central { granted }) => match app.central.as_ref().zip(endpoint) {
+            Some((central, endpoint)) => {
+                let asked = central.token(&loaded, endpoint, &granted, (now, may_reuse));
+                let given = asked.await?;
+                (
+                    by_endpoint(app, workload, &granted, &given, now),
+                    given.source,
+                )
+            }
+            None => return Err(NoOrder::Central { granted }.into()),
+        },
+        Err(no_order) => return Err(no_order.into()),
     };
-    note(app, workload, &order, &handed_out);
-    let mut response = answer(&order, &handed_out);
     if may_reuse {
-        let outcome = match handed_out.source {
+        let outcome = match source {
             Source::Reused => "hit",
-            Source::Shared | Source::Signed => "miss",
+            Source::Central | Source::Kept | Source::Shared | Source::Signed => "miss",
         };
         response
             .headers_mut()
             .insert(REUSE, HeaderValue::from_static(outcome));
     }
     Ok(response)
+}
+
+/// A token that a key at hand signs.
+fn by_own_key(
+    app: &App,
+    loaded: &Loaded,
+    order: &Order,
+    may_reuse: bool,
+) -> Result<(Response, Source), OAuthError> {
+    let reused = may_reuse.then(|| loaded.reuse.get(order)).flatten();
+    let handed_out = if let Some(reused) = reused {
+        reused
+    } else {
+        let fresh = sign(app, loaded, order)?;
+        if may_reuse {
+            loaded.reuse.keep(order, &fresh);
+        }
+        fresh
+    };
+    let granted = &order.granted;
+    let jti = handed_out.jti.as_ref().map(jti_text);
+    let noted = Noted {
+        kid: order.kid.as_str(),
+        jti: jti.as_deref(),
+        issued_at: handed_out.issued_at,
+        expires_at: handed_out.issued_at + granted.terms.lifetime,
+        source: handed_out.source,
+    };
+    note(app, loaded.mint.policy().workload_text(), granted, &noted);
+    let rest = noted.expires_at - order.issued_at;
+    let response = answer(&handed_out.token, rest, &granted.scope);
+    Ok((response, handed_out.source))
+}
+
+/// A token that the tenant's endpoint gave.
+fn by_endpoint(
+    app: &App,
+    workload: &str,
+    granted: &Granted,
+    given: &Given,
+    now: UnixTime,
+) -> Response {
+    let token = &given.token;
+    let noted = Noted {
+        kid: &token.kid,
+        jti: token.jti.as_deref(),
+        issued_at: token.issued_at,
+        expires_at: token.expires_at,
+        source: given.source,
+    };
+    note(app, workload, granted, &noted);
+    answer(&token.text, token.rest(now), &granted.scope)
 }
 
 /// Signs, or shares the signature of an equal order of this second.
@@ -138,29 +194,38 @@ fn signing_failed() -> OAuthError {
     )
 }
 
+/// What is noted of a token besides what was granted.
+struct Noted<'a> {
+    kid: &'a str,
+    jti: Option<&'a str>,
+    issued_at: UnixTime,
+    expires_at: UnixTime,
+    source: Source,
+}
+
 /// Counts a token that is handed out, and writes the line of the audit.
-fn note(app: &App, workload: &str, order: &Order, handed_out: &HandedOut) {
-    let terms = order.granted.terms;
-    let source = handed_out.source.name();
-    app.metrics.count_token(match handed_out.source {
+fn note(app: &App, workload: &str, granted: &Granted, noted: &Noted<'_>) {
+    let terms = granted.terms;
+    let source = noted.source.name();
+    app.metrics.count_token(match noted.source {
+        Source::Kept => "kept",
         Source::Reused => "reused",
-        Source::Shared | Source::Signed => "issued",
+        Source::Central | Source::Shared | Source::Signed => "issued",
     });
     app.metrics.count_issued(&IssuedLabels {
         alg: terms.alg.as_str(),
         dialect: terms.dialect.as_str(),
         source,
     });
-    let jti = handed_out.jti.as_ref().map(jti_text);
     tracing::info!(
         event = "token-issued",
         client = workload,
-        audience = order.granted.audience.as_str(),
-        scope = order.granted.scope,
-        kid = order.kid.as_str(),
-        jti,
-        iat = handed_out.issued_at.0,
-        exp = (handed_out.issued_at + terms.lifetime).0,
+        audience = granted.audience.as_str(),
+        scope = granted.scope,
+        kid = noted.kid,
+        jti = noted.jti,
+        iat = noted.issued_at.0,
+        exp = noted.expires_at.0,
         source,
     );
 }
@@ -238,13 +303,12 @@ fn basic_user(value: &HeaderValue) -> Option<String> {
     Some(user.into_owned())
 }
 
-fn answer(order: &Order, handed_out: &HandedOut) -> Response {
-    let expires_at = handed_out.issued_at + order.granted.terms.lifetime;
+fn answer(access_token: &str, expires_in: Seconds, scope: &str) -> Response {
     let answer = Answer {
-        access_token: &handed_out.token,
+        access_token,
         token_type: "Bearer",
-        expires_in: expires_at - order.issued_at,
-        scope: &order.granted.scope,
+        expires_in,
+        scope,
     };
     no_store_json(serde_json::to_string(&answer).expect("strings and a number are JSON"))
 }

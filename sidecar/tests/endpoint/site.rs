@@ -162,6 +162,11 @@ impl Site {
         self.edit(|_, _| {});
     }
 
+    /// What is planned.
+    pub fn planned(&self) -> Cluster {
+        self.declared.lock().unwrap().cluster.clone()
+    }
+
     /// The tenant that is asked at [`HOST`].
     pub fn realm(&self) -> Arc<Realm> {
         Arc::clone(&self.realms.load()[HOST])

@@ -17,9 +17,13 @@ mod cluster;
 #[expect(dead_code, reason = "the tests of sidecars use more of it")]
 #[path = "../suite/folder.rs"]
 mod folder;
+#[expect(dead_code, reason = "the tests of the endpoint use more of it")]
+#[path = "../support/mod.rs"]
+mod support;
 
 mod certificates;
 mod files;
 mod listeners;
 mod process;
+mod reviews;
 mod tenant;

@@ -43,13 +43,24 @@ impl Process {
     }
 
     pub async fn start_on(tenant: &Tenant, files: &Files, store: &str) -> Self {
+        Self::start_with(tenant, files, store, |_| {}).await
+    }
+
+    /// The same with changes to how it is started.
+    pub async fn start_with(
+        tenant: &Tenant,
+        files: &Files,
+        store: &str,
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
         let dir = Folder::new(files);
         let parent = TempDir::new().unwrap();
         let secrets = tenant.secrets().into_iter();
         let secrets = secrets
             .map(|(name, files)| (name.to_owned(), mount(&parent, name, &files)))
             .collect();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mintage-sidecar"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mintage-sidecar"));
+        command
             .arg("endpoint")
             .args(["--dir", dir.path().to_str().unwrap()])
             .args(["--secrets-dir", parent.path().to_str().unwrap()])
@@ -62,9 +73,9 @@ impl Process {
             .kill_on_drop(true)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         let (lines, log) = unbounded_channel();
         // Read all the time: a full pipe would stop it.

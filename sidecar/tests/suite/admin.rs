@@ -10,11 +10,12 @@ use crate::pod::{Pod, answer, identity};
 use crate::tokens;
 
 /// Every metric, with its kind.
-const METRICS: [(&str, &str); 18] = [
+const METRICS: [(&str, &str); 19] = [
     ("mintage_build", "info"),
     ("mintage_bundle_age_seconds", "gauge"),
     ("mintage_bundle_max_age_seconds", "gauge"),
     ("mintage_bundle_version", "gauge"),
+    ("mintage_central_requests", "counter"),
     ("mintage_connections", "gauge"),
     ("mintage_feed_connected", "gauge"),
     ("mintage_feed_news", "counter"),
@@ -88,6 +89,7 @@ async fn the_metrics_are_those_that_are_listed() {
     let pod = Pod::of(Cluster::standard(), "orders/api", "orders");
     pod.validate("", &tokens::good()).await;
     pod.metrics.count_reload("loaded");
+    pod.metrics.count_central("given");
     // A family is there from its first member on.
     let caller = Pod::checkout();
     caller.token(ORDERS).await;

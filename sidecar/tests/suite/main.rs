@@ -16,10 +16,16 @@
 )]
 #[path = "../../../core/tests/support/mod.rs"]
 mod cluster;
+#[expect(dead_code, reason = "the tests of the endpoint use more of it")]
+#[path = "../support/mod.rs"]
+mod support;
 
 mod admin;
 mod answer;
+mod at_once;
 mod attacks;
+mod central;
+mod deliveries;
 mod description;
 mod documents;
 mod envoy;
@@ -44,6 +50,7 @@ mod revocation;
 mod sidecar;
 mod sign_once;
 mod swaps;
+mod tenant_endpoint;
 mod token_bodies;
 mod token_clients;
 mod token_requests;

@@ -16,6 +16,7 @@ fn routed() -> BTreeSet<String> {
     let app = App {
         shared: Arc::new(Shared::new(Arc::new(ManualClock::at(NOW)))),
         metrics: Arc::default(),
+        central: None,
         traces: None,
     };
     let text = format!("{:?}", workload_api(app));

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use mintage_core::UnixTime;
 use mintage_sidecar::admin::admin_api;
+use mintage_sidecar::central::Central;
 use mintage_sidecar::clock::ManualClock;
 use mintage_sidecar::ext_authz::ext_authz_api;
 use mintage_sidecar::metrics::Metrics;
@@ -12,6 +14,7 @@ use mintage_sidecar::routes::{App, workload_api};
 use mintage_sidecar::server::{Limits, Listener, Protocol};
 use mintage_sidecar::state::{Identity, Shared};
 use reqwest::{Client, RequestBuilder};
+use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -28,6 +31,10 @@ pub struct Pod {
     pub workload_api: SocketAddr,
     pub admin: SocketAddr,
     pub ext_authz: SocketAddr,
+    /// The workload API, without a connection.
+    pub router: Router,
+    /// Where kubelet mounts its files; what is loaded comes otherwise.
+    pub dir: TempDir,
     pub client: Client,
     pub end: watch::Sender<bool>,
     pub served: JoinHandle<()>,
@@ -62,9 +69,11 @@ impl Pod {
         let clock = Arc::new(ManualClock::at(NOW));
         let shared = Arc::new(Shared::new(Arc::clone(&clock) as _));
         let metrics = Arc::new(Metrics::default());
+        let dir = TempDir::new().unwrap();
         let app = App {
             shared: Arc::clone(&shared),
             metrics: Arc::clone(&metrics),
+            central: Some(Arc::new(Central::new(dir.path(), Arc::clone(&metrics)))),
             traces: None,
         };
         let (end, ended) = watch::channel(false);
@@ -82,8 +91,9 @@ impl Pod {
         let for_envoy = ext_authz_api(app.clone());
         let for_envoy = ext_authz.serve(for_envoy, limits, Arc::clone(&metrics), ended.clone());
         let ext_authz_served = tokio::spawn(for_envoy);
-        let api = workload_api(app);
-        let served = tokio::spawn(workload.serve(api, limits, Arc::clone(&metrics), ended));
+        let router = workload_api(app);
+        let served =
+            tokio::spawn(workload.serve(router.clone(), limits, Arc::clone(&metrics), ended));
         Self {
             clock,
             shared,
@@ -92,6 +102,8 @@ impl Pod {
             workload_api: workload_addr,
             admin: admin_addr,
             ext_authz: ext_authz_addr,
+            router,
+            dir,
             client: client(),
             end,
             served,

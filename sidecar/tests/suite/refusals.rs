@@ -13,6 +13,7 @@ use crate::cluster::{
 use crate::description::{operations, refusals};
 use crate::pod::{Pod, answer, identity};
 use crate::raw::{exchange, status};
+use crate::tenant_endpoint::{Manner, TenantEndpoint, with_endpoint};
 use crate::tokens;
 
 const TOKEN: &str = "POST /oauth/token";
@@ -180,6 +181,24 @@ async fn clusters(seen: &mut Seen) {
     seen.refused(TOKEN, asked, "key-unavailable").await;
 }
 
+/// What comes of the tenant's endpoint.
+async fn central(seen: &mut Seen) {
+    let cluster = Cluster::new(with_endpoint());
+    let endpoint = TenantEndpoint::start(&cluster, "acme.test");
+    let pod = endpoint.pod(&cluster);
+    let asked = || pod.ask(&[("audience", REPORTS)]);
+    for (status, error) in [(400, "invalid_request"), (403, "access_denied")] {
+        endpoint.refuse(status, error, "no");
+        seen.refused(TOKEN, asked(), "endpoint-refused").await;
+    }
+    endpoint.refuse(500, "temporarily_unavailable", "no");
+    seen.refused(TOKEN, asked(), "endpoint-away").await;
+    endpoint.answer(Manner::Giving("no token".to_owned()));
+    seen.refused(TOKEN, asked(), "endpoint-misbehaves").await;
+    std::fs::remove_file(pod.dir.path().join(mintage_sidecar::central::TOKEN)).unwrap();
+    seen.refused(TOKEN, asked(), "endpoint-token-missing").await;
+}
+
 async fn checks(seen: &mut Seen) {
     let pod = Pod::orders();
     let empty = pod
@@ -220,6 +239,7 @@ async fn every_described_refusal_can_be_had_and_no_other() {
     guard_and_state(&mut seen).await;
     token_requests(&mut seen).await;
     clusters(&mut seen).await;
+    central(&mut seen).await;
     checks(&mut seen).await;
     bodies(&mut seen).await;
     let mut described = refusals();

@@ -22,12 +22,9 @@ pub use reviews::Reviews;
 
 use super::visit::Visit;
 use super::{Endpoint, issue};
-use crate::oauth::OAuthError;
+use crate::oauth::{ASSERTION_TYPE, OAuthError};
 use crate::params::Params;
 use crate::rule::Rule;
-
-/// The type of assertion that a `ServiceAccount` token is (RFC 7523 section 2.2).
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A refusal, and whom it is for as far as that was shown.
 type Refused = (OAuthError, Option<WorkloadId>);
