@@ -35,7 +35,10 @@ pub fn choose(
     };
     let tenant = choose_tenant(world, namespace, wishes.tenant.as_ref(), of_namespace)?;
     let issuer = issuer(snapshot, &tenant, wishes.domain.as_ref())?;
+    let mut tenants = world.tenants.iter();
+    let declared = tenants.find(|one| one.at == tenant);
     Ok(Recipe {
+        endpoint: declared.is_some_and(|one| one.endpoint.is_some()),
         tenant,
         issuer,
         wishes,

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mintage_core::bundle::MAX_SHARDS;
 use mintage_core::inject::PodWishes;
 use mintage_core::{Issuer, TenantRef, managed};
-use mintage_sidecar::files;
+use mintage_sidecar::{central, feed, files};
 use serde_json::{Value, json};
 
 use super::settings::Settings;
@@ -21,10 +21,7 @@ const FOLDER: &str = "/var/run/mintage";
 /// The audience of the token that shows the operator which pod asks: for no other service.
 pub const TOKEN_AUDIENCE: &str = "mintage.dev";
 
-/// Its file.
-const TOKEN_FILE: &str = "operator-token";
-
-/// How long it lives, in seconds; kubelet renews it at four fifths.
+/// How long a token lives, in seconds; kubelet renews it at four fifths.
 const TOKEN_LIFE: u32 = 3600;
 
 /// Readable, and writable by nobody.
@@ -37,6 +34,8 @@ pub struct Recipe {
     pub tenant: TenantRef,
     /// The issuer that the pod's tokens name.
     pub issuer: Issuer,
+    /// Whether the tenant has an endpoint, which signs Central tokens.
+    pub endpoint: bool,
     /// What the pod asks for.
     pub wishes: PodWishes,
 }
@@ -102,7 +101,8 @@ impl Recipe {
     }
 
     /// The sidecar's files. The keyring must be there before the pod starts; of the bundle's shards there are as many as
-    /// it needs. No certificate authority is among them: the sidecar calls nobody yet.
+    /// it needs. Each token is for one service alone: the operator's stream, and the tenant's endpoint, whose audience is the issuer
+    /// that the sidecar asks it as.
     pub fn volume(&self) -> Value {
         let secret = |name: String, file: &str, optional: bool| {
             json!({ "secret": {
@@ -120,11 +120,17 @@ impl Recipe {
             let name = managed::bundle(&self.tenant, index);
             sources.push(secret(name, &files::bundle_name(index), true));
         }
-        sources.push(json!({ "serviceAccountToken": {
-            "audience": TOKEN_AUDIENCE,
-            "expirationSeconds": TOKEN_LIFE,
-            "path": TOKEN_FILE,
-        } }));
+        let token = |audience: &str, file: &str| {
+            json!({ "serviceAccountToken": {
+                "audience": audience,
+                "expirationSeconds": TOKEN_LIFE,
+                "path": file,
+            } })
+        };
+        sources.push(token(TOKEN_AUDIENCE, feed::TOKEN));
+        if self.endpoint {
+            sources.push(token(self.issuer.as_str(), central::TOKEN));
+        }
         json!({ "name": VOLUME, "projected": { "defaultMode": FILE_MODE, "sources": sources } })
     }
 

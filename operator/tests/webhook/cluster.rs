@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use mintage_core::UnixTime;
 use mintage_core::world::{
-    AllowedNamespaces, Audience, AudienceAlg, CustomDomain, Dialect, Issuance, LabelSelector,
-    NamespaceInfo, Tenant, World,
+    AllowedNamespaces, Audience, AudienceAlg, CustomDomain, Dialect, EndpointWishes, Issuance,
+    LabelSelector, NamespaceInfo, SessionRules, Tenant, Theme, World,
 };
 use mintage_operator::inject::{Injection, Outcome, Refusal, Settings, inject};
 use mintage_operator::snapshot::Snapshot;
@@ -113,6 +113,22 @@ fn tenant(at: &str, domain: &str) -> Tenant {
         rotation_period: 30 * 86_400,
         uid: name(&format!("uid-{domain}")),
         unreadable: Vec::new(),
+    }
+}
+
+/// What a tenant that has an endpoint says of it.
+pub fn endpoint() -> EndpointWishes {
+    EndpointWishes {
+        name: None,
+        connections: Vec::new(),
+        theme: Theme::default(),
+        session: SessionRules {
+            idle: 60,
+            lifetime: 60,
+        },
+        certificate: None,
+        authorities: None,
+        trusted_proxies: Vec::new(),
     }
 }
 

@@ -62,6 +62,9 @@ fn whatever_would_change_the_injection_changes_the_hash() {
     let mut moved = crate::cluster::snapshot();
     world(&mut moved).tenants[0].domain = name("other.test");
     seen.push(hash_of(&moved, "shop", &json!({}), &settings));
+    let mut with_endpoint = crate::cluster::snapshot();
+    world(&mut with_endpoint).tenants[0].endpoint = Some(crate::cluster::endpoint().into());
+    seen.push(hash_of(&with_endpoint, "shop", &json!({}), &settings));
     let all = seen.len();
     seen.sort();
     seen.dedup();

@@ -3,7 +3,7 @@
 use mintage_operator::inject::{Outcome, PullPolicy, Settings, inject};
 use serde_json::{Value, json};
 
-use crate::cluster::{env, injected, name, named, of_shop, pod, snapshot};
+use crate::cluster::{endpoint, env, injected, name, named, of_shop, pod, snapshot, world};
 
 #[test]
 fn the_sidecar_is_the_first_init_container_and_never_ends_before_the_app() {
@@ -141,6 +141,31 @@ fn keys_and_bundle_come_in_one_volume_that_only_the_sidecar_mounts() {
         2,
         "the volume and one mount"
     );
+}
+
+/// For that issuer alone: no other service takes it, and the operator's token is none of the endpoint's.
+#[test]
+fn where_the_tenant_has_an_endpoint_the_sidecar_gets_a_token_to_show_it() {
+    let mut snapshot = snapshot();
+    world(&mut snapshot).tenants[0].endpoint = Some(endpoint().into());
+    for (annotations, audience) in [
+        (json!({}), "https://acme.test/"),
+        (
+            json!({ "mintage.dev/domain": "login.acme.test" }),
+            "https://login.acme.test/",
+        ),
+    ] {
+        let pod = pod(json!({ "metadata": { "annotations": annotations } }));
+        let pod = injected(inject(&snapshot, &name("shop"), &pod, &Settings::default())).pod;
+        let sources = &named(&pod["spec"]["volumes"], "mintage")["projected"]["sources"];
+        let tokens: Vec<_> = sources.as_array().unwrap()[9..].to_vec();
+        let token = |audience: &str, path: &str| json!({ "serviceAccountToken": { "audience": audience, "expirationSeconds": 3600, "path": path } });
+        let expected = [
+            token("mintage.dev", "operator-token"),
+            token(audience, "endpoint-token"),
+        ];
+        assert_eq!(tokens, expected);
+    }
 }
 
 /// F13: kubelet never updates what is mounted by a `subPath`, and files that are mounted one by one are swapped one by one.
