@@ -198,6 +198,13 @@ impl Question<'_> {
 
     /// Whether a key may sign: one of the state, or the first one, which signs at once when it is made.
     fn check_key(&self, granted: &Granted) -> Result<(), NoOrder> {
+        let is_central = granted.terms.issuance == Issuance::Central;
+        // `mintage dev` has the tenant's key itself.
+        if is_central && self.is_in_cluster() && self.body.endpoint.is_none() {
+            return Err(NoOrder::Central {
+                granted: Box::new(granted.clone()),
+            });
+        }
         let AudienceAlg::Asymmetric(alg) = granted.terms.alg else {
             // The endpoint makes its secret when it needs it.
             return Ok(());
@@ -322,6 +329,36 @@ impl Question<'_> {
         }
     }
 
+    /// Whether a cluster is asked about, and no folder.
+    fn is_in_cluster(&self) -> bool {
+        match self.scene.keys {
+            Keys::Bundles | Keys::NoBundle => true,
+            Keys::NoState | Keys::State => false,
+        }
+    }
+
+    /// Who signs a token that the workload's own sidecar does not.
+    fn central_note(&self, granted: &Granted) -> Option<String> {
+        if granted.terms.issuance == Issuance::Local {
+            return None;
+        }
+        let endpoint = "the sidecar asks the tenant's endpoint for it";
+        let in_dev = match granted.terms.alg {
+            AudienceAlg::Asymmetric(_) => "`mintage dev` signs it itself",
+            AudienceAlg::Hs256 => "`mintage dev` gives workloads no tokens with HS256",
+        };
+        let text = match (self.is_in_cluster(), &self.body.endpoint) {
+            (true, Some(_)) => endpoint.to_owned(),
+            (true, None) => return None,
+            (false, Some(_)) => format!("in a cluster {endpoint}, and {in_dev}"),
+            (false, None) => format!(
+                "{in_dev}; in a cluster a sidecar answers {}, since the tenant has no endpoint (spec.endpoint.enabled)",
+                Rule::IssuanceCentral.code()
+            ),
+        };
+        Some(format!("issuance is Central: {text}"))
+    }
+
     /// What else is to be known.
     fn notes(&self, refused: Option<&'static str>, granted: Option<&Granted>) -> Vec<String> {
         let world = &self.scene.folder.world;
@@ -359,17 +396,7 @@ impl Question<'_> {
         if asked.is_ok_and(|asked| asked.is_empty()) && self.wanted.how.scope.is_some() {
             notes.push("an empty scope asks for all that is granted".to_owned());
         }
-        if granted.is_some_and(|granted| granted.terms.issuance == Issuance::Central) {
-            let rule = Rule::IssuanceCentral.code();
-            notes.push(match self.scene.keys {
-                Keys::State | Keys::NoState => format!(
-                    "issuance is Central: `mintage dev` signs it itself, and in a cluster a sidecar answers {rule}"
-                ),
-                Keys::Bundles | Keys::NoBundle => {
-                    format!("issuance is Central: a sidecar answers {rule}")
-                }
-            });
-        }
+        notes.extend(granted.and_then(|granted| self.central_note(granted)));
         notes
     }
 }
