@@ -193,9 +193,8 @@ impl Order {
     /// signature then serves them all.
     pub fn is_repeatable(&self) -> bool {
         let terms = self.granted.terms;
-        let AudienceAlg::Asymmetric(alg) = terms.alg else {
-            return true;
-        };
-        !terms.dialect.has_jti() && alg.is_deterministic()
+        let is_deterministic =
+            matches!(terms.alg, AudienceAlg::Asymmetric(alg) if alg.is_deterministic());
+        !terms.dialect.has_jti() && is_deterministic
     }
 }

@@ -26,8 +26,8 @@ pub struct Endpoint {
     /// The certificate of the tenant's own domain. Without one a proxy in front of the endpoint has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// The authorities that sign the certificates of the tenant's domains, in PEM, where those are not among the well-known ones:
-    /// sidecars ask the endpoint for tokens of Central APIs, and trust these alone.
+    /// The authorities that sign the certificates of the tenant's domains, in PEM. Sidecars ask the endpoint for tokens of Central
+    /// APIs, and trust these alone; without any, those of their image, which has none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::certificates")]
     pub ca_bundle: Option<String>,

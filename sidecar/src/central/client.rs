@@ -160,7 +160,11 @@ impl Client {
             builder = builder.tls_certs_only(read);
         }
         let client = builder.build().map_err(|error| {
-            Failure::Away(format!("no client can be made: {}", web::in_full(&error)))
+            // Without authorities of the tenant's those of the image count, which may have none.
+            Failure::Away(format!(
+                "nobody can judge its certificate, so name its authority in spec.endpoint.caBundle of the Tenant: {}",
+                web::in_full(&error)
+            ))
         })?;
         *made = Some((Arc::clone(endpoint), client.clone()));
         Ok(client)
