@@ -2,6 +2,14 @@
 
 #[path = "../../crds/tests/corpus/mod.rs"]
 mod corpus;
+#[expect(
+    clippy::unwrap_used,
+    dead_code,
+    unused_imports,
+    reason = "these are core's own fixtures, and its tests use more of them"
+)]
+#[path = "../../core/tests/support/mod.rs"]
+mod planned;
 
 mod charts;
 mod control_plane;
@@ -13,3 +21,4 @@ mod policies;
 mod release;
 mod users;
 mod verdicts;
+mod workloads;
