@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mintage_core::claims::{Content, Jti, payload_segment};
+use mintage_core::claims::Jti;
 use mintage_core::endpoint::{
     Api, Application, Asked, Challenge, IdToken, OPAQUE_LIFETIME, OpaqueClaims, RedirectUri,
     Request, Target, UserToken,
@@ -15,7 +15,7 @@ use mintage_core::endpoint::{
 use mintage_core::ident::write_scopes;
 use mintage_core::policy;
 use mintage_core::world::{AudienceAlg, Dialect, GrantType};
-use mintage_core::{Alg, Issuer, Scope, Seconds, UnixTime, UserId, WorkloadId};
+use mintage_core::{Alg, Issuer, Scope, Seconds, UnixTime, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::Endpoint;
@@ -196,16 +196,16 @@ pub struct Occasion<'a> {
 
 /// A successful answer of the token endpoint (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
 #[derive(Serialize)]
-struct Answer<'a> {
-    access_token: &'a str,
+pub(super) struct Answer<'a> {
+    pub access_token: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
+    pub refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id_token: Option<String>,
+    pub id_token: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    scope: String,
-    expires_in: Seconds,
-    token_type: &'static str,
+    pub scope: String,
+    pub expires_in: Seconds,
+    pub token_type: &'static str,
 }
 
 /// Gives the tokens of a user to an application.
@@ -383,94 +383,8 @@ fn permissions(visit: &Visit, api: &Api, user: &UserId) -> Vec<Scope> {
     api.scopes.iter().filter(has).cloned().collect()
 }
 
-/// Gives an application a token for itself.
-pub fn client_token(
-    visit: &Visit,
-    application: &Application,
-    api: &Api,
-    scopes: Vec<Scope>,
-) -> Result<Response, OAuthError> {
-    let issuer = visit.issuer();
-    let scope = write_scopes(&scopes);
-    let token = UserToken {
-        issuer: &issuer,
-        user: None,
-        client: &application.client,
-        audience: vec![api.identifier.to_string()],
-        scopes,
-        permissions: None,
-        dialect: api.dialect,
-        issued_at: visit.now,
-        lifetime: api.lifetime,
-        refreshed: false,
-    };
-    let jti = clock::jti().ok_or_else(no_signature)?;
-    let token = sign_for(visit, api, &token.payload(jti))?;
-    let client = application.client.as_str();
-    Ok(credentials(visit, client, api, scope, (&token, jti)))
-}
-
-/// Gives a workload a token for itself.
-pub fn workload_token(
-    visit: &Visit,
-    workload: &WorkloadId,
-    api: &Api,
-    granted: policy::Granted,
-) -> Result<Response, OAuthError> {
-    let content = Content {
-        audience: &granted.audience,
-        client: workload,
-        dialect: api.dialect,
-        issued_at: visit.now,
-        issuer: &granted.issuer,
-        lifetime: api.lifetime,
-        scope: &granted.scope,
-    };
-    let jti = clock::jti().ok_or_else(no_signature)?;
-    let token = sign_for(visit, api, &payload_segment(content, jti))?;
-    let client = workload.to_string();
-    Ok(credentials(
-        visit,
-        &client,
-        api,
-        granted.scope,
-        (&token, jti),
-    ))
-}
-
-/// Hands out the token of a client that acts for itself.
-fn credentials(
-    visit: &Visit,
-    client: &str,
-    api: &Api,
-    scope: String,
-    (access_token, jti): (&str, Jti),
-) -> Response {
-    let event = Issued {
-        grant: GrantType::ClientCredentials.as_str(),
-        format: "jwt",
-        user: None,
-        client,
-        audience: Some(api.identifier.as_str()),
-        scope: &scope,
-        iat: visit.now,
-        exp: visit.now + api.lifetime,
-        jti: api.dialect.has_jti().then_some(jti),
-    };
-    audit::token_issued(visit, &event);
-    let answer = Answer {
-        access_token,
-        refresh_token: None,
-        id_token: None,
-        scope,
-        expires_in: api.lifetime,
-        token_type: "Bearer",
-    };
-    no_store_json(serde_json::to_string(&answer).expect("strings and a number are JSON"))
-}
-
 /// Signs a token for an API: with the tenant's key, or with the secret that the API shares.
-fn sign_for(visit: &Visit, api: &Api, payload: &str) -> Result<String, OAuthError> {
+pub(super) fn sign_for(visit: &Visit, api: &Api, payload: &str) -> Result<String, OAuthError> {
     match api.alg {
         AudienceAlg::Asymmetric(alg) => sign(visit, alg, api.dialect, payload),
         AudienceAlg::Hs256 => {
@@ -497,7 +411,7 @@ fn sign(visit: &Visit, alg: Alg, dialect: Dialect, payload: &str) -> Result<Stri
     }
 }
 
-fn no_signature() -> OAuthError {
+pub(super) fn no_signature() -> OAuthError {
     OAuthError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "temporarily_unavailable",

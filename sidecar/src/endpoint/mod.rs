@@ -18,6 +18,7 @@ mod client;
 mod consent;
 mod cookies;
 mod cors;
+mod credentials;
 mod documents;
 mod flow;
 mod introspect;

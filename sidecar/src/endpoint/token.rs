@@ -12,7 +12,7 @@ use super::issue::{self, Granted, Occasion};
 use super::person;
 use super::store::{self, Digest, Presented, Redeemed, Rotated, Rotation};
 use super::visit::Visit;
-use super::{Endpoint, Here, audit, client, cors, workload};
+use super::{Endpoint, Here, audit, client, cors, credentials, workload};
 use crate::oauth::OAuthError;
 use crate::params::Params;
 use crate::rule::Rule;
@@ -316,7 +316,7 @@ fn client_credentials(
 ) -> Result<Response, OAuthError> {
     let config = &visit.realm.config;
     let allowed = config.client_grant(application, params.audience()?, params.get("scope"))?;
-    issue::client_token(visit, application, allowed.api, allowed.scopes)
+    credentials::client_token(visit, application, allowed.api, allowed.scopes)
 }
 
 impl From<ClientRefusal> for OAuthError {

@@ -21,7 +21,7 @@ pub use api_server::{ApiServer, NoApiServer};
 pub use reviews::Reviews;
 
 use super::visit::Visit;
-use super::{Endpoint, issue};
+use super::{Endpoint, credentials};
 use crate::oauth::{ASSERTION_TYPE, OAuthError};
 use crate::params::Params;
 use crate::rule::Rule;
@@ -128,7 +128,7 @@ fn issue(visit: &Visit, workload: &WorkloadId, params: &Params) -> Result<Respon
     let config = &visit.realm.config;
     let decided = config.workload_grant(visit.now, workload, &visit.domain, request);
     let (api, granted) = decided.map_err(NoOrder::from)?;
-    issue::workload_token(visit, workload, api, granted)
+    credentials::workload_token(visit, workload, api, granted)
 }
 
 fn not_taken() -> OAuthError {
