@@ -153,7 +153,10 @@ fn round(server: &Server, time: Duration) -> Result<Round> {
     let shared = ask(&token_request(&identifier("rs256-auth0")))?;
     let each = ask(&token_request(&identifier("es256-jti")))?;
 
-    let token = one_token(server.workload, &token_request(&identifier(ACCEPTED)))?;
+    let token = one_token(
+        &server.workload.into(),
+        &token_request(&identifier(ACCEPTED)),
+    )?;
     let validate = ask(&get("/validate", Some(&token)))?;
     Ok(Round {
         asked: [shared, each, validate],

@@ -1,7 +1,10 @@
 //! One core for the sidecar, one for who asks it: neither takes the other's time.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 /// The two cores of a run, of those that this process may use.
 #[derive(Clone, Copy)]
@@ -42,6 +45,13 @@ impl Cores {
     pub fn enter_generator(self) -> Result<()> {
         pin(self.generator)
     }
+}
+
+/// The time that this thread has spent on cores.
+pub fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (time.tv_sec.try_into(), time.tv_nsec.try_into());
+    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
 }
 
 fn pin(core: usize) -> Result<()> {

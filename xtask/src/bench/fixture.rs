@@ -187,7 +187,7 @@ impl Fixture {
 }
 
 /// Plans until every key that is wanted has been made.
-fn settle(
+pub(super) fn settle(
     now: UnixTime,
     world: &World,
     state: &State,
@@ -233,7 +233,8 @@ fn own_bundle(planned: &Plan) -> Result<Bundle> {
         .clone())
 }
 
-fn tenant() -> Result<TenantRef> {
+/// The tenant.
+pub(super) fn tenant() -> Result<TenantRef> {
     Ok(TenantRef::parse("identity/acme")?)
 }
 
@@ -242,7 +243,8 @@ pub fn identifier(name: &str) -> String {
     format!("https://{name}.example.com")
 }
 
-fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> {
+/// A tenant without an endpoint, and one namespace, in which the APIs are.
+pub(super) fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> {
     let tenant = Tenant {
         allow_non_rsa: false,
         allowed: AllowedNamespaces::All,
@@ -277,7 +279,13 @@ fn world(audiences: Vec<Audience>, propagation_delay: Seconds) -> Result<World> 
     })
 }
 
-fn audience(name: &str, alg: Alg, dialect: Dialect, lifetime: Seconds) -> Result<Audience> {
+/// An API with two scopes, both granted to [`WORKLOAD`].
+pub(super) fn audience(
+    name: &str,
+    alg: Alg,
+    dialect: Dialect,
+    lifetime: Seconds,
+) -> Result<Audience> {
     let scopes = vec![Scope::parse("read:orders")?, Scope::parse("write:orders")?];
     let grant = Grant {
         scopes: scopes.clone(),

@@ -1,7 +1,10 @@
 //! What the machine can do at best: aws-lc with a key parsed once. None of our own code is in it, or a fault of ours
 //! would lower the limit, too, and the ratio would hide it.
 
+use std::fs::File;
 use std::hint::black_box;
+use std::io::{Seek as _, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -126,6 +129,34 @@ fn rate(time: Duration, mut operation: impl FnMut() -> bool) -> Result<f64> {
         count += 16;
     }
     Ok(per_second(count, start.elapsed()))
+}
+
+/// The page of a file, and how many of them a log of SQLite has before it begins anew.
+const PAGE: [u8; 4096] = [b'a'; 4096];
+const PAGES: usize = 1000;
+
+/// How often a second the disk of a folder has a page for good, one after the other. They are written over, as SQLite does with
+/// its log: a file that grows would have its length written, too.
+pub fn syncing(dir: &Path, time: Duration) -> Result<f64> {
+    let path = dir.join("syncing");
+    let mut file = File::create(&path)?;
+    for _ in 0..PAGES {
+        file.write_all(&PAGE)?;
+    }
+    file.sync_all()?;
+    let start = now();
+    let mut count = 0;
+    while start.elapsed() < time {
+        if count % PAGES == 0 {
+            file.rewind()?;
+        }
+        file.write_all(&PAGE)?;
+        file.sync_data()?;
+        count += 1;
+    }
+    let rate = per_second(count, start.elapsed());
+    std::fs::remove_file(path)?;
+    Ok(rate)
 }
 
 /// How often something happened in a second.

@@ -7,6 +7,7 @@
 
 mod allocators;
 mod cores;
+mod endpoint;
 mod family;
 mod fixture;
 mod footprint;
@@ -20,6 +21,7 @@ mod rows;
 mod server;
 mod soak;
 mod table;
+mod tls;
 mod tokens;
 mod validation;
 
@@ -62,6 +64,8 @@ pub struct Args {
 enum What {
     /// The sidecar with each allocator
     Allocators,
+    /// The tenant's endpoint, beside other servers, over TLS: tokens for applications and users, `/userinfo`
+    Endpoint,
     /// The operator with 10,000 APIs on a real control plane; with a tenth of them if --quick
     Operator,
     /// Other issuers beside the sidecar, with the same generator in the same run
@@ -95,12 +99,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match args.what {
         Some(What::Operator) => return operator::run(args).map(|()| ExitCode::SUCCESS),
         Some(What::Streams) => return operator::streams(args).map(|()| ExitCode::SUCCESS),
-        Some(What::Allocators | What::Peers) | None => {}
+        Some(What::Allocators | What::Endpoint | What::Peers) | None => {}
     }
     if args.measure {
         match args.what {
             None => measure(args)?,
             Some(What::Allocators) => allocators::measure(args)?,
+            Some(What::Endpoint) => endpoint::measure(args)?,
             // They measure another process.
             Some(What::Operator | What::Streams) => {}
             Some(What::Peers) => peers::measure(args)?,

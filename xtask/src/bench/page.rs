@@ -42,7 +42,14 @@ mod tests {
     #[test]
     fn the_page_has_a_place_for_each_section() {
         let page = fs::read_to_string(workspace::root().join("docs/benchmarks.md")).unwrap();
-        for section in ["allocators", "operator", "peers", "sidecar", "streams"] {
+        for section in [
+            "allocators",
+            "endpoint",
+            "operator",
+            "peers",
+            "sidecar",
+            "streams",
+        ] {
             assert!(replaced(&page, section, "").is_some(), "{section}");
         }
     }

@@ -17,7 +17,7 @@ use super::limits::now;
 /// A running sidecar; it ends with this value.
 pub struct Server {
     child: Child,
-    /// The workload API.
+    /// The workload API, or the endpoint.
     pub workload: SocketAddr,
     /// Health and metrics.
     pub admin: SocketAddr,
@@ -35,10 +35,8 @@ impl Server {
         allocator: Option<&Path>,
     ) -> Result<Self> {
         let (workload, admin) = (free_port()?, free_port()?);
-        // A child stays on the core of the thread that started it.
-        cores.enter_server()?;
-        let start = now();
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             // Its options can come from there, and the figures would be those of somebody's own settings.
             .env_clear()
             .envs(allocator.map(|library| ("LD_PRELOAD", library)))
@@ -47,7 +45,36 @@ impl Server {
             .arg(dir)
             .args(["--listen", &workload.to_string()])
             .args(["--admin-listen", &admin.to_string()])
-            .args(["--ext-authz-listen", "127.0.0.1:0"])
+            .args(["--ext-authz-listen", "127.0.0.1:0"]);
+        Self::run(command, workload, admin, cores)
+    }
+
+    /// Starts the role `endpoint` in the same way, with the folders `told` and `secrets` of a folder.
+    pub fn endpoint(binary: &Path, dir: &Path, store: &str, cores: Cores) -> Result<Self> {
+        let (tls, admin) = (free_port()?, free_port()?);
+        let mut command = Command::new(binary);
+        command
+            .env_clear()
+            .args(["endpoint", "--threads", "1", "--store", store, "--dir"])
+            .arg(dir.join("told"))
+            .arg("--secrets-dir")
+            .arg(dir.join("secrets"))
+            .args(["--tls-listen", &tls.to_string()])
+            .args(["--admin-listen", &admin.to_string()])
+            .args(["--proxy-listen", "off"]);
+        Self::run(command, tls, admin, cores)
+    }
+
+    fn run(
+        mut command: Command,
+        workload: SocketAddr,
+        admin: SocketAddr,
+        cores: Cores,
+    ) -> Result<Self> {
+        // A child stays on the core of the thread that started it.
+        cores.enter_server()?;
+        let start = now();
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -72,7 +99,7 @@ impl Server {
 
     fn is_ready(&self) -> bool {
         let ask = || {
-            let mut connection = Connection::open(self.admin)?;
+            let mut connection = Connection::open(&self.admin.into())?;
             connection.send(&get("/readyz", None))?;
             connection.receive().map(drop)
         };

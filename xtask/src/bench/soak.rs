@@ -11,7 +11,7 @@ use xtask::flat::Quarters;
 
 use super::cores::Cores;
 use super::fixture::{ACCEPTED, APIS, Fixture, identifier};
-use super::http::{Connection, access_token, get, one_token, post, token_request};
+use super::http::{Connection, FORM, access_token, get, one_token, post, token_request};
 use super::limits::now;
 use super::load::{Latency, flat_out, latency_at};
 use super::server::Server;
@@ -78,19 +78,22 @@ fn live(server: &Server) -> Result<Sample> {
         let look = |body: &[u8]| access_token(body).map(drop);
         answers.push(flat_out(server.workload, &request, share, look)?);
     }
-    let token = one_token(server.workload, &token_request(&identifier(ACCEPTED)))?;
+    let token = one_token(
+        &server.workload.into(),
+        &token_request(&identifier(ACCEPTED)),
+    )?;
     let good = get("/validate", Some(&token));
     answers.push(flat_out(server.workload, &good, share, |_| Ok(()))?);
     // A signature of another token: refused, and nothing of it may be kept.
     let (signed, _) = token.rsplit_once('.').context("a token has three parts")?;
     let body = format!("token={signed}.{}", "A".repeat(342));
-    let bad = post("/introspect", "application/x-www-form-urlencoded", &body);
+    let bad = post("/introspect", FORM, &body);
     answers.push(flat_out(server.workload, &bad, share, |body| {
         ensure!(body == br#"{"active":false}"#, "a forged token is active");
         Ok(())
     })?);
     for _ in 0..CHURN {
-        let mut connection = Connection::open(server.workload)?;
+        let mut connection = Connection::open(&server.workload.into())?;
         connection.send(&good)?;
         connection.receive()?;
     }

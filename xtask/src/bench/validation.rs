@@ -38,7 +38,7 @@ fn validate_distinct(bench: &Bench) -> Result<Outcome> {
     let middle = Middle::of(bench.effort.rounds, |round| {
         let limit = bench.limit(|time| bare.verifying(time))?;
         let of_round = &requests[round * share..(round + 1) * share];
-        let measured = each_once(bench.server.workload, of_round)?;
+        let measured = each_once(bench.server.workload, of_round, |_| Ok(()))?;
         Ok(Round { measured, limit })
     })?;
     let note = format!("{} tokens, each once", share * bench.effort.rounds);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{Peer, Ports};
+use super::Peer;
 use crate::place::{Place, run};
 
 const VERSION: &str = "26.7.3";
@@ -20,7 +20,13 @@ pub const KEYCLOAK: Peer = Peer {
     name: "Keycloak 26.7.3",
     folder: "keycloak",
     prepare,
-    serve,
+    serve: |place, _, ports| {
+        serve(place, |command| {
+            command
+                .args(["--http-enabled=true", "--http-host=127.0.0.1"])
+                .arg(format!("--http-port={}", ports.public));
+        })
+    },
     ready: "/realms/bench/.well-known/openid-configuration",
     set_up: |_, _, _| Ok(()),
     token: (
@@ -28,6 +34,21 @@ pub const KEYCLOAK: Peer = Peer {
         "grant_type=client_credentials&client_id=load&client_secret=load-secret&scope=read%3Aorders",
     ),
     remark: "an optimised build, started for production; database and caches in memory; its default heap of up to 512 MiB",
+};
+
+/// The same over TLS, where users sign in, too.
+pub const KEYCLOAK_OVER_TLS: Peer = Peer {
+    serve: |place, dir, ports| {
+        serve(place, |command| {
+            let file = |name: &str| dir.join(name).display().to_string();
+            command
+                .args(["--http-enabled=false", "--http-host=127.0.0.1"])
+                .arg(format!("--https-port={}", ports.public))
+                .arg(format!("--https-certificate-file={}", file("tls.crt")))
+                .arg(format!("--https-certificate-key-file={}", file("tls.key")));
+        })
+    },
+    ..KEYCLOAK
 };
 
 fn prepare(place: &Place) -> Result<()> {
@@ -59,13 +80,11 @@ fn prepare(place: &Place) -> Result<()> {
     })
 }
 
-fn serve(place: &Place, _: &Path, ports: Ports) -> Result<Command> {
+fn serve(place: &Place, listen: impl FnOnce(&mut Command)) -> Result<Command> {
     let mut command = keycloak(place, &java()?);
-    command
-        .args(["start", "--optimized", "--import-realm"])
-        .args(["--http-enabled=true", "--http-host=127.0.0.1"])
-        .arg(format!("--http-port={}", ports.public))
-        .args(["--hostname-strict=false", "--log-level=warn"]);
+    command.args(["start", "--optimized", "--import-realm"]);
+    listen(&mut command);
+    command.args(["--hostname-strict=false", "--log-level=warn"]);
     Ok(command)
 }
 

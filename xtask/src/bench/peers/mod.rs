@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 
 use super::cores::Cores;
 use super::fixture::{ACCEPTED, Fixture, identifier};
-use super::http::{post, token_request};
+use super::http::{FORM, post, token_request};
 use super::rows::Effort;
 use super::server::Server;
 use super::table::Circumstances;
@@ -29,18 +29,22 @@ mod oidc_provider;
 mod running;
 mod table;
 
+pub use figures::check;
+pub use keycloak::KEYCLOAK_OVER_TLS;
+pub use oidc_provider::OIDC_PROVIDER_OVER_TLS;
+pub use running::Running;
+
 use figures::{Figures, Subject};
-use running::Running;
 
 /// Another issuer, and how it is made ready.
-struct Peer {
+pub struct Peer {
     /// With its version.
-    name: &'static str,
+    pub name: &'static str,
     /// Its folder in `xtask/peers`, and in the cache.
     folder: &'static str,
     /// Fetches and builds it, once.
     prepare: fn(&Place) -> Result<()>,
-    /// The command that serves, given a folder for this run.
+    /// The command that serves, given a folder for this run; over TLS, that has `tls.crt` and `tls.key`.
     serve: fn(&Place, &Path, Ports) -> Result<Command>,
     /// The path that is answered when it is ready.
     ready: &'static str,
@@ -54,7 +58,7 @@ struct Peer {
 
 /// Where a peer listens.
 #[derive(Clone, Copy)]
-struct Ports {
+pub struct Ports {
     public: u16,
     other: u16,
 }
@@ -102,7 +106,8 @@ pub fn measure(args: &Args) -> Result<()> {
     args.publish("peers", &table::render(&run, &rows)?)
 }
 
-fn prepare(peer: &Peer) -> Result<Place> {
+/// Fetches and builds a peer, once.
+pub fn prepare(peer: &Peer) -> Result<Place> {
     let place = Place {
         source: workspace::root().join("xtask/peers").join(peer.folder),
         cache: workspace::cache()?.join("peers").join(peer.folder),
@@ -144,12 +149,12 @@ fn mintage(cores: Cores, effort: Effort) -> Result<Vec<Row>> {
 
 fn measure_peer(peer: &Peer, place: &Place, cores: Cores, effort: Effort) -> Result<Figures> {
     let dir = tempfile::tempdir()?;
-    let running = Running::start(peer, place, dir.path(), cores)?;
+    let running = Running::start(peer, place, dir.path(), cores, None)?;
     let (path, form) = peer.token;
     let subject = Subject {
         process: running.id(),
         address: running.address,
-        request: post(path, "application/x-www-form-urlencoded", form),
+        request: post(path, FORM, form),
         start_to_ready: running.start_to_ready,
     };
     subject.measure(cores, effort)

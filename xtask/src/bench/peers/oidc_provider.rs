@@ -1,5 +1,6 @@
 //! oidc-provider, a library for Node.js, in a small program of ours.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -13,7 +14,7 @@ pub const OIDC_PROVIDER: Peer = Peer {
     name: "oidc-provider 9.13.3",
     folder: "oidc-provider",
     prepare,
-    serve: |place, _, ports| Ok(serve(place, ports)),
+    serve: |place, _, ports| Ok(serve(place, None, ports)),
     ready: "/.well-known/openid-configuration",
     set_up: |_, _, _| Ok(()),
     token: (
@@ -21,6 +22,12 @@ pub const OIDC_PROVIDER: Peer = Peer {
         "grant_type=client_credentials&client_id=load&client_secret=load-secret&scope=read%3Aorders",
     ),
     remark: "Node.js, one process; its default storage, in memory; compares the client's secret as it is",
+};
+
+/// The same over TLS, where users sign in, too.
+pub const OIDC_PROVIDER_OVER_TLS: Peer = Peer {
+    serve: |place, dir, ports| Ok(serve(place, Some(dir), ports)),
+    ..OIDC_PROVIDER
 };
 
 fn prepare(place: &Place) -> Result<()> {
@@ -40,11 +47,12 @@ fn prepare(place: &Place) -> Result<()> {
     place.copy(&place.source.join("server.mjs")).map(drop)
 }
 
-fn serve(place: &Place, ports: Ports) -> Command {
+fn serve(place: &Place, with_certificate: Option<&Path>, ports: Ports) -> Command {
     let mut command = Peer::program("node");
     command
         .arg(place.cache.join("server.mjs"))
         .arg(ports.public.to_string())
+        .args(with_certificate)
         .env("NODE_ENV", "production");
     command
 }

@@ -11,9 +11,10 @@ use anyhow::{Context as _, Result, bail};
 
 use super::super::cores::Cores;
 use super::super::family;
-use super::super::http::{Connection, get};
+use super::super::http::{Connection, Target, get};
 use super::super::limits::now;
 use super::super::server::free_port;
+use super::super::tls::Client;
 use super::{Peer, Ports};
 use crate::place::Place;
 
@@ -25,13 +26,21 @@ pub struct Running {
     child: Child,
     /// Where tokens are.
     pub address: SocketAddr,
+    /// The same, over TLS if it serves so.
+    pub target: Target,
     /// From the start of the process to the first answer.
     pub start_to_ready: Duration,
 }
 
 impl Running {
     /// Starts a peer and waits until it answers.
-    pub fn start(peer: &Peer, place: &Place, dir: &Path, cores: Cores) -> Result<Self> {
+    pub fn start(
+        peer: &Peer,
+        place: &Place,
+        dir: &Path,
+        cores: Cores,
+        tls: Option<&Client>,
+    ) -> Result<Self> {
         let (address, other) = (free_port()?, free_port()?);
         let ports = Ports {
             public: address.port(),
@@ -50,6 +59,10 @@ impl Running {
         let mut running = Self {
             child,
             address,
+            target: match tls {
+                Some(client) => Target::over_tls(address, client.clone()),
+                None => address.into(),
+            },
             start_to_ready: Duration::ZERO,
         };
         while !running.answers(peer.ready) {
@@ -73,7 +86,7 @@ impl Running {
 
     fn answers(&self, path: &str) -> bool {
         let ask = || {
-            let mut connection = Connection::open(self.address)?;
+            let mut connection = Connection::open(&self.target)?;
             connection.send(&get(path, None))?;
             connection.receive().map(drop)
         };
