@@ -90,8 +90,13 @@ fn spent(process: u32) -> Result<Duration> {
 fn per_core(measure: impl FnOnce() -> Result<f64>) -> Result<f64> {
     let (begun, before) = (now(), thread_time());
     let rate = measure()?;
-    let spent = thread_time().saturating_sub(before).as_secs_f64();
-    Ok(rate * begun.elapsed().as_secs_f64() / spent)
+    let spent = thread_time().saturating_sub(before);
+    Ok(as_if_alone(rate, begun.elapsed(), spent))
+}
+
+/// A rate that was reached in some time, of which its thread had its core for `spent`.
+fn as_if_alone(rate: f64, elapsed: Duration, spent: Duration) -> f64 {
+    rate * elapsed.as_secs_f64() / spent.as_secs_f64()
 }
 
 /// The middle of some figures.
@@ -336,17 +341,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_counts_the_time_that_it_had_a_core() {
-        let half_asleep = || {
-            let begun = now();
-            std::thread::sleep(Duration::from_millis(40));
-            while begun.elapsed() < Duration::from_millis(60) {
-                std::hint::spin_loop();
-            }
-            Ok(100.0)
-        };
-        // It had its core for a third of the time at most.
-        assert!(per_core(half_asleep).unwrap() > 200.0);
+    fn a_limit_counts_the_time_that_it_had_its_core() {
+        let millis = Duration::from_millis;
+        let rate = as_if_alone(100.0, millis(60), millis(20));
+        assert!((rate - 300.0).abs() < 1e-9, "{rate}");
     }
 
     #[test]
