@@ -20,5 +20,7 @@ ENTRYPOINT ["/mintage-operator"]
 
 FROM scratch AS sidecar
 COPY --from=build --chmod=0555 /mintage/target/release/mintage-sidecar /mintage-sidecar
+# Of the servers that the role `endpoint` calls.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
 ENTRYPOINT ["/mintage-sidecar"]

@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod managed;
 pub mod mint;
 pub mod ownership;
+pub mod pem;
 pub mod plan;
 pub mod policy;
 pub mod service_account;

@@ -1,10 +1,14 @@
-//! `cargo xtask image`: the images of a release. Each holds one static program, and nothing else.
+//! `cargo xtask image`: the images of a release. Each holds one static program; that of the sidecar also the authorities that
+//! the world trusts, since its role `endpoint` asks providers of users.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use mintage_core::pem;
+use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 use xtask::image::{Entry, Image};
 
 use crate::progress::say;
@@ -13,17 +17,23 @@ use crate::{process, release, workspace};
 /// Where the chart looks for the images, unless told otherwise.
 const REGISTRY: &str = "ghcr.io/mintage-dev";
 
-/// The programs that get an image, and what they are.
-const IMAGES: [(&str, &str); 2] = [
+/// The programs that get an image, what they are, and whether they call servers that the world trusts.
+const IMAGES: [(&str, &str, bool); 2] = [
     (
         "mintage-operator",
         "Makes keys and config of Tenants, ApiAudiences and CustomDomains, and injects sidecars",
+        false,
     ),
     (
         "mintage-sidecar",
         "Issues and validates access tokens for the app beside it",
+        true,
     ),
 ];
+
+/// The file of authorities, and where programs look for it in an image.
+const AUTHORITIES: &str = "ca-certificates.crt";
+const AUTHORITIES_IN: &str = "etc/ssl/certs/ca-certificates.crt";
 
 /// The user and group of the programs: nobody's in particular.
 const USER: u32 = 65_532;
@@ -66,14 +76,22 @@ pub fn release() -> Result<PathBuf> {
 fn make(args: &Args) -> Result<(PathBuf, Vec<PathBuf>)> {
     let out = release::make(args.out.as_deref())?;
     let revision = revision();
+    let authorities = write_authorities(&out)?;
     let mut archives = Vec::new();
-    for (program, about) in IMAGES {
+    for (program, about, calls_others) in IMAGES {
+        let mut files = vec![Entry {
+            path: program.into(),
+            source: out.join(program),
+        }];
+        if calls_others {
+            files.push(Entry {
+                path: AUTHORITIES_IN.into(),
+                source: authorities.clone(),
+            });
+        }
         let image = Image {
             name: format!("{}/{program}:{}", args.registry, args.tag),
-            files: vec![Entry {
-                path: program.into(),
-                source: out.join(program),
-            }],
+            files,
             arguments: Vec::new(),
             user: USER,
             labels: labels(program, about, &args.tag, revision.as_deref()),
@@ -98,6 +116,20 @@ fn make(args: &Args) -> Result<(PathBuf, Vec<PathBuf>)> {
     }
     release::write_sums(&out)?;
     Ok((out, archives))
+}
+
+/// Writes the authorities that Mozilla trusts, as PEM: those of the version in `Cargo.lock`, so that an image comes out the same
+/// wherever it is made.
+fn write_authorities(out: &Path) -> Result<PathBuf> {
+    let path = out.join(AUTHORITIES);
+    fs::write(&path, authorities()).with_context(|| path.display().to_string())?;
+    Ok(path)
+}
+
+fn authorities() -> String {
+    let all = TLS_SERVER_ROOT_CERTS.iter();
+    all.map(|certificate| pem::certificate(certificate))
+        .collect()
 }
 
 fn next(archives: &[PathBuf]) -> Result<()> {
@@ -159,15 +191,23 @@ mod tests {
     #[test]
     fn the_chart_looks_for_these_images() {
         let values = workspace::root().join("charts/mintage/values.yaml");
-        let values = std::fs::read_to_string(values).unwrap();
-        for (program, _) in IMAGES {
+        let values = fs::read_to_string(values).unwrap();
+        for (program, ..) in IMAGES {
             let line = format!("repository: {REGISTRY}/{program}\n");
             assert!(values.contains(&line), "{line}");
         }
         let chart = workspace::root().join("charts/mintage/Chart.yaml");
-        let chart = std::fs::read_to_string(chart).unwrap();
+        let chart = fs::read_to_string(chart).unwrap();
         let line = format!("appVersion: \"{}\"\n", env!("CARGO_PKG_VERSION"));
         assert!(chart.contains(&line), "{line}");
+    }
+
+    #[test]
+    fn the_authorities_are_certificates() {
+        let pem = authorities();
+        let count = pem.matches("-----BEGIN CERTIFICATE-----\n").count();
+        assert_eq!(count, TLS_SERVER_ROOT_CERTS.len());
+        assert!(count > 100, "{count}");
     }
 
     #[test]
