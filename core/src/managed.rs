@@ -4,8 +4,13 @@
 //!  mintage-system          mintage-domain.<hash>               who holds a domain (one claim space in the cluster)
 //!  tenant's namespace      mintage-truth.<tenant>[.<shard>]    public keys, promises, claims on identifiers
 //!                          mintage-tenant-keys.<tenant>        the tenant's own private keys
+//!                          mintage-master.<tenant>             everything else secret of its endpoint
+//!                          mintage-endpoint-<n>.<tenant>       what its endpoint is told
+//!                          mintage-reviewer.<tenant>           by what its endpoint asks the API server about tokens
 //!  workload's namespace    mintage-keys.<ns>.<tenant>          the namespace's private keys
 //!                          mintage-bundle-<n>.<ns>.<tenant>    what its sidecars are told
+//!  Application's           mintage-client.<application>        what it is set up with
+//!  ApiAudience's           mintage-api.<audience>              the secret that it shares, with HS256
 //! ```
 //!
 //! A namespace has no dots and a tenant's name has none either, so no two owners meet in one name.
@@ -32,12 +37,22 @@ pub const FINALIZER: &str = "mintage.dev/tenant";
 crate::coded! {
     /// What a managed object holds.
     pub enum Content {
+        /// The secret that an API shares with its tenant's endpoint.
+        Api = "api",
         /// A shard of a bundle.
         Bundle = "bundle",
         /// A claim on a domain.
         Claim = "claim",
+        /// What an application is set up with.
+        Client = "client",
+        /// A shard of what an endpoint is told.
+        Endpoint = "endpoint",
         /// Private keys.
         Keyring = "keyring",
+        /// Everything secret of an endpoint but its signing keys.
+        Master = "master",
+        /// The token by which an endpoint asks the API server about tokens of workloads.
+        Reviewer = "reviewer",
         /// What must be remembered of a tenant.
         Truth = "truth",
         /// The certificates of the operator's own listeners.
@@ -72,6 +87,31 @@ pub fn truth(tenant: &ObjectName, part: Option<&str>) -> String {
     }
 }
 
+/// The Secret with everything secret of a tenant's endpoint but its signing keys, in the tenant's namespace.
+pub fn master(tenant: &ObjectName) -> String {
+    format!("mintage-master.{tenant}")
+}
+
+/// The Secret with the token by which the endpoint of a tenant asks the API server about others, in the tenant's namespace.
+pub fn reviewer(tenant: &ObjectName) -> String {
+    format!("mintage-reviewer.{tenant}")
+}
+
+/// The Secret with a shard of what the endpoint of a tenant is told, in the tenant's namespace.
+pub fn endpoint(tenant: &ObjectName, index: usize) -> String {
+    format!("mintage-endpoint-{index}.{tenant}")
+}
+
+/// The Secret with what an application is set up with, in its namespace.
+pub fn client(application: &ObjectName) -> String {
+    of_object("mintage-client", application)
+}
+
+/// The Secret with the secret that an API shares with its tenant's endpoint, in its namespace.
+pub fn api(audience: &ObjectName) -> String {
+    of_object("mintage-api", audience)
+}
+
 /// The name of the Deployment of a tenant's endpoint and of what goes with it, in the tenant's namespace.
 pub fn endpoint_pods(tenant: &ObjectName) -> String {
     short_name("mintage-endpoint", tenant.as_str())
@@ -86,6 +126,18 @@ pub fn short_name(prefix: &str, name: &str) -> String {
     }
     format!("{prefix}-{}", hash_of(name))
 }
+
+/// `<prefix>.<name>` of an object whose name may be as long as a name can be.
+fn of_object(prefix: &str, object: &ObjectName) -> String {
+    let whole = format!("{prefix}.{object}");
+    if whole.len() <= LONGEST_NAME {
+        return whole;
+    }
+    format!("{prefix}.{}", hash_of(object.as_str()))
+}
+
+/// Of any object in Kubernetes.
+const LONGEST_NAME: usize = 253;
 
 /// What stands for a name that is too long. No other name has the same, unless somebody finds a collision of SHA-256 in 160 bits.
 fn hash_of(name: &str) -> String {
@@ -112,6 +164,25 @@ mod tests {
         let name = ObjectName::parse("acme").unwrap();
         assert_eq!(truth(&name, None), "mintage-truth.acme");
         assert_eq!(truth(&name, Some("a0f")), "mintage-truth.acme.a0f");
+    }
+
+    #[test]
+    fn the_longest_name_of_an_object_gives_a_name_too() {
+        let name = |text: &str| ObjectName::parse(text).unwrap();
+        assert_eq!(client(&name("shop.web")), "mintage-client.shop.web");
+        assert_eq!(api(&name("ledger")), "mintage-api.ledger");
+        // Labels have 63 characters.
+        let of = |letter: &str, length: usize| {
+            let whole = format!("{}.", letter.repeat(63)).repeat(4);
+            name(&whole[..length])
+        };
+        let long = [client(&of("a", 253)), client(&of("b", 253))];
+        assert_ne!(long[0], long[1]);
+        assert!(
+            long.iter()
+                .all(|of| of.len() == "mintage-client.".len() + 40)
+        );
+        assert_eq!(client(&of("a", 238)).len(), 253);
     }
 
     #[test]

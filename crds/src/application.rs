@@ -200,7 +200,7 @@ pub struct ApplicationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::url")]
     pub issuer: Option<String>,
-    /// The Secret of its namespace with `client_id`, `client_secret` and `issuer`.
+    /// The Secret of its namespace with `CLIENT_ID`, `ISSUER_BASE_URL` and, unless it has none, `CLIENT_SECRET`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::dns_subdomain")]
     pub secret_name: Option<String>,

@@ -4,6 +4,7 @@
 //! Patterns are written in what Go's RE2 and Rust's `regex` both read, and match ASCII only.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 
 /// A DNS label (RFC 1123), as namespaces have: at most 63 of `a-z0-9-`.
 pub(crate) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
@@ -49,7 +50,7 @@ pub(crate) const CERTIFICATES: &str =
     r"^-----BEGIN CERTIFICATE-----[-A-Za-z0-9+/= \r\n]+-----END CERTIFICATE-----[\r\n]*$";
 
 /// Text for people: no control characters, so that it can't forge lines where it is printed.
-const TEXT: &str = r"^[^\x00-\x1f\x7f]*$";
+pub(crate) const TEXT: &str = r"^[^\x00-\x1f\x7f]*$";
 
 /// A Go duration as the Gateway API writes it: one to four of `<digits><h|m|s|ms>`.
 pub(crate) const DURATION: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
@@ -117,6 +118,14 @@ pub(crate) fn scope(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn label_key(_: &mut SchemaGenerator) -> Schema {
     string(1, 317, LABEL_KEY)
+}
+
+/// The rule for the keys of a map that are labels' or annotations': a structural schema has no `propertyNames`.
+pub(crate) fn label_keys() -> Value {
+    json!({
+        "rule": format!("self.all(key, key.size() <= 317 && key.matches('{}'))", LABEL_KEY.replace('\\', r"\\")),
+        "message": "write each key as a label key: an optional DNS name and '/', then at most 63 letters, digits, '-', '_' or '.'",
+    })
 }
 
 pub(crate) fn display_name(_: &mut SchemaGenerator) -> Schema {

@@ -1,5 +1,7 @@
 //! The parts of a `Tenant` that speak of people: its endpoint, and how users sign in there.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ pub struct Endpoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// The authorities that sign the certificates of the tenant's domains, in PEM. Sidecars ask the endpoint for tokens of Central
-    /// APIs, and trust these alone; without any, those of their image, which has none of its own.
+    /// APIs, and trust these alone; without any, those that Mozilla trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::certificates")]
     pub ca_bundle: Option<String>,
@@ -35,6 +37,24 @@ pub struct Endpoint {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "networks")]
     pub trusted_proxies: Vec<String>,
+    /// An Ingress for the tenant's domain and each verified CustomDomain. It leads to the port for proxies where there are
+    /// `trustedProxies`, and else to the one with TLS, which its controller has to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+}
+
+/// An Ingress in front of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ingress {
+    /// The `IngressClass`. Without it, the cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "field::dns_subdomain")]
+    pub class_name: Option<String>,
+    /// Annotations of one line, which are its controller's to know.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "annotations")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Where the endpoint keeps what it must remember.
@@ -172,6 +192,7 @@ impl Default for Endpoint {
             tls: None,
             ca_bundle: None,
             trusted_proxies: Vec::new(),
+            ingress: None,
         }
     }
 }
@@ -191,6 +212,15 @@ fn networks(_: &mut SchemaGenerator) -> Schema {
         "maxItems": 32,
         "x-kubernetes-list-type": "set",
         "items": { "type": "string", "minLength": 4, "maxLength": 43, "pattern": field::CIDR },
+    })
+}
+
+fn annotations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": { "type": "string", "maxLength": 4096, "pattern": field::TEXT },
+        "x-kubernetes-validations": [field::label_keys()],
     })
 }
 

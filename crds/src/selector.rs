@@ -59,11 +59,7 @@ fn match_labels(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "maxProperties": 32,
         "additionalProperties": { "type": "string", "maxLength": 63, "pattern": field::LABEL_VALUE },
-        // A structural schema has no `propertyNames`, so the keys take a rule.
-        "x-kubernetes-validations": [{
-            "rule": format!("self.all(key, key.size() <= 317 && key.matches('{}'))", field::LABEL_KEY.replace('\\', r"\\")),
-            "message": "write each key as a label key: an optional DNS name and '/', then at most 63 letters, digits, '-', '_' or '.'",
-        }],
+        "x-kubernetes-validations": [field::label_keys()],
     })
 }
 

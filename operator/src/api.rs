@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client, Resource};
 use mintage_core::managed::FIELD_MANAGER;
 use serde::de::DeserializeOwned;
@@ -177,10 +179,7 @@ impl Writer {
     /// Reads a Secret.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Secret>, Failure> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let read = timeout(TIME_LIMIT, api.get_opt(name)).await;
-        let read =
-            read.map_err(|_| Failure::Unavailable("it did not answer in time".to_owned()))?;
-        read.map_err(|error| sort(&error))
+        self.ask(api.get_opt(name)).await
     }
 
     /// Applies a status. The one field manager owns all of it.
@@ -225,6 +224,89 @@ impl Writer {
         };
         let patch = Patch::Merge(patch);
         self.write(what, api.patch(name, &params, &patch)).await
+    }
+
+    /// Applies an object of any kind. The one field manager owns what is in it.
+    pub async fn apply_object(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        name: &str,
+        body: &serde_json::Value,
+    ) -> Result<DynamicObject, Failure> {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), namespace, resource);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        self.write("endpoint", api.patch(name, &params, &Patch::Apply(body)))
+            .await
+    }
+
+    /// Deletes a life of an object of any kind; one that is gone already is deleted, too.
+    pub async fn remove(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), Failure> {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), namespace, resource);
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        match self.write("endpoint", api.delete(name, &params)).await {
+            // Another life of it is somebody else's.
+            Ok(_) | Err(Failure::NotFound | Failure::NamespaceGone | Failure::Conflict) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Reads an object of any kind.
+    pub async fn find(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<DynamicObject>, Failure> {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), namespace, resource);
+        self.ask(api.get_opt(name)).await
+    }
+
+    /// A token of a `ServiceAccount` for the API server, which lives so many seconds.
+    pub async fn token(
+        &self,
+        namespace: &str,
+        account: &str,
+        life: i64,
+    ) -> Result<String, Failure> {
+        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
+        let spec = TokenRequestSpec {
+            expiration_seconds: Some(life),
+            ..TokenRequestSpec::default()
+        };
+        let request = TokenRequest {
+            spec,
+            ..TokenRequest::default()
+        };
+        let params = PostParams::default();
+        let answer = self
+            .ask(api.create_token_request(account, &params, &request))
+            .await?;
+        let none = || Failure::Refused("the API server gave no token".to_owned());
+        Ok(answer.status.ok_or_else(none)?.token)
+    }
+
+    /// Sends a request that changes nothing.
+    async fn ask<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+        let answer = timeout(TIME_LIMIT, request).await;
+        let answer =
+            answer.map_err(|_| Failure::Unavailable("it did not answer in time".to_owned()))?;
+        answer.map_err(|error| sort(&error))
     }
 
     fn secrets(&self, secret: &Secret) -> Api<Secret> {

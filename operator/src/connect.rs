@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use kube::api::ListParams;
 use kube::config::KubeConfigOptions;
 use kube::{Api, Client, Config, Resource};
+use mintage_core::pem;
 use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -36,9 +37,19 @@ impl NoWay {
 /// A client for the cluster that `KUBECONFIG` names, else for the one that the process runs in, else for the one of
 /// `~/.kube/config`.
 pub async fn client() -> Result<Client, NoWay> {
+    Ok(known_by().await?.0)
+}
+
+/// The same, with the authorities that sign the API server's certificate, in PEM; empty where it is known by those of the
+/// machine.
+pub async fn known_by() -> Result<(Client, String), NoWay> {
     let config = config().await?;
     let server = config.cluster_url.to_string();
-    Client::try_from(config).map_err(NoWay::because(format!("no client for {server}")))
+    let certificates = config.root_cert.iter().flatten();
+    let authorities = certificates.map(|der| pem::certificate(der)).collect();
+    let client =
+        Client::try_from(config).map_err(NoWay::because(format!("no client for {server}")))?;
+    Ok((client, authorities))
 }
 
 async fn config() -> Result<Config, NoWay> {

@@ -16,6 +16,7 @@ pub mod connect;
 pub mod domains;
 mod drift;
 mod duty;
+mod endpoints;
 pub mod engine;
 pub mod events;
 mod failpoint;

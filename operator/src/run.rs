@@ -31,9 +31,10 @@ use crate::inject::{self, Resources};
 use crate::lease::Election;
 use crate::metrics::Metrics;
 use crate::options::{self, Run};
+use crate::outputs::Reviewer;
 use crate::snapshot::Snapshots;
 use crate::tls::{self, Mode, Policy};
-use crate::{connect, engine, observe, stale, stand, webhook};
+use crate::{connect, endpoints, engine, observe, stale, stand, webhook};
 
 /// Runs until a signal ends it, or until it cannot go on.
 pub fn run(options: &Run) -> Result<()> {
@@ -74,7 +75,7 @@ async fn serve(options: &Run) -> Result<()> {
         .map(|endpoint| Traces::start(endpoint, "mintage-operator"))
         .transpose()?
         .map(Arc::new);
-    let client = connect::client().await?;
+    let (client, authorities) = connect::known_by().await?;
     let (end, ended) = watch::channel(false);
     let watched = Watched {
         health: Arc::clone(&health),
@@ -82,7 +83,7 @@ async fn serve(options: &Run) -> Result<()> {
         traces: traces.clone(),
         webhook: webhook_metrics,
     };
-    let work = work(options, client, watched, ended);
+    let work = work(options, client, &authorities, watched, ended);
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => done?,
@@ -118,6 +119,7 @@ struct Watched {
 async fn work(
     options: &Run,
     client: Client,
+    authorities: &str,
     watched: Watched,
     mut ended: watch::Receiver<bool>,
 ) -> Result<()> {
@@ -187,6 +189,11 @@ async fn work(
         settings: engine::Settings {
             namespace: namespace.to_string(),
             resync: resync(options),
+            endpoints: options
+                .endpoints
+                .enabled
+                .then(|| endpoint_pods(&options.endpoints, &options.sidecar.image)),
+            reviewer: reviewer(options, &namespace, authorities),
         },
         sidecars,
         snapshots,
@@ -267,15 +274,40 @@ fn tls_config(
     }
 }
 
+/// What is asked for or may be taken; an empty quantity is none.
+fn quantities(cpu: &str, memory: &str) -> BTreeMap<String, String> {
+    let all = [("cpu", cpu), ("memory", memory)];
+    all.into_iter()
+        .filter(|(_, quantity)| !quantity.is_empty())
+        .map(|(name, quantity)| (name.to_owned(), quantity.to_owned()))
+        .collect()
+}
+
+fn endpoint_pods(options: &options::Endpoints, image: &str) -> endpoints::Settings {
+    endpoints::Settings {
+        image: image.to_owned(),
+        pull_policy: inject::PullPolicy::default(),
+        resources: Resources {
+            requests: quantities(&options.cpu_request, &options.memory_request),
+            limits: quantities("", &options.memory_limit),
+        },
+        user: options.user,
+        reviews: options.reviewer.is_some(),
+    }
+}
+
+/// Whose tokens endpoints are given, and what the API server is known by.
+fn reviewer(options: &Run, namespace: &Namespace, authorities: &str) -> Option<Reviewer> {
+    let name = options.endpoints.reviewer.clone()?;
+    options.endpoints.enabled.then(|| Reviewer {
+        namespace: namespace.clone(),
+        name,
+        authorities: authorities.to_owned(),
+    })
+}
+
 fn sidecars(options: &Run) -> inject::Settings {
     let sidecar = &options.sidecar;
-    let quantities = |cpu: &str, memory: &str| -> BTreeMap<String, String> {
-        let all = [("cpu", cpu), ("memory", memory)];
-        all.into_iter()
-            .filter(|(_, quantity)| !quantity.is_empty())
-            .map(|(name, quantity)| (name.to_owned(), quantity.to_owned()))
-            .collect()
-    };
     inject::Settings {
         image: sidecar.image.clone(),
         resources: Resources {

@@ -101,6 +101,18 @@ pub fn content_of(labels: Option<&BTreeMap<String, String>>) -> Option<Content> 
         .copied()
 }
 
+/// The tenant that a managed Secret is of.
+pub fn tenant_of(labels: Option<&BTreeMap<String, String>>) -> Option<TenantRef> {
+    let labels = labels?;
+    let label = |name: &str| labels.get(name);
+    let text = format!(
+        "{}/{}",
+        label(managed::TENANT_NAMESPACE)?,
+        label(managed::TENANT_NAME)?
+    );
+    TenantRef::parse(&text).ok()
+}
+
 /// Lengths are part of it, so that no two data run into the same bytes.
 fn hash<'a>(data: impl Iterator<Item = (&'a str, &'a [u8])>) -> Hash {
     let mut context = Context::new(&SHA256);

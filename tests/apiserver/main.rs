@@ -13,6 +13,7 @@ mod planned;
 
 mod charts;
 mod control_plane;
+mod endpoint_policies;
 mod injection;
 mod kinds;
 mod operator;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
-use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope, UNINSTALL, When};
+use mintage_crds::permissions::{Names, OPERATOR, Permission, REVIEWER, Scope, UNINSTALL, When};
 use serde_json::{Value, json};
 
 use crate::helm::{self, Objects};
@@ -66,6 +66,7 @@ fn listed(table: &[Permission], installed: &[When]) -> BTreeSet<Right> {
     rows.flat_map(|row| {
         let names: Vec<String> = match row.names {
             Names::Any => Vec::new(),
+            Names::Reviewer => vec!["mintage-endpoints".to_owned()],
             Names::WebhookConfiguration => vec!["mintage".to_owned()],
         };
         row.resources.iter().flat_map(move |resource| {
@@ -90,20 +91,32 @@ fn the_roles_are_the_table() -> Result<()> {
         return Ok(());
     };
     for (values, installed) in [
-        (json!({}), &[When::OperatorTls, When::Feed][..]),
-        (json!({ "webhook": { "enabled": false } }), &[]),
+        (
+            json!({}),
+            &[When::OperatorTls, When::Endpoints, When::Feed][..],
+        ),
+        (
+            json!({ "webhook": { "enabled": false } }),
+            &[When::Endpoints],
+        ),
         (
             json!({ "webhook": { "tls": { "mode": "certManager" } } }),
-            &[When::Feed],
+            &[When::Endpoints, When::Feed],
         ),
         (
             json!({ "feed": { "enabled": false } }),
-            &[When::OperatorTls],
+            &[When::OperatorTls, When::Endpoints],
+        ),
+        (
+            json!({ "endpoints": { "enabled": false } }),
+            &[When::OperatorTls, When::Feed],
         ),
     ] {
         let objects = helm.render(&values)?;
         let operator = rendered(&objects, "mintage")?;
         assert_eq!(operator, listed(OPERATOR, installed), "{values}");
+        let reviewer = rendered(&objects, "mintage-endpoints")?;
+        assert_eq!(reviewer, listed(REVIEWER, installed), "{values}");
         let uninstall = rendered(&objects, "mintage-uninstall")?;
         assert_eq!(uninstall, listed(UNINSTALL, installed), "{values}");
     }
@@ -116,7 +129,7 @@ fn nothing_else_is_bound_to_anybody() -> Result<()> {
         return Ok(());
     };
     let objects = helm.render(&helm::everything())?;
-    assert_eq!(objects.of_kind("ClusterRoleBinding").count(), 2);
+    assert_eq!(objects.of_kind("ClusterRoleBinding").count(), 3);
     assert_eq!(objects.of_kind("RoleBinding").count(), 2);
     for kind in ["ClusterRole", "Role"] {
         for role in objects.of_kind(kind) {

@@ -18,7 +18,7 @@ fn every_policy_is_bound_and_refuses_in_doubt() -> Result<()> {
     };
     let objects = helm.render(&json!({}))?;
     let policies: Vec<&Value> = objects.of_kind("ValidatingAdmissionPolicy").collect();
-    assert_eq!(policies.len(), 4);
+    assert_eq!(policies.len(), 6);
     for policy in policies {
         let name = policy["metadata"]["name"].as_str().unwrap();
         assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{name}");
@@ -71,6 +71,11 @@ fn the_label_and_the_names_are_those_of_the_operator() -> Result<()> {
         managed::tenant_keyring(&name),
         managed::truth(&name, None),
         managed::truth(&name, Some("a0")),
+        managed::master(&name),
+        managed::reviewer(&name),
+        managed::endpoint(&name, 7),
+        managed::client(&name),
+        managed::api(&name),
     ] {
         assert!(pattern.is_match(&kept), "{kept}");
     }

@@ -241,13 +241,23 @@ fn without_the_webhook_there_is_nothing_of_it() -> Result<()> {
         return Ok(());
     };
     let tls = json!({ "mode": "certManager" });
-    let objects = helm.render(&json!({ "webhook": { "enabled": false, "tls": tls } }))?;
+    let without = json!({ "enabled": false, "tls": tls });
+    let values = json!({ "webhook": without, "endpoints": { "enabled": false } });
+    let objects = helm.render(&values)?;
     assert_eq!(objects.of_kind("MutatingWebhookConfiguration").count(), 0);
     assert_eq!(objects.of_kind("Certificate").count(), 0);
     assert!(objects.get("Service", "mintage-webhook").is_none());
     let arguments = objects.operator_arguments()?;
     let touching = |word: &&&str| word.starts_with("--webhook") || word.starts_with("--sidecar");
     assert_eq!(arguments.iter().find(touching), None);
+    // Endpoints run the sidecar's image, and ask for nothing else that sidecars have.
+    let objects = helm.render(&json!({ "webhook": without }))?;
+    let arguments = objects.operator_arguments()?;
+    let touching: Vec<&str> = arguments.iter().filter(touching).copied().collect();
+    assert!(
+        matches!(touching[..], [image] if image.starts_with("--sidecar-image=")),
+        "{touching:?}"
+    );
     let policy = objects.one("NetworkPolicy", "mintage")?;
     assert_eq!(policy["spec"]["ingress"].as_array().unwrap().len(), 1);
     Ok(())

@@ -1,9 +1,10 @@
 //! Mintage in a cluster, as a user installs it and lives with it: `helm install`, the quickstart, calls between workloads,
-//! stolen keys, and `helm uninstall`. Run by `cargo xtask test` on a cluster that it starts, and by `cargo xtask e2e` on
+//! stolen keys, users who sign in, and `helm uninstall`. Run by `cargo xtask test` on a cluster that it starts, and by `cargo xtask e2e` on
 //! whichever one is wanted.
 
 mod bounds;
 mod calls;
+mod endpoint;
 mod follow;
 mod front;
 mod jobs;
@@ -48,6 +49,7 @@ async fn live(stage: &Stage, report: &mut Report) -> Result<()> {
     pods::all(stage, report).await?;
     jobs::all(stage, report).await?;
     follow::all(stage, report).await?;
+    endpoint::all(stage, report).await?;
     if !stage.is_kept() {
         uninstall::all(stage, report).await?;
     }

@@ -57,11 +57,14 @@ async fn pods(stage: &Stage) -> Result<()> {
 }
 
 async fn deleted(stage: &Stage) -> Result<()> {
-    let namespaces = ["shop", "orders", "payments", "identity", NAMESPACE];
+    let namespaces = [
+        "shop", "orders", "payments", "identity", "people", NAMESPACE,
+    ];
     let delete = [&["delete", "namespace", "--timeout=120s"], &namespaces[..]].concat();
     kubectl(stage, &delete).await?;
     let kinds = [
         "apiaudiences.mintage.dev",
+        "applications.mintage.dev",
         "customdomains.mintage.dev",
         "tenants.mintage.dev",
     ];

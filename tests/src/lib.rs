@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod dev;
 pub mod dice;
 pub mod disk;
+pub mod endpoint;
 pub mod feed;
 pub mod managed;
 pub mod memory;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
-use mintage_crds::permissions::{OPERATOR, Permission};
+use mintage_crds::permissions::{OPERATOR, Permission, REVIEWER};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -17,6 +17,7 @@ use crate::cluster::process::LEASH;
 use crate::cluster::{Cluster, within};
 use crate::dev::{binary, http};
 use crate::mintage::Run;
+use crate::permissions;
 
 /// The namespace that the operator calls its own.
 pub const NAMESPACE: &str = "mintage-system";
@@ -207,6 +208,7 @@ pub async fn install_account(cluster: &Cluster) -> Result<PathBuf> {
     Api::<Namespace>::all(cluster.admin().await?)
         .create(&PostParams::default(), &namespace)
         .await?;
+    account(cluster, permissions::REVIEWER, REVIEWER).await?;
     account(cluster, ACCOUNT, OPERATOR).await
 }
 
@@ -219,7 +221,7 @@ pub async fn account(cluster: &Cluster, name: &str, table: &[Permission]) -> Res
     Api::<ServiceAccount>::namespaced(cluster.admin().await?, NAMESPACE)
         .create(&PostParams::default(), &account)
         .await?;
-    crate::permissions::grant(cluster, name, table).await?;
+    permissions::grant(cluster, name, table).await?;
     cluster.service_account(NAMESPACE, name).await
 }
 

@@ -10,6 +10,9 @@ use crate::operator::NAMESPACE;
 /// The name of the webhook's configuration, as the chart calls it.
 pub const WEBHOOK: &str = "mintage";
 
+/// The `ServiceAccount` of endpoints, as the chart calls it.
+pub const REVIEWER: &str = "mintage-endpoints";
+
 /// Lets a `ServiceAccount` of the operator's namespace do what a table says, and nothing else.
 pub async fn grant(cluster: &Cluster, account: &str, table: &[Permission]) -> Result<()> {
     let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
@@ -35,6 +38,7 @@ fn rule(row: &Permission) -> PolicyRule {
         verbs: owned(row.verbs),
         resource_names: match row.names {
             Names::Any => None,
+            Names::Reviewer => Some(vec![REVIEWER.to_owned()]),
             Names::WebhookConfiguration => Some(vec![WEBHOOK.to_owned()]),
         },
         ..PolicyRule::default()

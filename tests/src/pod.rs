@@ -38,20 +38,7 @@ impl Sidecar {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let stderr = child.stderr.take().context("no standard error")?;
-        let mut lines = BufReader::new(stderr).lines();
-        let (workload_api, admin) = loop {
-            let line = lines.next_line().await?.context("it ended")?;
-            let line: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
-            if line["event"] == "listening" {
-                let address = |name: &str| -> Result<SocketAddr> {
-                    Ok(line[name].as_str().context("no address")?.parse()?)
-                };
-                break (address("workload_api")?, address("admin")?);
-            }
-        };
-        // A log that nobody reads is dropped, in the end.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let [workload_api, admin] = listening(&mut child, ["workload_api", "admin"]).await?;
         let sidecar = Self {
             _child: child,
             http: http()?,
@@ -118,6 +105,28 @@ impl Sidecar {
         let url = format!("http://{}/validate", self.workload_api);
         Ok(self.http.post(url).bearer_auth(token).send().await?)
     }
+}
+
+/// Where a process listens, by the names that its log has for that; what it logs later is read and dropped.
+pub(crate) async fn listening<const N: usize>(
+    child: &mut Child,
+    names: [&str; N],
+) -> Result<[SocketAddr; N]> {
+    let stderr = child.stderr.take().context("no standard error")?;
+    let mut lines = BufReader::new(stderr).lines();
+    let line = loop {
+        let text = lines.next_line().await?.context("it ended")?;
+        let line: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
+        if line["event"] == "listening" {
+            break line;
+        }
+    };
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    let mut addresses = [SocketAddr::from(([0; 4], 0)); N];
+    for (address, name) in addresses.iter_mut().zip(names) {
+        *address = line[name].as_str().context("no address")?.parse()?;
+    }
+    Ok(addresses)
 }
 
 /// The header of a token, read and not believed.

@@ -20,17 +20,22 @@ pub struct Visitor {
 impl Visitor {
     /// Somebody who has never been there.
     pub fn new(dev: &Dev) -> Result<Self> {
+        let address: SocketAddr = dev.tls_addr().parse()?;
+        Self::at(&HOSTS, address, &std::fs::read(dev.ca_file())?)
+    }
+
+    /// The same where hosts have an address, and certificates of an authority, given as PEM.
+    pub fn at(hosts: &[&str], address: SocketAddr, authority: &[u8]) -> Result<Self> {
         // The only one that is built in, whoever comes first.
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
             .ok();
-        let address: SocketAddr = dev.tls_addr().parse()?;
-        let ca = Certificate::from_pem(&std::fs::read(dev.ca_file())?)?;
+        let ca = Certificate::from_pem(authority)?;
         let mut builder = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
             .tls_certs_only([ca]);
-        for host in HOSTS {
+        for host in hosts {
             builder = builder.resolve(host, address);
         }
         Ok(Self {

@@ -20,6 +20,10 @@
 {{- default (include "mintage.fullname" .) .Values.serviceAccount.name }}
 {{- end }}
 
+{{- define "mintage.reviewerName" -}}
+{{- include "mintage.fullname" . }}-endpoints
+{{- end }}
+
 {{- define "mintage.uninstallName" -}}
 {{- include "mintage.fullname" . }}-uninstall
 {{- end }}
@@ -127,6 +131,11 @@ capabilities:
 {{- /* The host of webhook.url, without its port. */ -}}
 {{- define "mintage.webhookHost" -}}
 {{- (urlParse .Values.webhook.url).hostname }}
+{{- end }}
+
+{{- /* Whether the operator runs endpoints; empty if not. */ -}}
+{{- define "mintage.endpoints" -}}
+{{- if .Values.endpoints.enabled }}true{{- end }}
 {{- end }}
 
 {{- /* The stream to sidecars */ -}}

@@ -20,9 +20,11 @@ mod tenants;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use kube::Client;
 use mintage_core::jose::Jwk;
 use mintage_core::plan::{KeyName, Plan, State};
@@ -34,9 +36,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::api::{CountWrite, Failure, Leadership, Writer};
 use crate::brought::{self, Brought};
 use crate::drift::{self, Drift};
+use crate::endpoints::{self, Endpoints};
 use crate::feed::Feed;
 use crate::keys::{Keys, Made, Makers};
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, Reviewer};
 use crate::snapshot::{Finding, Snapshots};
 use crate::stale::Sidecars;
 use crate::status::{ChallengeOf, Facts, Statuses};
@@ -78,6 +81,10 @@ pub struct Settings {
     pub namespace: String,
     /// Everything is compared anew this often though nothing changed.
     pub resync: Duration,
+    /// What the pods of tenants' endpoints have in common; without it there are none.
+    pub endpoints: Option<endpoints::Settings>,
+    /// Whose tokens endpoints are given, to ask about those of workloads; without it they give workloads none.
+    pub reviewer: Option<Reviewer>,
 }
 
 /// Is told what happens: metrics and Events.
@@ -176,6 +183,8 @@ pub struct Engine {
     drift: Drift,
     truth: Truth,
     outputs: Outputs,
+    endpoints: Endpoints,
+    endpoint_changes: endpoints::Changes,
     keys: Keys,
     makers: Makers,
     finished: crate::keys::Finished,
@@ -211,6 +220,13 @@ const RESTORED_FOR: Duration = Duration::from_mins(15);
 pub async fn run(context: Context, shutdown: watch::Receiver<bool>) -> End {
     let (drift, watching, listed) = drift::start(&context.client);
     let (brought, watching_keys, keys_listed) = brought::start(&context.client);
+    let (endpoint_changes, watching_endpoints) = match &context.settings.endpoints {
+        Some(_) => {
+            let (changes, watching) = endpoints::start(&context.client);
+            (changes, watching.boxed())
+        }
+        None => (endpoints::Changes::default(), pending().boxed()),
+    };
     let lead = async {
         listed.notified().await;
         keys_listed.notified().await;
@@ -229,7 +245,7 @@ pub async fn run(context: Context, shutdown: watch::Receiver<bool>) -> End {
         };
         match opened {
             Some(opened) => {
-                Engine::with(context, opened, brought, shutdown)
+                Engine::with(context, opened, brought, endpoint_changes, shutdown)
                     .turn_and_turn()
                     .await
             }
@@ -241,6 +257,7 @@ pub async fn run(context: Context, shutdown: watch::Receiver<bool>) -> End {
         // Neither ends by itself.
         () = watching => End::Deposed,
         () = watching_keys => End::Deposed,
+        () = watching_endpoints => End::Deposed,
     }
 }
 
@@ -273,6 +290,7 @@ struct Opened {
     drift: Drift,
     truth: Truth,
     outputs: Outputs,
+    endpoints: Endpoints,
     keys: Keys,
     damages: Vec<(TenantRef, String)>,
 }
@@ -289,12 +307,18 @@ impl Engine {
         let namespace = &context.settings.namespace;
         let truth = Truth::load(&context.client, namespace, writer.epoch()).await?;
         let mut keys = Keys::default();
-        let (outputs, damages) = Outputs::load(&writer, &mut keys).await?;
+        let (outputs, damages) =
+            Outputs::load(&writer, &mut keys, context.settings.reviewer.clone()).await?;
+        let endpoints = match &context.settings.endpoints {
+            Some(_) => Endpoints::load(&writer).await?,
+            None => Endpoints::default(),
+        };
         Ok(Opened {
             writer,
             drift,
             truth,
             outputs,
+            endpoints,
             keys,
             damages,
         })
@@ -304,6 +328,7 @@ impl Engine {
         context: Context,
         opened: Opened,
         brought: Brought,
+        endpoint_changes: endpoints::Changes,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         let (makers, finished) = Makers::start();
@@ -330,6 +355,8 @@ impl Engine {
             drift: opened.drift,
             truth: opened.truth,
             outputs: opened.outputs,
+            endpoints: opened.endpoints,
+            endpoint_changes,
             keys: opened.keys,
             makers,
             finished,
@@ -388,6 +415,7 @@ impl Engine {
                     }
                     Ok(()) = self.context.sidecars.changed() => break,
                     () = self.drift.arrived() => break,
+                    () = self.endpoint_changes.arrived() => break,
                     () = self.context.feed.wanted() => {
                         self.rest = None;
                         break;

@@ -94,7 +94,11 @@ impl Engine {
         let mut failed = Vec::new();
         let now = self.context.clock.now();
         let nothing = going.keys();
-        let nothing = nothing.map(|tenant| (tenant.clone(), TenantPlan::default()));
+        let goes = || TenantPlan {
+            goes: true,
+            ..TenantPlan::default()
+        };
+        let nothing = nothing.map(|tenant| (tenant.clone(), goes()));
         let outcome = self
             .outputs
             .apply(&self.writer, &mut self.keys, now, &nothing.collect())

@@ -1,20 +1,15 @@
 //! Who asks: the API server reviews the token, and the pod must live.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
 use kube::api::PostParams;
 use kube::{Api, Client};
+use mintage_core::service_account::{NotGood, look};
 use mintage_core::{Namespace, ObjectName, ObjectRef, UnixTime};
-use serde::Deserialize;
 use tonic::Status;
 
 use super::survey::injected;
 use crate::inject::TOKEN_AUDIENCE;
 use crate::snapshot::Snapshot;
-
-/// The most bytes of a token.
-const MAX_TOKEN: usize = 16 * 1024;
 
 /// The pod that a token belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,40 +22,10 @@ pub struct Caller {
     pub expires_at: UnixTime,
 }
 
-/// What is read of a token itself: the API server has vouched for it.
-#[derive(Deserialize)]
-struct Claims {
-    exp: i64,
-    aud: Audiences,
-}
-
-/// RFC 7519, section 4.1.3: one, or an array.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audiences {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audiences {
-    fn contain(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Several(all) => all.iter().any(|one| one == audience),
-        }
-    }
-}
-
 /// Has the API server review a token.
 pub async fn review(client: &Client, token: &str, now: UnixTime) -> Result<Caller, Status> {
     // What can be seen to be wrong is nothing to ask the API server about.
-    let claims = claims(token)?;
-    if !claims.aud.contain(TOKEN_AUDIENCE) {
-        return Err(unauthenticated("the token is for another audience"));
-    }
-    if claims.exp <= now.0 {
-        return Err(unauthenticated("the token has expired"));
-    }
+    let expires_at = looked_at(token, now)?;
     let asked = TokenReview {
         spec: TokenReviewSpec {
             token: Some(token.to_owned()),
@@ -74,22 +39,20 @@ pub async fn review(client: &Client, token: &str, now: UnixTime) -> Result<Calle
         tracing::warn!(event = "token-review-failed", error = %crate::api::shown(&error));
         Status::unavailable("the API server cannot review tokens now")
     })?;
-    caller(answer, UnixTime(claims.exp))
+    caller(answer, expires_at)
 }
 
-fn claims(token: &str) -> Result<Claims, Status> {
-    let none = || unauthenticated("the token is no ServiceAccount token");
-    if token.len() > MAX_TOKEN {
-        return Err(none());
-    }
-    let mut parts = token.split('.');
-    let (Some(_), Some(claims), Some(_), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(none());
-    };
-    let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| none())?;
-    serde_json::from_slice(&claims).map_err(|_| none())
+/// When a token expires that nothing can be seen to be wrong with.
+fn looked_at(token: &str, now: UnixTime) -> Result<UnixTime, Status> {
+    look(token, TOKEN_AUDIENCE, now).map_err(|why| {
+        unauthenticated(match why {
+            NotGood::Audience => "the token is for another audience",
+            NotGood::Expired => "the token has expired",
+            NotGood::Malformed | NotGood::NoPod | NotGood::Unknown => {
+                "the token is no ServiceAccount token"
+            }
+        })
+    })
 }
 
 /// What the API server says of a token.
@@ -156,7 +119,10 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use k8s_openapi::api::authentication::v1::TokenReviewStatus;
+    use mintage_core::service_account::MAX_LEN;
     use tonic::Code;
 
     use super::*;
@@ -230,10 +196,10 @@ mod tests {
             r#"{"exp":9,"aud":["mintage.dev"]}"#,
             r#"{"exp":9,"aud":"mintage.dev","more":1}"#,
         ] {
-            let read = claims(&token(good)).unwrap();
-            assert!(read.exp == 9 && read.aud.contain(TOKEN_AUDIENCE));
+            assert_eq!(looked_at(&token(good), UnixTime(8)).unwrap(), UnixTime(9));
+            assert!(looked_at(&token(good), UnixTime(9)).is_err(), "{good}");
         }
-        let long = token(&format!(r#"{{"exp":9,"aud":"{}"}}"#, "a".repeat(MAX_TOKEN)));
+        let long = token(&format!(r#"{{"exp":9,"aud":"{}"}}"#, "a".repeat(MAX_LEN)));
         for bad in [
             "",
             "a.b",
@@ -243,7 +209,7 @@ mod tests {
             &token("{}"),
             &long,
         ] {
-            assert!(claims(bad).is_err(), "{bad}");
+            assert!(looked_at(bad, UnixTime(8)).is_err(), "{bad}");
         }
     }
 

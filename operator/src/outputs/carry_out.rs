@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
-use mintage_core::bundle::{Bundle, BundleTooLarge, KeyringFile};
+use mintage_core::bundle::{Bundle, BundleTooLarge, KeyringFile, Stamped};
+use mintage_core::code::Coded as _;
+use mintage_core::endpoint::Config;
 use mintage_core::keyring::{Keyring, Owner};
+use mintage_core::managed::Content;
 use mintage_core::{Namespace, TenantRef, UnixTime};
 
 use super::want::Step;
@@ -12,7 +15,7 @@ use super::{Known, Outputs, keyring_place, owner};
 use crate::api::{Failure, Version, Writer, version};
 use crate::at_once::at_once;
 use crate::keys::Keys;
-use crate::secrets::{Draft, Hash, Place, content_of, epoch_of};
+use crate::secrets::{Draft, Hash, Place, content_of, epoch_of, tenant_of};
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -24,7 +27,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn fail(&mut self, tenant: &TenantRef, text: String) {
+    pub(super) fn fail(&mut self, tenant: &TenantRef, text: String) {
         self.failures.entry(tenant.clone()).or_default().push(text);
     }
 }
@@ -38,9 +41,14 @@ pub struct TenantPlan<'a> {
     pub keyrings: BTreeMap<&'a Owner, &'a Keyring>,
     /// The namespaces whose pods may have sidecars. They have a keyring, if only an empty one: pods wait for it.
     pub served: BTreeSet<&'a Namespace>,
+    /// What its endpoint is to be told, if it has one.
+    pub endpoint: Option<&'a Stamped<Config>>,
+    /// Whether the tenant goes, and all that it has with it.
+    pub goes: bool,
 }
 
-type Written = (Place, Result<Option<(Version, Hash)>, Failure>);
+/// Where, and what came of it: what a Secret holds now, or that there is none.
+pub(super) type Written = (Place, Result<Option<(Content, Version, Hash)>, Failure>);
 
 /// What came of telling a namespace its bundle.
 struct Told<'a> {
@@ -63,6 +71,7 @@ impl Outputs {
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let untold = self.tell_all(writer, plans, &mut outcome).await;
+        let endpoints = self.tell_endpoints(writer, now, plans, &mut outcome).await;
         if outcome.deposed {
             return outcome;
         }
@@ -79,7 +88,7 @@ impl Outputs {
         let mut steps = Vec::new();
         for (tenant, plan) in plans {
             let told: BTreeSet<&Namespace> = plan.bundles.keys().copied().collect();
-            let unwanted = self.clear(tenant, &owners[tenant], &told);
+            let unwanted = self.clear(tenant, &owners[tenant], &told, &endpoints[tenant]);
             steps.extend(unwanted.into_iter().map(|step| (tenant, step)));
         }
         self.carry_out(writer, keys, steps, &mut outcome).await;
@@ -237,15 +246,15 @@ impl Outputs {
     }
 
     /// Keeps what was written; whether it was.
-    fn take(&mut self, tenant: &TenantRef, written: Written, outcome: &mut Outcome) -> bool {
+    pub(super) fn take(
+        &mut self,
+        tenant: &TenantRef,
+        written: Written,
+        outcome: &mut Outcome,
+    ) -> bool {
         let (place, result) = written;
         match result {
-            Ok(Some((version, hash))) => {
-                let content = if owner(tenant, &place).is_some() {
-                    mintage_core::managed::Content::Keyring
-                } else {
-                    mintage_core::managed::Content::Bundle
-                };
+            Ok(Some((content, version, hash))) => {
                 let known = Known {
                     content,
                     version,
@@ -270,11 +279,17 @@ impl Outputs {
 }
 
 /// One write, and a second look if somebody was faster.
-async fn carry_out(writer: &Writer, step: Step) -> Written {
+pub(super) async fn carry_out(writer: &Writer, step: Step) -> Written {
     let place = step.place().clone();
     let result = match step {
-        Step::Delete(place, known) => delete(writer, &place, &known).await.map(|()| None),
-        Step::Put(draft, replaces) => put(writer, &draft, replaces).await.map(Some),
+        Step::Delete(place, known, tenant) => {
+            let deleted = delete(writer, &place, &known, &tenant).await;
+            deleted.map(|()| None)
+        }
+        Step::Put(draft, replaces) => {
+            let written = put(writer, &draft, replaces).await;
+            written.map(|(version, hash)| Some((draft.content, version, hash)))
+        }
     };
     (place, result)
 }
@@ -284,10 +299,7 @@ async fn put(
     draft: &Draft,
     replaces: Option<Version>,
 ) -> Result<(Version, Hash), Failure> {
-    let what = match draft.content {
-        mintage_core::managed::Content::Keyring => "keyring",
-        _ => "bundle",
-    };
+    let what = draft.content.code();
     let secret = draft.render(writer.epoch(), replaces.as_ref());
     let first = match &replaces {
         None => writer.create(what, &secret).await,
@@ -311,14 +323,20 @@ async fn put(
     Ok((version, draft.hash()))
 }
 
-async fn delete(writer: &Writer, place: &Place, known: &Version) -> Result<(), Failure> {
+async fn delete(
+    writer: &Writer,
+    place: &Place,
+    known: &Version,
+    tenant: &TenantRef,
+) -> Result<(), Failure> {
     match writer.delete("output", &place.0, &place.1, known).await {
         Err(Failure::Conflict) => {
             let Some(present) = writer.read(&place.0, &place.1).await? else {
                 return Ok(());
             };
-            if content_of(present.metadata.labels.as_ref()).is_none() {
-                // It has become somebody else's.
+            let labels = present.metadata.labels.as_ref();
+            if content_of(labels).is_none() || tenant_of(labels).as_ref() != Some(tenant) {
+                // It has become somebody else's, or another tenant's: an Application that was made anew may be of another.
                 return Ok(());
             }
             if epoch_of(&present).is_some_and(|epoch| epoch > writer.epoch()) {

@@ -1,5 +1,6 @@
-//! What pods read: keyrings and bundles, as Secrets of the workloads' namespaces. They are outputs: made anew from what
-//! is remembered, never read back as truth.
+//! What pods read: keyrings and bundles, as Secrets of the workloads' namespaces, and what the endpoints of tenants and
+//! their applications go by. They are outputs: made anew from what is remembered, never read back as truth. Only the
+//! private keys and master secrets in them are nowhere else.
 //!
 //! ```text
 //!  plan ─► wanted Secrets ─► what differs from the known ones ─► bundles first, then private keys
@@ -9,6 +10,9 @@
 //! propagation delay to hear of it, whatever happens between two writes (ADR 2).
 
 mod carry_out;
+mod endpoint;
+mod masters;
+mod reviewers;
 mod want;
 
 use std::collections::BTreeMap;
@@ -21,9 +25,12 @@ use mintage_core::{Namespace, TenantRef};
 
 use crate::api::{Failure, Version, Writer, version};
 use crate::keys::Keys;
-use crate::secrets::{Hash, Place, content_of, epoch_of, hash_of};
+use crate::secrets::{Hash, Place, content_of, epoch_of, hash_of, tenant_of};
+use masters::Masters;
+use reviewers::Reviewers;
 
 pub use carry_out::TenantPlan;
+pub use reviewers::Reviewer;
 
 /// The one key of a keyring's Secret; the sidecar's volume has a file of that name.
 pub const KEYRING: &str = "keyring.json";
@@ -37,13 +44,17 @@ struct Known {
 }
 
 /// The Secrets that are there.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Outputs {
     /// By tenant, so that a turn that is about one tenant looks at that one's only.
     known: BTreeMap<TenantRef, BTreeMap<Place, Known>>,
     tenant_of: BTreeMap<Place, TenantRef>,
     /// The version of the bundle that each namespace was last told, as far as all of it was written.
     told: BTreeMap<(TenantRef, Namespace), u64>,
+    /// The version that the endpoint of each tenant was last told, as far as everything of it was written.
+    told_endpoints: BTreeMap<TenantRef, u64>,
+    masters: Masters,
+    reviewers: Reviewers,
 }
 
 /// What came of a look at a Secret that somebody else may have changed.
@@ -83,10 +94,22 @@ impl Outputs {
     pub async fn load(
         writer: &Writer,
         keys: &mut Keys,
+        reviewer: Option<Reviewer>,
     ) -> Result<(Self, Vec<(TenantRef, String)>), Failure> {
-        let mut outputs = Self::default();
+        let mut outputs = Self {
+            reviewers: Reviewers::new(reviewer),
+            ..Self::default()
+        };
         let mut damages = Vec::new();
-        let contents = [Content::Bundle, Content::Keyring];
+        let contents = [
+            Content::Api,
+            Content::Bundle,
+            Content::Client,
+            Content::Endpoint,
+            Content::Keyring,
+            Content::Master,
+            Content::Reviewer,
+        ];
         crate::truth::each_secret(writer.client(), &contents, |secret| {
             if let Some(written) = epoch_of(&secret).filter(|written| *written > writer.epoch()) {
                 return Err(Failure::Later(written));
@@ -95,6 +118,14 @@ impl Outputs {
                 if let Some(owner) = owner(&tenant, &place) {
                     let damage = take_up(keys, &owner, &secret);
                     damages.extend(damage.map(|text| (tenant.clone(), text)));
+                }
+                if known.content == Content::Master
+                    && let Err(text) = outputs.masters.take_up(&tenant, &secret)
+                {
+                    damages.push((tenant.clone(), text));
+                }
+                if known.content == Content::Reviewer {
+                    outputs.reviewers.take_up(&tenant, &secret);
                 }
                 outputs.remember(&tenant, place, known);
             }
@@ -113,7 +144,10 @@ impl Outputs {
     }
 
     fn forget(&mut self, tenant: &TenantRef, place: &Place) {
-        self.tenant_of.remove(place);
+        // It may be another tenant's by now.
+        if self.tenant_of.get(place) == Some(tenant) {
+            self.tenant_of.remove(place);
+        }
         if let Some(known) = self.known.get_mut(tenant) {
             known.remove(place);
             if known.is_empty() {
@@ -170,6 +204,7 @@ impl Outputs {
         }
         self.told
             .retain(|(of, namespace), _| *of != tenant || namespace.as_str() != place.0);
+        self.told_endpoints.remove(&tenant);
         let what = if present.is_some() {
             "changed"
         } else {
@@ -195,7 +230,6 @@ impl Outputs {
 fn recognise(secret: &Secret) -> Result<Option<(TenantRef, Place, Known)>, Failure> {
     let meta = &secret.metadata;
     let labels = meta.labels.as_ref();
-    let label = |name: &str| labels.and_then(|all| all.get(name)).map(String::as_str);
     let (Some(namespace), Some(name), Some(content)) = (
         meta.namespace.clone(),
         meta.name.clone(),
@@ -203,12 +237,7 @@ fn recognise(secret: &Secret) -> Result<Option<(TenantRef, Place, Known)>, Failu
     ) else {
         return Ok(None);
     };
-    let tenant = format!(
-        "{}/{}",
-        label(managed::TENANT_NAMESPACE).unwrap_or_default(),
-        label(managed::TENANT_NAME).unwrap_or_default()
-    );
-    let Ok(tenant) = TenantRef::parse(&tenant) else {
+    let Some(tenant) = tenant_of(labels) else {
         return Ok(None);
     };
     let place = (namespace, name);
@@ -219,6 +248,10 @@ fn recognise(secret: &Secret) -> Result<Option<(TenantRef, Place, Known)>, Failu
             shards
                 .into_iter()
                 .any(|index| managed::bundle(&tenant, index) == place.1)
+        }
+        Content::Api | Content::Client => endpoint::is_named(content, &place.1),
+        Content::Endpoint | Content::Master | Content::Reviewer => {
+            place.0 == tenant.namespace.as_str() && endpoint::is_of(content, &tenant.name, &place.1)
         }
         Content::Claim | Content::Tls | Content::Truth => false,
     };

@@ -15,8 +15,8 @@ use crate::secrets::{Draft, Place};
 pub enum Step {
     /// Create it, or replace a known version.
     Put(Draft, Option<Version>),
-    /// Delete a known version.
-    Delete(Place, Version),
+    /// Delete a known version of a tenant's.
+    Delete(Place, Version, TenantRef),
 }
 
 impl Step {
@@ -24,7 +24,7 @@ impl Step {
     pub fn place(&self) -> &Place {
         match self {
             Self::Put(draft, _) => &draft.place,
-            Self::Delete(place, _) => place,
+            Self::Delete(place, ..) => place,
         }
     }
 }
@@ -93,12 +93,13 @@ impl Outputs {
     }
 
     /// What it takes to remove a tenant's Secrets that are not wanted any more. `owners` are those whose private keys
-    /// are, `namespaces` those that are told something.
+    /// are, `namespaces` those that are told something, `places` those of its endpoint.
     pub fn clear(
         &self,
         tenant: &TenantRef,
         owners: &BTreeSet<Owner>,
         namespaces: &BTreeSet<&Namespace>,
+        places: &BTreeSet<Place>,
     ) -> Vec<Step> {
         let keyrings: BTreeSet<Place> = owners.iter().map(keyring_place).collect();
         let told: BTreeSet<&str> = namespaces
@@ -108,10 +109,13 @@ impl Outputs {
         let known = self.known.get(tenant).into_iter().flatten();
         let unwanted = known.filter(|(place, known)| match known.content {
             Content::Keyring => !keyrings.contains(*place),
-            _ => !told.contains(place.0.as_str()),
+            Content::Bundle => !told.contains(place.0.as_str()),
+            _ => !places.contains(*place),
         });
         unwanted
-            .map(|(place, known)| Step::Delete(place.clone(), known.version.clone()))
+            .map(|(place, known)| {
+                Step::Delete(place.clone(), known.version.clone(), tenant.clone())
+            })
             .collect()
     }
 
@@ -120,7 +124,8 @@ impl Outputs {
         self.known.keys()
     }
 
-    fn put(&self, tenant: &TenantRef, draft: Draft) -> Option<Step> {
+    /// What it takes to have a Secret hold what is drafted.
+    pub(super) fn put(&self, tenant: &TenantRef, draft: Draft) -> Option<Step> {
         match self.find(tenant, &draft.place) {
             None => Some(Step::Put(draft, None)),
             Some(Known { hash, .. }) if *hash == draft.hash() => None,
@@ -130,6 +135,6 @@ impl Outputs {
 
     fn delete(&self, tenant: &TenantRef, place: Place) -> Option<Step> {
         let known = self.find(tenant, &place)?;
-        Some(Step::Delete(place, known.version.clone()))
+        Some(Step::Delete(place, known.version.clone(), tenant.clone()))
     }
 }

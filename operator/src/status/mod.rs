@@ -5,9 +5,10 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt as _;
 use mintage_core::endpoint::client_id;
 use mintage_core::plan::{Reason, Status};
-use mintage_core::{TenantRef, Uid, UnixTime};
+use mintage_core::{ObjectName, TenantRef, Uid, UnixTime, managed};
 use mintage_crds::application::ApplicationStatus;
 use mintage_crds::audience::{ApiAudienceStatus, UndeclaredScopes};
 use mintage_crds::domain::{Challenge, CustomDomainStatus};
@@ -15,6 +16,7 @@ use mintage_crds::status::{READY, find};
 use mintage_crds::tenant::TenantStatus;
 use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 
+use crate::endpoints::Standing;
 use crate::feed::Propagation;
 use crate::observe::VERIFIED;
 use crate::snapshot::Finding;
@@ -27,6 +29,9 @@ const DEGRADED: &str = "Degraded";
 
 /// Condition of a Tenant: its pods have the sidecars that they would get now. Absent where no webhook gives them any.
 const SIDECARS_CURRENT: &str = "SidecarsCurrent";
+
+/// Condition of a Tenant: its endpoint answers. Absent where it has none.
+const ENDPOINT_READY: &str = "EndpointReady";
 
 /// The most bytes of a condition's message.
 const MAX_MESSAGE: usize = 32_768;
@@ -46,6 +51,8 @@ pub struct Facts {
     pub sidecars: Sidecars,
     /// How far the newest bundles have come.
     pub propagation: BTreeMap<TenantRef, Propagation>,
+    /// How the pods of the endpoints fare.
+    pub endpoints: BTreeMap<TenantRef, Standing>,
 }
 
 /// What a condition is to say.
@@ -83,7 +90,10 @@ pub fn tenant(
         message: degraded,
     };
     let says = [ready(at, fares, facts, old), degraded];
-    let says = says.into_iter().chain(sidecars(at, &facts.sidecars, old));
+    let says = says
+        .into_iter()
+        .chain(sidecars(at, &facts.sidecars, old))
+        .chain(facts.endpoints.get(at).map(endpoint));
     TenantStatus {
         observed_generation: object.metadata.generation,
         issuer: Some(issuer(&object.spec.domain)),
@@ -104,6 +114,26 @@ fn propagation(known: &Propagation) -> mintage_crds::tenant::Propagation {
         acknowledged: count(known.acknowledged),
         slowest_milliseconds: slowest,
         missing: known.missing.clone(),
+    }
+}
+
+/// `EndpointReady`.
+fn endpoint<'a>(standing: &Standing) -> Say<'a> {
+    let Standing {
+        wanted,
+        ready,
+        trouble,
+    } = standing;
+    let holds = *ready > 0;
+    let mut message = format!("{ready} of {wanted} pods are ready");
+    if let Some(trouble) = trouble {
+        message = format!("{message}; its Deployment says: {trouble}");
+    }
+    Say {
+        type_: ENDPOINT_READY,
+        holds,
+        reason: if holds { "Serving" } else { "NotServing" },
+        message,
     }
 }
 
@@ -173,11 +203,14 @@ pub fn application(
         let (tenant, own) = (uid(&tenant.metadata.uid)?, uid(&object.metadata.uid)?);
         Some(client_id(&tenant, &own).to_string())
     });
+    let name = client_id
+        .as_ref()
+        .and_then(|_| ObjectName::parse(&object.name_any()).ok());
     ApplicationStatus {
         observed_generation: object.metadata.generation,
         client_id,
         issuer: of.map(|tenant| issuer(&tenant.spec.domain)),
-        secret_name: None,
+        secret_name: name.as_ref().map(managed::client),
         conditions: conditions(
             old,
             [ready(at, fares, facts, old)],

@@ -160,7 +160,7 @@ impl Client {
             builder = builder.tls_certs_only(read);
         }
         let client = builder.build().map_err(|error| {
-            // Without authorities of the tenant's those of the image count, which may have none.
+            // Without authorities of the tenant's those of the image count.
             Failure::Away(format!(
                 "nobody can judge its certificate, so name its authority in spec.endpoint.caBundle of the Tenant: {}",
                 web::in_full(&error)

@@ -5,6 +5,7 @@ mod convergence;
 mod crashes;
 mod doctor;
 mod domains;
+mod endpoints;
 mod feed;
 mod half_written;
 mod jail;

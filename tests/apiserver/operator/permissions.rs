@@ -11,7 +11,7 @@ use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope, UNINSTALL};
 use mintage_crds::{Application, CustomDomain, Tenant};
 use mintage_tests::cluster::{Event, Mark, free_port, within};
 use mintage_tests::operator::{self, ACCOUNT, NAMESPACE, Operator};
-use mintage_tests::permissions::WEBHOOK;
+use mintage_tests::permissions::{REVIEWER, WEBHOOK};
 use mintage_tests::pod::Sidecar;
 use mintage_tests::quickstart;
 use mintage_tests::volume::Volume;
@@ -39,19 +39,29 @@ fn rights(table: &'static [Permission]) -> BTreeMap<Right, Vec<&'static Permissi
     rights
 }
 
-fn right(event: &Event) -> Right {
+/// The rights that a request takes: applying what is not there takes two.
+fn rights_for(event: &Event) -> Vec<Right> {
     let resource = match event.subresource.as_str() {
         "" => event.resource.clone(),
         part => format!("{}/{part}", event.resource),
     };
-    (event.group.clone(), resource, event.verb.clone())
+    let creates = event.verb == "patch" && event.code == 201;
+    let verbs = [Some(event.verb.as_str()), creates.then_some("create")];
+    let verbs = verbs.into_iter().flatten();
+    verbs
+        .map(|verb| (event.group.clone(), resource.clone(), verb.to_owned()))
+        .collect()
 }
 
 /// Whether a row is about what was asked for.
 fn covers(row: &Permission, event: &Event) -> bool {
     let place = row.scope == Scope::Cluster || event.namespace == NAMESPACE;
     // A list of one object says so in its query, which the API server takes for the name.
-    let name = row.names == Names::Any || event.name == WEBHOOK;
+    let name = match row.names {
+        Names::Any => true,
+        Names::Reviewer => event.name == REVIEWER,
+        Names::WebhookConfiguration => event.name == WEBHOOK,
+    };
     place && name
 }
 
@@ -62,12 +72,13 @@ fn compare(events: &[Event], account: &str, table: &'static [Permission]) -> Res
     let mut met = BTreeSet::new();
     let mut beyond = BTreeSet::new();
     for event in events.iter().filter(|event| event.user == user) {
-        let right = right(event);
-        let rows = rights.get(&right).map(Vec::as_slice).unwrap_or_default();
-        if event.code != 403 && rows.iter().any(|row| covers(row, event)) {
-            met.insert(right);
-        } else {
-            beyond.insert(format!("{} {}: {}", event.verb, event.uri, event.code));
+        for right in rights_for(event) {
+            let rows = rights.get(&right).map(Vec::as_slice).unwrap_or_default();
+            if event.code != 403 && rows.iter().any(|row| covers(row, event)) {
+                met.insert(right);
+            } else {
+                beyond.insert(format!("{} {}: {}", event.verb, event.uri, event.code));
+            }
         }
     }
     ensure!(
@@ -82,8 +93,8 @@ fn compare(events: &[Event], account: &str, table: &'static [Permission]) -> Res
     Ok(())
 }
 
-/// An application, which this version's operator serves no endpoint for: its status says so, and that of its tenant.
-async fn an_application(scene: &Scene) -> Result<()> {
+/// An application of a tenant without an endpoint, which its status says; then with one of each kind, and without one again.
+async fn an_application(scene: &Scene, tenant: &Value) -> Result<()> {
     let applications: Api<Application> = Api::namespaced(scene.client.clone(), "identity");
     let application = json!({
         "apiVersion": "mintage.dev/v1alpha1",
@@ -95,19 +106,37 @@ async fn an_application(scene: &Scene) -> Result<()> {
     applications
         .create(&PostParams::default(), &application)
         .await?;
-    within(
-        PATIENCE,
-        "the application says what is missing",
-        async || {
+    let shared = json!({
+        "enabled": true, "replicas": 2,
+        "store": {"type": "PostgreSQL", "urlSecretRef": {"name": "database"}},
+    });
+    for (endpoint, wanted) in [
+        (None, "NoEndpoint"),
+        (Some(shared), "Served"),
+        (Some(json!({"enabled": true, "ingress": {}})), "Served"),
+        (None, "NoEndpoint"),
+    ] {
+        let mut spec = tenant.clone();
+        spec["endpoint"] = endpoint.unwrap_or_else(|| json!({"enabled": false}));
+        let applied = scene.tenant("identity/quick", spec).await?;
+        within(PATIENCE, "the application says how it fares", async || {
             let status = applications.get("quick").await?.status;
             let conditions = status.map(|status| status.conditions).unwrap_or_default();
             let ready = mintage_crds::status::ready(&conditions);
             let reason = ready.map(|ready| ready.reason.as_str());
-            ensure!(reason == Some("NoEndpoint"), "{reason:?}");
+            ensure!(reason == Some(wanted), "{reason:?}");
             Ok(())
-        },
-    )
-    .await
+        })
+        .await?;
+        let tenants: Api<Tenant> = Api::namespaced(scene.client.clone(), "identity");
+        within(PATIENCE, "the tenant is done with it", async || {
+            let status = tenants.get("quick").await?.status.context("no status")?;
+            ensure!(status.observed_generation == applied.metadata.generation);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// A tenant whose keys come and go quickly, with all that can happen to it.
@@ -118,7 +147,7 @@ async fn a_busy_tenant(scene: &Scene) -> Result<()> {
         "allowedNamespaces": {"from": "All"},
         "signing": {"propagationDelay": "1s"},
     });
-    scene.tenant("identity/quick", tenant).await?;
+    scene.tenant("identity/quick", tenant.clone()).await?;
     let audience = json!({
         "tenantRef": {"name": "quick", "namespace": "identity"},
         "identifier": "https://api.quick.test",
@@ -135,7 +164,7 @@ async fn a_busy_tenant(scene: &Scene) -> Result<()> {
         "verification": {"method": "None"},
     });
     scene.domain("identity/quick", domain).await?;
-    an_application(scene).await?;
+    an_application(scene, &tenant).await?;
     let pods: Api<Pod> = Api::namespaced(scene.client.clone(), "fleeting");
     let pod = json!({
         "metadata": {"name": "app", "labels": {"mintage.dev/inject": "true"}},
@@ -248,6 +277,9 @@ async fn the_audit_log_is_the_table_both_ways() -> Result<()> {
         "--feed-address",
         &feed,
         "--allow-unverified-domains",
+        "--endpoints",
+        "--endpoint-reviewer",
+        REVIEWER,
         "--namespace-linger",
         "1s",
         "--resync-seconds",

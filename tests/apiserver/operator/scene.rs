@@ -10,7 +10,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 use mintage_core::managed;
 use mintage_crds::status::{READY, find};
-use mintage_crds::{ApiAudience, CustomDomain, Tenant};
+use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 use mintage_tests::cluster::{self, ControlPlane, within};
 use mintage_tests::operator::{self, Operator};
 use mintage_tests::permissions::WEBHOOK;
@@ -97,6 +97,11 @@ impl Scene {
     /// Creates or changes a `CustomDomain`.
     pub async fn domain(&self, at: &str, spec: Value) -> Result<CustomDomain> {
         self.put("CustomDomain", at, spec).await
+    }
+
+    /// Creates or changes an `Application`.
+    pub async fn application(&self, at: &str, spec: Value) -> Result<Application> {
+        self.put("Application", at, spec).await
     }
 
     async fn put<K>(&self, kind: &str, at: &str, spec: Value) -> Result<K>

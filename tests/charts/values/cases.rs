@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::Case;
 use super::Seen::{self, Argument, At, Gone, There, Within};
+use super::{Case, signing_in};
 
 const POD: &str = "/spec/template/spec";
 
-fn case(path: &'static str, value: Value, seen: Seen) -> Case {
+/// One without others beside it.
+pub fn case(path: &'static str, value: Value, seen: Seen) -> Case {
     case_beside(path, value, json!({}), seen)
 }
 
@@ -34,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         calling(),
         guarding(),
         observing(),
+        signing_in::cases(),
     ]
     .into_iter()
     .flatten()

@@ -4,6 +4,7 @@
 //! and without it the place does not.
 
 mod cases;
+mod signing_in;
 
 use std::collections::BTreeSet;
 

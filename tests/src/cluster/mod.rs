@@ -39,6 +39,7 @@ use crate::skip;
 
 pub use access::{ADMIN, Cluster, MASTERS};
 pub use audit::{Event, Mark};
+pub use authority::Authority;
 pub use control_plane::{ControlPlane, Nodes, Options};
 pub use namespace::Namespace;
 pub use ports::free as free_port;

@@ -9,14 +9,17 @@ use super::control_plane::{Nodes, Options};
 use super::process::Server;
 use super::{programs, routed};
 
-/// The controllers that tests can see: those that need nodes, disks or metrics stay away.
-const CONTROLLERS: [&str; 11] = [
+/// The controllers that tests can see: those that need nodes, provisioners or metrics stay away.
+const CONTROLLERS: [&str; 14] = [
     "clusterrole-aggregation-controller",
     "cronjob-controller",
     "deployment-controller",
     "garbage-collector-controller",
     "job-controller",
     "namespace-controller",
+    "persistentvolume-binder-controller",
+    "persistentvolume-protection-controller",
+    "persistentvolumeclaim-protection-controller",
     "replicaset-controller",
     "root-ca-certificate-publisher-controller",
     "serviceaccount-controller",

@@ -1,5 +1,6 @@
 //! `kubectl port-forward` as a process.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
@@ -47,6 +48,11 @@ impl Stage {
 }
 
 impl Forward {
+    /// Where the port is on this machine.
+    pub fn address(&self) -> Result<SocketAddr> {
+        Ok(self.address.parse()?)
+    }
+
     /// What is answered to GET.
     pub async fn read(&self, path: &str) -> Result<String> {
         let url = format!("http://{}{path}", self.address);

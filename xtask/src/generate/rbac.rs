@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use mintage_crds::permissions::{Names, OPERATOR, Permission, Scope, UNINSTALL, When};
+use mintage_crds::permissions::{Names, OPERATOR, Permission, REVIEWER, Scope, UNINSTALL, When};
 
 /// The templates: names in their folder, and contents.
 pub fn templates() -> Vec<(String, String)> {
     [
         ("rbac.yaml", template(&OPERATOR_ROLES)),
+        ("reviewer-rbac.yaml", template(&REVIEWER_ROLES)),
         ("uninstall-rbac.yaml", template(&UNINSTALL_ROLES)),
     ]
     .map(|(name, contents)| (name.to_owned(), contents))
@@ -17,16 +18,22 @@ pub fn templates() -> Vec<(String, String)> {
 /// The permissions as a table for people.
 pub fn markdown() -> String {
     let mut text = String::from("| who | may | what | where | for |\n|---|---|---|---|---|\n");
-    for (who, table) in [("operator", OPERATOR), ("uninstall hook", UNINSTALL)] {
+    for (who, table) in [
+        ("operator", OPERATOR),
+        ("endpoints", REVIEWER),
+        ("uninstall hook", UNINSTALL),
+    ] {
         for row in table {
             let place = match (row.scope, row.names) {
+                (Scope::OperatorNamespace, Names::Reviewer) => "that of the endpoints",
                 (Scope::OperatorNamespace, _) => "its own namespace",
                 (Scope::Cluster, Names::Any) => "the cluster",
-                (Scope::Cluster, Names::WebhookConfiguration) => "its own one",
+                (Scope::Cluster, _) => "its own one",
             };
             let when = match row.when {
                 When::Always => "",
                 When::OperatorTls => " (with `webhook.tls.mode: operator`)",
+                When::Endpoints => " (with `endpoints.enabled`)",
                 When::Feed => " (with `feed.enabled`)",
             };
             let _ = writeln!(
@@ -72,6 +79,15 @@ const OPERATOR_ROLES: Roles = Roles {
     only_if: None,
 };
 
+const REVIEWER_ROLES: Roles = Roles {
+    table: REVIEWER,
+    name: r#"{{ include "mintage.reviewerName" . }}"#,
+    account: r#"{{ include "mintage.reviewerName" . }}"#,
+    labels: "mintage.labels",
+    annotations: "",
+    only_if: Some(r#"include "mintage.endpoints" ."#),
+};
+
 const UNINSTALL_ROLES: Roles = Roles {
     table: UNINSTALL,
     name: r#"{{ include "mintage.uninstallName" . }}"#,
@@ -98,6 +114,9 @@ fn template(roles: &Roles) -> String {
     ] {
         let rows = roles.table.iter().filter(|row| row.scope == scope);
         let allowed: String = rows.map(rule).collect();
+        if allowed.is_empty() {
+            continue;
+        }
         let metadata = format!(
             "metadata:\n  name: {}\n{namespace}  labels:\n    {{{{- include \"{}\" . | nindent 4 }}}}\n{}",
             roles.name, roles.labels, roles.annotations
@@ -137,13 +156,22 @@ fn rule(row: &Permission) -> String {
         list(&[row.group]),
         list(row.resources)
     );
-    if row.names == Names::WebhookConfiguration {
-        text.push_str("    resourceNames: [{{ include \"mintage.fullname\" . | quote }}]\n");
+    let named = match row.names {
+        Names::Any => None,
+        Names::Reviewer => Some("mintage.reviewerName"),
+        Names::WebhookConfiguration => Some("mintage.fullname"),
+    };
+    if let Some(named) = named {
+        let _ = writeln!(
+            text,
+            "    resourceNames: [{{{{ include {named:?} . | quote }}}}]"
+        );
     }
     let _ = writeln!(text, "    verbs: {}", list(row.verbs));
     let condition = match row.when {
         When::Always => return text,
         When::OperatorTls => "mintage.webhookOperatorTls",
+        When::Endpoints => "mintage.endpoints",
         When::Feed => "mintage.feedAddress",
     };
     format!("  {{{{- if include {condition:?} . }}}}\n{text}  {{{{- end }}}}\n")

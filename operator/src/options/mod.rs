@@ -9,6 +9,8 @@
     reason = "the comments on options are what --help prints"
 )]
 
+mod endpoints;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use mintage_sidecar::options::LogFormat;
 use mintage_sidecar::traces;
 
 use crate::{domains, lease};
+pub use endpoints::Endpoints;
 
 /// Turns Tenants, ApiAudiences and CustomDomains into keys and configuration for workloads.
 ///
@@ -84,6 +87,9 @@ pub struct Run {
     /// What pods are given.
     #[command(flatten)]
     pub sidecar: Sidecar,
+    /// The pods of tenants' endpoints.
+    #[command(flatten)]
+    pub endpoints: Endpoints,
     /// The times of the Lease.
     #[command(flatten)]
     pub domains: domains::Options,

@@ -1,0 +1,184 @@
+//! The tokens by which endpoints ask the API server whose token a workload shows: of one `ServiceAccount`, which may do that
+//! and nothing else.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use k8s_openapi::api::core::v1::Secret;
+use mintage_core::{Namespace, ObjectName, TenantRef, UnixTime};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::api::{Failure, Writer};
+
+/// The files of a `ServiceAccount`, as kubelet names them.
+pub const TOKEN: &str = "token";
+pub const AUTHORITIES: &str = "ca.crt";
+
+/// How long a token lives, in seconds; it is renewed at half of that, so an operator may be away for hours.
+const LIFE: i64 = 24 * 3600;
+
+/// When it is tried again, in seconds, if there was none.
+const AGAIN: i64 = 60;
+
+/// Whose tokens they are, and what the API server is known by.
+#[derive(Clone, Debug)]
+pub struct Reviewer {
+    /// The namespace of the `ServiceAccount`.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: ObjectName,
+    /// The authorities that sign the API server's certificate, in PEM.
+    pub authorities: String,
+}
+
+/// The tokens at hand.
+#[derive(Default)]
+pub struct Reviewers {
+    of: Option<Reviewer>,
+    given: BTreeMap<TenantRef, Given>,
+}
+
+struct Given {
+    /// `None` if it could not be had.
+    token: Option<Zeroizing<String>>,
+    renew_at: UnixTime,
+}
+
+impl Reviewers {
+    /// None are given without a `ServiceAccount`.
+    pub fn new(of: Option<Reviewer>) -> Self {
+        Self {
+            of,
+            given: BTreeMap::new(),
+        }
+    }
+
+    /// Takes up what a Secret holds. One that cannot be read is as good as none.
+    pub fn take_up(&mut self, tenant: &TenantRef, secret: &Secret) {
+        let data = secret.data.as_ref().and_then(|data| data.get(TOKEN));
+        let text = data.and_then(|bytes| str::from_utf8(&bytes.0).ok());
+        if let Some((text, renew_at)) = text.and_then(|text| Some((text, half_life(text)?))) {
+            let token = Some(Zeroizing::new(text.to_owned()));
+            self.given.insert(tenant.clone(), Given { token, renew_at });
+        }
+    }
+
+    /// What the endpoint of a tenant is given: file names and contents.
+    pub fn files(&self, tenant: &TenantRef) -> Option<Vec<(&'static str, Vec<u8>)>> {
+        let authorities = self.of.as_ref()?.authorities.as_bytes().to_vec();
+        let token = self.given.get(tenant)?.token.as_ref()?.as_bytes().to_vec();
+        Some(vec![(TOKEN, token), (AUTHORITIES, authorities)])
+    }
+
+    /// Whether a tenant's is to be had, or had anew.
+    pub fn is_due(&self, tenant: &TenantRef, now: UnixTime) -> bool {
+        let given = self.given.get(tenant);
+        self.of.is_some() && given.is_none_or(|given| given.renew_at <= now)
+    }
+
+    /// When the next one is.
+    pub fn due(&self) -> Option<UnixTime> {
+        self.given.values().map(|given| given.renew_at).min()
+    }
+
+    /// Forgets that of a tenant without endpoint.
+    pub fn forget(&mut self, tenant: &TenantRef) {
+        self.given.remove(tenant);
+    }
+
+    /// Asks the API server for one; what it says if there is none.
+    pub async fn ask(&self, writer: &Writer) -> Option<Result<Zeroizing<String>, Failure>> {
+        let Reviewer {
+            namespace, name, ..
+        } = self.of.as_ref()?;
+        let asked = writer.token(namespace.as_str(), name.as_str(), LIFE).await;
+        Some(asked.map(Zeroizing::new))
+    }
+
+    /// Takes up what came of asking. A token that is at hand is kept if there is no other.
+    pub fn take(&mut self, tenant: &TenantRef, token: Option<Zeroizing<String>>, now: UnixTime) {
+        let renew_at = token.as_ref().and_then(|token| half_life(token));
+        let before = self.given.remove(tenant).and_then(|given| given.token);
+        let given = Given {
+            token: token.or(before),
+            renew_at: renew_at.unwrap_or(UnixTime(now.0 + AGAIN)),
+        };
+        self.given.insert(tenant.clone(), given);
+    }
+}
+
+/// When half of a token's life is over, by what it says itself: it came from the API server.
+fn half_life(token: &str) -> Option<UnixTime> {
+    #[derive(Deserialize)]
+    struct Times {
+        exp: i64,
+        iat: i64,
+    }
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let Times { exp, iat } = serde_json::from_slice(&payload).ok()?;
+    Some(UnixTime(iat + exp.checked_sub(iat)? / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    fn token(iat: i64, exp: i64) -> String {
+        let payload = format!("{{\"iat\":{iat},\"exp\":{exp}}}");
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    fn tenant() -> TenantRef {
+        TenantRef::parse("identity/acme").unwrap()
+    }
+
+    fn reviewers() -> Reviewers {
+        Reviewers::new(Some(Reviewer {
+            namespace: Namespace::parse("mintage-system").unwrap(),
+            name: ObjectName::parse("mintage-endpoints").unwrap(),
+            authorities: "PEM".to_owned(),
+        }))
+    }
+
+    #[test]
+    fn a_token_is_renewed_at_half_of_its_life_and_kept_if_it_cannot_be() {
+        let mut reviewers = reviewers();
+        assert!(reviewers.is_due(&tenant(), UnixTime(0)));
+        let first = Zeroizing::new(token(0, 1000));
+        reviewers.take(&tenant(), Some(first.clone()), UnixTime(0));
+        assert!(!reviewers.is_due(&tenant(), UnixTime(499)));
+        assert_eq!(reviewers.due(), Some(UnixTime(500)));
+        reviewers.take(&tenant(), None, UnixTime(500));
+        assert!(!reviewers.is_due(&tenant(), UnixTime(500)));
+        assert!(reviewers.is_due(&tenant(), UnixTime(500 + AGAIN)));
+        let files = reviewers.files(&tenant()).unwrap();
+        assert_eq!(files[0], (TOKEN, first.as_bytes().to_vec()));
+    }
+
+    #[test]
+    fn what_is_stored_is_taken_up_and_what_is_damaged_is_none() {
+        let secret = |text: &str| Secret {
+            data: Some(BTreeMap::from([(
+                TOKEN.to_owned(),
+                ByteString(text.as_bytes().to_vec()),
+            )])),
+            ..Secret::default()
+        };
+        for (text, is_due) in [(token(0, 1000).as_str(), false), ("hunter2", true)] {
+            let mut reviewers = reviewers();
+            reviewers.take_up(&tenant(), &secret(text));
+            assert_eq!(reviewers.is_due(&tenant(), UnixTime(10)), is_due);
+        }
+    }
+
+    #[test]
+    fn without_an_account_nobody_is_given_any() {
+        let reviewers = Reviewers::default();
+        assert!(!reviewers.is_due(&tenant(), UnixTime(0)));
+        assert!(reviewers.files(&tenant()).is_none());
+    }
+}
