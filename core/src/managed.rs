@@ -139,6 +139,11 @@ fn of_object(prefix: &str, object: &ObjectName) -> String {
 /// Of any object in Kubernetes.
 const LONGEST_NAME: usize = 253;
 
+/// The Secret with the certificate of a domain that cert-manager makes, and its Certificate, in the tenant's namespace.
+pub fn certificate(domain: &Domain) -> String {
+    format!("mintage-tls.{}", hash_of(domain.as_str()))
+}
+
 /// What stands for a name that is too long. No other name has the same, unless somebody finds a collision of SHA-256 in 160 bits.
 fn hash_of(name: &str) -> String {
     let hash = digest(&SHA256, name.as_bytes());

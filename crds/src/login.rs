@@ -41,6 +41,9 @@ pub struct Endpoint {
     /// `trustedProxies`, and else to the one with TLS, which its controller has to be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
+    /// An `HTTPRoute` of the Gateway API, for the same domains and to the same port as the Ingress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_route: Option<HttpRoute>,
 }
 
 /// An Ingress in front of an endpoint.
@@ -55,6 +58,32 @@ pub struct Ingress {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "annotations")]
     pub annotations: BTreeMap<String, String>,
+}
+
+/// An `HTTPRoute` (`gateway.networking.k8s.io`) in front of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpRoute {
+    /// The Gateways that it is attached to.
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub parent_refs: Vec<ParentRef>,
+}
+
+/// A Gateway, or one of its listeners.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentRef {
+    /// The Gateway.
+    #[schemars(schema_with = "field::dns_subdomain")]
+    pub name: String,
+    /// Its namespace. Without it, the tenant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "field::dns_label")]
+    pub namespace: Option<String>,
+    /// The listener. Without it, all that take the route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "field::dns_subdomain")]
+    pub section_name: Option<String>,
 }
 
 /// Where the endpoint keeps what it must remember.
@@ -193,6 +222,7 @@ impl Default for Endpoint {
             ca_bundle: None,
             trusted_proxies: Vec::new(),
             ingress: None,
+            http_route: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use mintage_core::ident::InvalidName;
 use mintage_core::world::{self, AllowedNamespaces, AudienceAlg, Dialect, Grantee, UserRules};
 use mintage_core::{
     Alg, Domain, Identifier, Kid, Namespace, ObjectName, ObjectRef, Scope, TenantRef, Uid,
-    UnixTime, WorkloadId,
+    UnixTime, WorkloadId, managed,
 };
 
 use kube::core::ObjectMeta;
@@ -196,7 +196,7 @@ pub fn custom_domain(
     Ok(world::CustomDomain {
         tenant: TenantRef::new(meta.at.namespace.clone(), tenant),
         at: meta.at,
-        certificate: certificate(object.spec.tls.as_ref())?,
+        certificate: certificate(object.spec.tls.as_ref(), &object.spec.domain)?,
         created: meta.created,
         domain: Domain::parse(&object.spec.domain)?,
         uid: meta.uid,
@@ -204,10 +204,16 @@ pub fn custom_domain(
     })
 }
 
-/// The Secret with a certificate.
-fn certificate(tls: Option<&Tls>) -> Result<Option<ObjectName>, InvalidName> {
-    let name = tls.and_then(|tls| tls.secret_name.as_deref());
-    name.map(ObjectName::parse).transpose()
+/// The Secret with the certificate of a domain: one that is there, or that cert-manager makes.
+fn certificate(tls: Option<&Tls>, domain: &str) -> Result<Option<ObjectName>, InvalidName> {
+    let Some(tls) = tls else {
+        return Ok(None);
+    };
+    let name = match &tls.secret_name {
+        Some(name) => ObjectName::parse(name),
+        None => ObjectName::parse(&managed::certificate(&Domain::parse(domain)?)),
+    };
+    name.map(Some)
 }
 
 struct Meta {

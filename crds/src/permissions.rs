@@ -59,6 +59,10 @@ pub enum When {
     OperatorTls,
     /// Those that run endpoints.
     Endpoints,
+    /// Those that have cert-manager make certificates for endpoints.
+    EndpointCertificates,
+    /// Those that attach endpoints to Gateways.
+    EndpointRoutes,
     /// Those with a stream to sidecars.
     Feed,
 }
@@ -160,6 +164,20 @@ pub const OPERATOR: &[Permission] = &[
         scope: Scope::OperatorNamespace,
         why: "the Lease by which one of the replicas leads",
         ..everywhere("coordination.k8s.io")
+    },
+    Permission {
+        resources: &["httproutes"],
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
+        when: When::EndpointRoutes,
+        why: "leading from Gateways to endpoints",
+        ..everywhere("gateway.networking.k8s.io")
+    },
+    Permission {
+        resources: &["certificates"],
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
+        when: When::EndpointCertificates,
+        why: "having certificates made for the domains of endpoints",
+        ..everywhere("cert-manager.io")
     },
     Permission {
         resources: &["serviceaccounts/token"],

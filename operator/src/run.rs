@@ -293,6 +293,8 @@ fn endpoint_pods(options: &options::Endpoints, image: &str) -> endpoints::Settin
         },
         user: options.user,
         reviews: options.reviewer.is_some(),
+        gateway_api: options.gateway_api,
+        cert_manager: options.cert_manager,
     }
 }
 

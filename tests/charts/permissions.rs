@@ -108,8 +108,26 @@ fn the_roles_are_the_table() -> Result<()> {
             &[When::OperatorTls, When::Endpoints],
         ),
         (
-            json!({ "endpoints": { "enabled": false } }),
+            json!({ "endpoints": { "enabled": false, "gatewayApi": true, "certManager": true } }),
             &[When::OperatorTls, When::Feed],
+        ),
+        (
+            json!({ "endpoints": { "gatewayApi": true } }),
+            &[
+                When::OperatorTls,
+                When::Endpoints,
+                When::EndpointRoutes,
+                When::Feed,
+            ],
+        ),
+        (
+            json!({ "endpoints": { "certManager": true } }),
+            &[
+                When::OperatorTls,
+                When::Endpoints,
+                When::EndpointCertificates,
+                When::Feed,
+            ],
         ),
     ] {
         let objects = helm.render(&values)?;

@@ -138,6 +138,16 @@ capabilities:
 {{- if .Values.endpoints.enabled }}true{{- end }}
 {{- end }}
 
+{{- /* Whether it has cert-manager make certificates for them. */ -}}
+{{- define "mintage.endpointCertificates" -}}
+{{- if and .Values.endpoints.enabled .Values.endpoints.certManager }}true{{- end }}
+{{- end }}
+
+{{- /* Whether it attaches them to Gateways. */ -}}
+{{- define "mintage.endpointRoutes" -}}
+{{- if and .Values.endpoints.enabled .Values.endpoints.gatewayApi }}true{{- end }}
+{{- end }}
+
 {{- /* The stream to sidecars */ -}}
 
 {{- /* Where sidecars find it, `host:port`; empty if there is none. */ -}}

@@ -24,7 +24,7 @@ pub(super) fn wishes(spec: &TenantSpec) -> Result<EndpointWishes, InvalidName> {
             idle: seconds(login.session.idle_lifetime),
             lifetime: seconds(login.session.lifetime),
         },
-        certificate: certificate(spec.endpoint.tls.as_ref())?,
+        certificate: certificate(spec.endpoint.tls.as_ref(), &spec.domain)?,
         authorities: spec.endpoint.ca_bundle.clone(),
         trusted_proxies: spec.endpoint.trusted_proxies.clone(),
     })

@@ -14,10 +14,13 @@ use super::{Kind, Object, Seen};
 use crate::api::{Failure, Writer, sort};
 use crate::secrets::Hash;
 
+/// Whose, of what kind, and its name.
+type Place = (TenantRef, Kind, String);
+
 /// What is there of the tenants' endpoints.
 #[derive(Debug, Default)]
 pub struct Endpoints {
-    known: BTreeMap<(TenantRef, Kind), Known>,
+    known: BTreeMap<Place, Known>,
     standings: BTreeMap<TenantRef, Standing>,
 }
 
@@ -35,7 +38,6 @@ pub struct Standing {
 /// An object that is there.
 #[derive(Debug)]
 struct Known {
-    name: String,
     uid: String,
     /// What was applied; `None` for what a leader before this one left, or that somebody else changed since.
     applied: Option<Hash>,
@@ -54,15 +56,15 @@ pub struct Outcome {
 
 impl Endpoints {
     /// Finds what an earlier leader left.
-    pub async fn load(writer: &Writer) -> Result<Self, Failure> {
+    pub async fn load(writer: &Writer, kinds: &[Kind]) -> Result<Self, Failure> {
         let mut endpoints = Self::default();
-        for kind in Kind::ALL {
+        for &kind in kinds {
             let api: Api<DynamicObject> = Api::all_with(writer.client().clone(), &kind.resource());
             let list = api.list(&ListParams::default().labels(LABEL)).await;
             for object in list.map_err(|error| sort(&error))? {
                 if let Some(tenant) = tenant_of(&object) {
-                    let known = Known::of(&object, None);
-                    endpoints.known.insert((tenant, kind), known);
+                    let place = (tenant, kind, object.name_any());
+                    endpoints.known.insert(place, Known::of(&object, None));
                 }
             }
         }
@@ -100,7 +102,7 @@ impl Endpoints {
         object: &DynamicObject,
         gone: bool,
     ) -> bool {
-        let place = (tenant, kind);
+        let place = (tenant, kind, object.name_any());
         let Some(known) = self.known.get_mut(&place) else {
             return false;
         };
@@ -139,9 +141,9 @@ impl Endpoints {
                 }
             }
         }
-        let is_wanted = |(tenant, kind): &(TenantRef, Kind)| {
-            let objects = wanted.get(tenant).into_iter().flatten();
-            objects.into_iter().any(|object| object.kind == *kind)
+        let is_wanted = |(tenant, kind, name): &Place| {
+            let mut objects = wanted.get(tenant).into_iter().flatten();
+            objects.any(|object| object.kind == *kind && object.name() == name)
         };
         let unwanted: Vec<_> = self
             .known
@@ -153,10 +155,10 @@ impl Endpoints {
             .collect();
         for place in unwanted {
             let known = &self.known[&place];
-            let (tenant, kind) = &place;
+            let (tenant, kind, name) = &place;
             let namespace = tenant.namespace.as_str();
             let removed = writer
-                .remove(&kind.resource(), namespace, &known.name, &known.uid)
+                .remove(&kind.resource(), namespace, name, &known.uid)
                 .await;
             match removed {
                 Ok(()) => {
@@ -177,7 +179,7 @@ impl Endpoints {
         let text = object.body.to_string();
         let mut hash = Hash::default();
         hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-        let place = (tenant.clone(), object.kind);
+        let place = (tenant.clone(), object.kind, object.name().to_owned());
         let known = self.known.get(&place);
         if known.is_some_and(|known| known.applied == Some(hash)) {
             return Ok(());
@@ -231,7 +233,6 @@ impl Outcome {
 impl Known {
     fn of(object: &DynamicObject, applied: Option<Hash>) -> Self {
         Self {
-            name: object.name_any(),
             uid: object.uid().unwrap_or_default(),
             mark: applied.is_some().then(|| mark(object)).flatten(),
             applied,

@@ -17,11 +17,15 @@ pub enum Kind {
     Deployment,
     /// What leads to it from outside of the cluster.
     Ingress,
+    /// The same by the Gateway API, where the cluster has that.
+    HttpRoute,
+    /// A certificate that cert-manager makes, where the cluster has that.
+    Certificate,
 }
 
 impl Kind {
-    /// All.
-    pub const ALL: [Self; 6] = [
+    /// Those that every cluster has.
+    pub const BUILT_IN: [Self; 6] = [
         Self::NetworkPolicy,
         Self::PersistentVolumeClaim,
         Self::Service,
@@ -39,6 +43,8 @@ impl Kind {
             Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::Deployment => "Deployment",
             Self::Ingress => "Ingress",
+            Self::HttpRoute => "HTTPRoute",
+            Self::Certificate => "Certificate",
         }
     }
 
@@ -51,6 +57,8 @@ impl Kind {
             Self::PodDisruptionBudget => ("policy", "poddisruptionbudgets"),
             Self::Deployment => ("apps", "deployments"),
             Self::Ingress => ("networking.k8s.io", "ingresses"),
+            Self::HttpRoute => ("gateway.networking.k8s.io", "httproutes"),
+            Self::Certificate => ("cert-manager.io", "certificates"),
         };
         let api_version = if group.is_empty() {
             "v1".to_owned()

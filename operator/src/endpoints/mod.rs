@@ -8,6 +8,7 @@
 mod keep;
 mod kinds;
 mod objects;
+mod outside;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use mintage_core::bundle::MAX_SHARDS;
 use mintage_core::endpoint::Config;
-use mintage_core::ledger::Term;
 use mintage_core::{Domain, ObjectName, managed};
+use mintage_crds::domain::IssuerRef;
 use mintage_crds::login::{Endpoint, StoreType};
 use serde_json::{Value, json};
 
-use super::Kind;
+use super::{Kind, outside};
 use crate::inject::{PullPolicy, Resources};
 
 /// What the pods of all endpoints have in common.
@@ -25,6 +25,20 @@ pub struct Settings {
     pub user: i64,
     /// Whether workloads get tokens: each endpoint has one, then, by which it asks the API server about theirs.
     pub reviews: bool,
+    /// Whether the cluster has the Gateway API.
+    pub gateway_api: bool,
+    /// Whether the cluster has cert-manager.
+    pub cert_manager: bool,
+}
+
+impl Settings {
+    /// The kinds of objects that endpoints are made of in this cluster.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let mut kinds = Kind::BUILT_IN.to_vec();
+        kinds.extend(self.gateway_api.then_some(Kind::HttpRoute));
+        kinds.extend(self.cert_manager.then_some(Kind::Certificate));
+        kinds
+    }
 }
 
 /// An object that is to be.
@@ -60,9 +74,11 @@ const STORAGE: &str = "1Gi";
 /// Label of everything that belongs to a tenant's endpoint, and of its pods; its value is the tenant's name.
 pub const LABEL: &str = "mintage.dev/endpoint";
 
-/// The objects of an endpoint; the owner is its Tenant, with which they go.
+/// The objects of an endpoint; the owner is its Tenant, with which they go. `issued` are the domains whose certificates
+/// cert-manager makes.
 pub fn objects(
     wishes: &Endpoint,
+    issued: &[(Domain, IssuerRef)],
     config: &Config,
     owner: &Value,
     settings: &Settings,
@@ -90,20 +106,14 @@ pub fn objects(
     }
     let pods = deployment(&place, wishes, config, settings);
     all.push(place.object(Kind::Deployment, &pods));
-    if let Some(wished) = &wishes.ingress {
-        let mut ingress = place.object(Kind::Ingress, &ingress(&place, wishes, config));
-        if !wished.annotations.is_empty() {
-            ingress.body["metadata"]["annotations"] = json!(wished.annotations);
-        }
-        all.push(ingress);
-    }
+    all.extend(outside::objects(&place, wishes, issued, config, settings));
     all.sort_by_key(|object| object.kind);
     all
 }
 
 /// Whose, and where.
-struct Place<'a> {
-    tenant: &'a ObjectName,
+pub(super) struct Place<'a> {
+    pub tenant: &'a ObjectName,
     namespace: &'a str,
     owner: &'a Value,
 }
@@ -123,12 +133,16 @@ impl Place<'_> {
         json!({ "matchLabels": { LABEL: self.tenant } })
     }
 
-    fn object(&self, kind: Kind, spec: &Value) -> Object {
+    pub(super) fn object(&self, kind: Kind, spec: &Value) -> Object {
+        self.named(kind, &managed::endpoint_pods(self.tenant), spec)
+    }
+
+    pub(super) fn named(&self, kind: Kind, name: &str, spec: &Value) -> Object {
         let body = json!({
             "apiVersion": kind.resource().api_version,
             "kind": kind.name(),
             "metadata": {
-                "name": managed::endpoint_pods(self.tenant),
+                "name": name,
                 "namespace": self.namespace,
                 "labels": self.labels(),
                 "ownerReferences": [self.owner],
@@ -156,45 +170,6 @@ fn service(place: &Place<'_>) -> Value {
             { "name": "proxies", "port": 80, "targetPort": "proxies", "protocol": "TCP" },
         ],
     })
-}
-
-/// A rule for the host of each domain that is the tenant's now, and the certificates that the endpoint has itself.
-fn ingress(place: &Place<'_>, wishes: &Endpoint, config: &Config) -> Value {
-    let open = config
-        .domains
-        .iter()
-        .filter(|(_, term)| matches!(term, Term::Open { .. }));
-    let domains: BTreeSet<&Domain> = open
-        .map(|(domain, _)| domain)
-        .chain([&config.domain])
-        .collect();
-    let hosts: BTreeSet<&str> = domains.iter().map(|domain| domain.host()).collect();
-    let port = if wishes.trusted_proxies.is_empty() {
-        "https"
-    } else {
-        "proxies"
-    };
-    let service = json!({
-        "name": managed::endpoint_pods(place.tenant),
-        "port": { "name": port },
-    });
-    let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": { "service": service } }]);
-    let rules = hosts
-        .into_iter()
-        .map(|host| json!({ "host": host, "http": { "paths": paths } }));
-    let tls = config
-        .certificates
-        .iter()
-        .map(|(domain, secret)| json!({ "hosts": [domain.host()], "secretName": secret }));
-    let mut spec = json!({ "rules": rules.collect::<Vec<_>>(), "tls": tls.collect::<Vec<_>>() });
-    let class = wishes
-        .ingress
-        .as_ref()
-        .and_then(|wished| wished.class_name.as_ref());
-    if let Some(class) = class {
-        spec["ingressClassName"] = json!(class);
-    }
-    spec
 }
 
 fn deployment(place: &Place<'_>, wishes: &Endpoint, config: &Config, settings: &Settings) -> Value {

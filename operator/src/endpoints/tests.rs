@@ -1,6 +1,8 @@
 //! What the objects of an endpoint are.
 
+use mintage_core::Domain;
 use mintage_core::endpoint::Config;
+use mintage_crds::domain::IssuerRef;
 use mintage_crds::login::Endpoint;
 use serde_json::{Value, json};
 
@@ -14,6 +16,8 @@ fn settings() -> Settings {
         resources: Resources::default(),
         user: 65532,
         reviews: false,
+        gateway_api: false,
+        cert_manager: false,
     }
 }
 
@@ -42,7 +46,7 @@ fn config(tenant: &str) -> Config {
 fn made(tenant: &str, wishes: &Value) -> Vec<Object> {
     let wishes: Endpoint = serde_json::from_value(wishes.clone()).unwrap();
     let owner = json!({ "kind": "Tenant", "name": tenant, "uid": "u1" });
-    objects(&wishes, &config(tenant), &owner, &settings())
+    objects(&wishes, &[], &config(tenant), &owner, &settings())
 }
 
 fn kinds(all: &[Object]) -> Vec<Kind> {
@@ -216,6 +220,43 @@ fn an_ingress_leads_each_domain_to_the_listener_that_fits_its_controller() {
         ingress["spec"]["rules"][0]["http"]["paths"],
         backend("proxies")
     );
+}
+
+#[test]
+fn routes_and_certificates_are_made_where_the_cluster_has_them() {
+    let mut wishes = embedded();
+    wishes["httpRoute"] = json!({ "parentRefs": [{ "name": "public", "namespace": "gateways" }] });
+    let wishes: Endpoint = serde_json::from_value(wishes).unwrap();
+    let authority: IssuerRef = serde_json::from_value(json!({ "name": "ca" })).unwrap();
+    let issued = ["acme.test", "127.0.0.1:8443"]
+        .map(|domain| (Domain::parse(domain).unwrap(), authority.clone()));
+    let owner = json!({ "kind": "Tenant", "name": "acme", "uid": "u1" });
+    let without = objects(&wishes, &issued, &config("acme"), &owner, &settings());
+    let outside = [Kind::HttpRoute, Kind::Certificate];
+    assert!(!kinds(&without).iter().any(|kind| outside.contains(kind)));
+
+    let with = Settings {
+        gateway_api: true,
+        cert_manager: true,
+        ..settings()
+    };
+    let all = objects(&wishes, &issued, &config("acme"), &owner, &with);
+    let route = json!({
+        "parentRefs": [{ "name": "public", "namespace": "gateways" }],
+        "hostnames": ["acme.test"],
+        "rules": [{ "backendRefs": [{ "name": "mintage-endpoint-acme", "port": 443 }] }],
+    });
+    assert_eq!(body(&all, Kind::HttpRoute)["spec"], route);
+    let certificates = all.iter().filter(|object| object.kind == Kind::Certificate);
+    let certificates: Vec<&Value> = certificates.map(|object| &object.body).collect();
+    assert_eq!(certificates.len(), 2);
+    let (named, numbered) = (certificates[0], certificates[1]);
+    assert_ne!(named["metadata"]["name"], numbered["metadata"]["name"]);
+    assert_eq!(named["metadata"]["name"], named["spec"]["secretName"]);
+    assert_eq!(named["spec"]["dnsNames"], json!(["acme.test"]));
+    assert_eq!(numbered["spec"]["ipAddresses"], json!(["127.0.0.1"]));
+    let of = json!({ "name": "ca", "kind": "Issuer", "group": "cert-manager.io" });
+    assert_eq!(named["spec"]["issuerRef"], of);
 }
 
 #[test]

@@ -59,10 +59,10 @@ impl Changes {
 }
 
 /// Watches. The future never ends by itself.
-pub fn start(client: &Client) -> (Changes, impl Future<Output = ()> + use<>) {
+pub fn start(client: &Client, kinds: &[Kind]) -> (Changes, impl Future<Output = ()> + use<>) {
     let changes = Changes::default();
     let mut streams: SelectAll<BoxStream<'static, Seen>> = SelectAll::new();
-    for kind in Kind::ALL {
+    for &kind in kinds {
         streams.push(watch(client, kind));
     }
     let mine = changes.clone();

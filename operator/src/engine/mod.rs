@@ -16,6 +16,7 @@
 mod planning;
 mod rest;
 mod retry;
+mod tenant_endpoints;
 mod tenants;
 mod turn;
 
@@ -221,8 +222,8 @@ pub async fn run(context: Context, shutdown: watch::Receiver<bool>) -> End {
     let (drift, watching, listed) = drift::start(&context.client);
     let (brought, watching_keys, keys_listed) = brought::start(&context.client);
     let (endpoint_changes, watching_endpoints) = match &context.settings.endpoints {
-        Some(_) => {
-            let (changes, watching) = endpoints::start(&context.client);
+        Some(settings) => {
+            let (changes, watching) = endpoints::start(&context.client, &settings.kinds());
             (changes, watching.boxed())
         }
         None => (endpoints::Changes::default(), pending().boxed()),
@@ -310,7 +311,7 @@ impl Engine {
         let (outputs, damages) =
             Outputs::load(&writer, &mut keys, context.settings.reviewer.clone()).await?;
         let endpoints = match &context.settings.endpoints {
-            Some(_) => Endpoints::load(&writer).await?,
+            Some(settings) => Endpoints::load(&writer, &settings.kinds()).await?,
             None => Endpoints::default(),
         };
         Ok(Opened {

@@ -199,7 +199,7 @@ impl Engine {
     }
 }
 
-fn place(tenant: &TenantRef) -> ObjectRef {
+pub(super) fn place(tenant: &TenantRef) -> ObjectRef {
     ObjectRef::new(tenant.namespace.clone(), tenant.name.clone())
 }
 

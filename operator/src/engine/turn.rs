@@ -4,18 +4,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kube::ResourceExt as _;
 use mintage_core::keyring::{Key, Owner};
 use mintage_core::plan::{Plan, State, Status};
 use mintage_core::world::{Tenant, World};
-use mintage_core::{Alg, ObjectRef, TenantRef, Uid, UnixTime};
-use mintage_crds::{GROUP, VERSION};
-use serde_json::json;
+use mintage_core::{Alg, TenantRef, Uid, UnixTime};
 use tokio::time::Instant;
 
 use super::{Engine, News, RESTORED_FOR, Rest, Topic};
 use crate::api::Failure;
-use crate::endpoints::objects;
 use crate::outputs::{Look as OutputLook, TenantPlan};
 use crate::secrets::Place;
 use crate::snapshot::Snapshot;
@@ -23,9 +19,6 @@ use crate::truth::Look as TruthLook;
 
 /// This process leads no longer.
 pub struct Deposed;
-
-/// What a Tenant that asks for an endpoint is told where none are run.
-const NO_ENDPOINT: &str = "spec.endpoint: this operator is set up to run no endpoints, so users cannot sign in, and applications get no tokens; install the chart with endpoints.enabled: true";
 
 impl Engine {
     /// Looks, plans, and brings the API to what was planned.
@@ -55,16 +48,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Looks at what others may have changed of endpoints, and at how their pods fare.
-    fn look_at_endpoints(&mut self) {
-        for seen in self.endpoint_changes.take() {
-            if self.endpoints.look(&seen) {
-                self.rest = None;
-            }
-        }
-        self.facts.endpoints.clone_from(self.endpoints.standings());
-    }
-
     /// The world, with what the checks of domains found, and without endpoints where nobody runs them.
     fn world(&mut self, snapshot: &Snapshot) -> Arc<World> {
         let living: BTreeSet<Uid> = snapshot
@@ -82,14 +65,7 @@ impl Engine {
                 world.to_mut().domains[index].verified = finding.verified;
             }
         }
-        if self.context.settings.endpoints.is_none() {
-            let all = snapshot.world.tenants.iter().enumerate();
-            for (index, _) in all.filter(|(_, tenant)| tenant.endpoint.is_some()) {
-                let tenant = &mut world.to_mut().tenants[index];
-                tenant.endpoint = None;
-                tenant.unreadable.push(NO_ENDPOINT.to_owned());
-            }
-        }
+        self.know_endpoints(snapshot, &mut world);
         match world {
             Cow::Borrowed(_) => Arc::clone(&snapshot.world),
             Cow::Owned(world) => Arc::new(world),
@@ -216,43 +192,6 @@ impl Engine {
             && self.facts.stuck.is_empty()
             && self.retries.next().is_none();
         self.rest = is_whole.then(|| Rest::new(snapshot, plan.statuses));
-        Ok(())
-    }
-
-    /// Brings the pods of endpoints to what was planned.
-    async fn run_endpoints(
-        &mut self,
-        snapshot: &Snapshot,
-        plan: &Plan,
-        blocked: &BTreeSet<TenantRef>,
-        troubles: &mut BTreeMap<TenantRef, Vec<String>>,
-    ) -> Result<(), Deposed> {
-        let Some(settings) = &self.context.settings.endpoints else {
-            return Ok(());
-        };
-        let wanted = plan.endpoints.iter().filter_map(|(tenant, told)| {
-            let place = ObjectRef::new(tenant.namespace.clone(), tenant.name.clone());
-            let object = snapshot.tenants.get(&place)?;
-            let owner = json!({
-                "apiVersion": format!("{GROUP}/{VERSION}"),
-                "kind": "Tenant",
-                "name": object.name_any(),
-                "uid": object.uid()?,
-            });
-            let wishes = &object.spec.endpoint;
-            Some((
-                tenant.clone(),
-                objects(wishes, &told.body, &owner, settings),
-            ))
-        });
-        let wanted = wanted.collect();
-        let outcome = self.endpoints.apply(&self.writer, &wanted, blocked).await;
-        if outcome.deposed {
-            return Err(Deposed);
-        }
-        for (tenant, failures) in outcome.failures {
-            troubles.entry(tenant).or_default().extend(failures);
-        }
         Ok(())
     }
 

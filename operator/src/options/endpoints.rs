@@ -47,6 +47,20 @@ pub struct Endpoints {
         value_name = "NAME"
     )]
     pub reviewer: Option<ObjectName>,
+    /// The cluster has the Gateway API: endpoints get an HTTPRoute where their Tenant says spec.endpoint.httpRoute.
+    #[arg(
+        id = "endpoint-gateway-api",
+        long = "endpoint-gateway-api",
+        env = "MINTAGE_ENDPOINT_GATEWAY_API"
+    )]
+    pub gateway_api: bool,
+    /// The cluster has cert-manager: domains get a Certificate where tls.issuerRef names an issuer.
+    #[arg(
+        id = "endpoint-cert-manager",
+        long = "endpoint-cert-manager",
+        env = "MINTAGE_ENDPOINT_CERT_MANAGER"
+    )]
+    pub cert_manager: bool,
     /// The user and group that it runs as.
     #[arg(
         id = "endpoint-user",

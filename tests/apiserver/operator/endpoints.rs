@@ -404,3 +404,82 @@ async fn another_leader_finds_all_as_it_should_be() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn routes_and_certificates_are_made_where_the_cluster_has_them() -> Result<()> {
+    let test = "operator::endpoints::routes_and_certificates_are_made_where_the_cluster_has_them";
+    let Some(scene) = Scene::start(test).await? else {
+        return Ok(());
+    };
+    let endpoint = json!({
+        "enabled": true, "tls": {"issuerRef": {"name": "ca"}},
+        "httpRoute": {"parentRefs": [{"name": "public", "namespace": "gateways"}]},
+    });
+    let mut operator = scene.operator(&with_endpoints()).await?;
+    tenant(&scene, &endpoint).await?;
+    made(&scene).await?;
+    let said = scene
+        .tenant_says("identity/acme", "Ready", "True", "Served")
+        .await?;
+    for told in ["endpoints.gatewayApi: true", "endpoints.certManager: true"] {
+        ensure!(said.contains(told), "{said}");
+    }
+    operator.terminate().await?;
+
+    scene.foreign_kinds().await?;
+    let mut options = with_endpoints();
+    let more = [
+        "--endpoint-gateway-api",
+        "--endpoint-cert-manager",
+        "--allow-unverified-domains",
+    ];
+    options.arguments.extend(more.map(str::to_owned));
+    let _operator = scene.operator(&options).await?;
+    let custom = json!({
+        "tenantRef": {"name": "acme"}, "domain": "login.acme.test",
+        "verification": {"method": "None"}, "tls": {"issuerRef": {"name": "ca"}},
+    });
+    scene.domain("identity/login", custom).await?;
+    let look = async |kind: &str| -> Result<Value> {
+        let get = ["get", kind, "-n", "identity", "-o", "json"];
+        let said = scene.plane.kubectl(&get).await?;
+        Ok(serde_json::from_str(said.succeeded()?)?)
+    };
+    let hosts = async || -> Result<Vec<String>> {
+        let found = look("certificates").await?;
+        let items = found["items"].as_array().context("no list")?.iter();
+        let hosts = items.map(|one| {
+            one["spec"]["dnsNames"][0]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        });
+        let mut hosts: Vec<_> = hosts.collect();
+        hosts.sort();
+        Ok(hosts)
+    };
+    within(
+        PATIENCE,
+        "both domains have a route and a certificate",
+        async || {
+            let found = look("httproutes").await?;
+            let names = &found["items"][0]["spec"]["hostnames"];
+            ensure!(*names == json!(["acme.test", "login.acme.test"]), "{found}");
+            let hosts = hosts().await?;
+            ensure!(hosts == ["acme.test", "login.acme.test"], "{hosts:?}");
+            Ok(())
+        },
+    )
+    .await?;
+    scene
+        .plane
+        .kubectl(&["delete", "customdomain", "login", "-n", "identity"])
+        .await?
+        .succeeded()?;
+    within(PATIENCE, "its certificate goes with a domain", async || {
+        let hosts = hosts().await?;
+        ensure!(hosts == ["acme.test"], "{hosts:?}");
+        Ok(())
+    })
+    .await
+}

@@ -110,10 +110,14 @@ async fn an_application(scene: &Scene, tenant: &Value) -> Result<()> {
         "enabled": true, "replicas": 2,
         "store": {"type": "PostgreSQL", "urlSecretRef": {"name": "database"}},
     });
+    let outside = json!({
+        "enabled": true, "ingress": {}, "httpRoute": {"parentRefs": [{"name": "public"}]},
+        "tls": {"issuerRef": {"name": "ca"}},
+    });
     for (endpoint, wanted) in [
         (None, "NoEndpoint"),
         (Some(shared), "Served"),
-        (Some(json!({"enabled": true, "ingress": {}})), "Served"),
+        (Some(outside), "Served"),
         (None, "NoEndpoint"),
     ] {
         let mut spec = tenant.clone();
@@ -278,6 +282,8 @@ async fn the_audit_log_is_the_table_both_ways() -> Result<()> {
         &feed,
         "--allow-unverified-domains",
         "--endpoints",
+        "--endpoint-gateway-api",
+        "--endpoint-cert-manager",
         "--endpoint-reviewer",
         REVIEWER,
         "--namespace-linger",
@@ -286,6 +292,7 @@ async fn the_audit_log_is_the_table_both_ways() -> Result<()> {
         "2",
     ];
     options.arguments.extend(more.map(str::to_owned));
+    scene.foreign_kinds().await?;
     let mut operator = scene.operator(&options).await?;
     scene.webhook_trusted().await?;
     scene.apply(&quickstart()).await?;

@@ -14,6 +14,7 @@ use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 use mintage_tests::cluster::{self, ControlPlane, within};
 use mintage_tests::operator::{self, Operator};
 use mintage_tests::permissions::WEBHOOK;
+use mintage_tests::workspace;
 use serde_json::{Value, json};
 
 /// A control plane of its own, and the kubeconfig of the operator's `ServiceAccount`.
@@ -66,6 +67,19 @@ impl Scene {
             .kubectl(&["apply", "--server-side", "-f", path])
             .await?;
         ensure!(run.code == Some(0), "{}", run.said());
+        Ok(())
+    }
+
+    /// Has the API server know the kinds of the Gateway API and of cert-manager that the operator writes.
+    pub async fn foreign_kinds(&self) -> Result<()> {
+        let path = workspace().join("tests/apiserver/operator/foreign.yaml");
+        self.apply(&path).await?;
+        let kinds = [
+            "crd/httproutes.gateway.networking.k8s.io",
+            "crd/certificates.cert-manager.io",
+        ];
+        let wait = [&["wait", "--for=condition=Established"], &kinds[..]].concat();
+        self.plane.kubectl(&wait).await?.succeeded()?;
         Ok(())
     }
 

@@ -15,6 +15,16 @@ pub fn cases() -> Vec<Case> {
             Gone("ValidatingAdmissionPolicy", "mintage-endpoints"),
         ),
         case(
+            "endpoints.gatewayApi",
+            json!(true),
+            Argument("--endpoint-gateway-api"),
+        ),
+        case(
+            "endpoints.certManager",
+            json!(true),
+            Argument("--endpoint-cert-manager"),
+        ),
+        case(
             "endpoints.resources.requests.cpu",
             json!("50m"),
             Argument("--endpoint-cpu-request=50m"),

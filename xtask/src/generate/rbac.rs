@@ -34,6 +34,8 @@ pub fn markdown() -> String {
                 When::Always => "",
                 When::OperatorTls => " (with `webhook.tls.mode: operator`)",
                 When::Endpoints => " (with `endpoints.enabled`)",
+                When::EndpointCertificates => " (with `endpoints.certManager`)",
+                When::EndpointRoutes => " (with `endpoints.gatewayApi`)",
                 When::Feed => " (with `feed.enabled`)",
             };
             let _ = writeln!(
@@ -172,6 +174,8 @@ fn rule(row: &Permission) -> String {
         When::Always => return text,
         When::OperatorTls => "mintage.webhookOperatorTls",
         When::Endpoints => "mintage.endpoints",
+        When::EndpointCertificates => "mintage.endpointCertificates",
+        When::EndpointRoutes => "mintage.endpointRoutes",
         When::Feed => "mintage.feedAddress",
     };
     format!("  {{{{- if include {condition:?} . }}}}\n{text}  {{{{- end }}}}\n")
