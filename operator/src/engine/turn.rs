@@ -44,7 +44,10 @@ impl Engine {
         self.facts.making = making(&plan);
         self.tell_unreadable(&snapshot, &world);
         self.apply(&snapshot, &world, plan).await?;
-        self.next_due = self.next_due.into_iter().chain(self.outputs.due()).min();
+        // What is overdue after a turn is of a tenant that is held: it waits for what lets that go, and not for the clock.
+        let now = self.context.clock.now();
+        let renewal = self.outputs.due_after(now);
+        self.next_due = self.next_due.into_iter().chain(renewal).min();
         Ok(())
     }
 

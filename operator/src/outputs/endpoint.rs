@@ -165,9 +165,9 @@ impl Outputs {
         }
     }
 
-    /// When a token of an endpoint is to be made anew.
-    pub fn due(&self) -> Option<UnixTime> {
-        self.reviewers.due()
+    /// When a token of an endpoint is to be made anew, after a moment.
+    pub fn due_after(&self, now: UnixTime) -> Option<UnixTime> {
+        self.reviewers.due_after(now)
     }
 
     fn draft(&mut self, tenant: &TenantRef, told: &Stamped<Config>) -> Result<Wanted, String> {

@@ -190,6 +190,7 @@ async fn review(
             return (StatusCode::TEMPORARY_REDIRECT, again).into_response();
         }
         Manner::Slow(mut told) => {
+            // An error says that the test that would tell it is over: then nobody waits for the answer either.
             told.wait_for(|told| *told).await.ok();
         }
     }

@@ -152,7 +152,7 @@ mod tests {
                 stream.write_all(part).unwrap();
                 stream.flush().unwrap();
             }
-            // The rest of what the client has to say.
+            // Until the client is gone. It may go without a word (close_notify), which is an error to this side and none to the test.
             stream.read_to_end(&mut seen).ok();
             true
         });
