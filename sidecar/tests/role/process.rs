@@ -1,6 +1,7 @@
 //! The process: started, looked at, ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
@@ -39,10 +40,10 @@ const PATIENCE: Duration = Duration::from_mins(2);
 impl Process {
     /// Starts it and waits until it listens.
     pub async fn start(tenant: &Tenant, files: &Files) -> Self {
-        Self::start_on(tenant, files, "memory").await
+        Self::start_on(tenant, files, ["--store", "memory"]).await
     }
 
-    pub async fn start_on(tenant: &Tenant, files: &Files, store: &str) -> Self {
+    pub async fn start_on(tenant: &Tenant, files: &Files, store: [&str; 2]) -> Self {
         Self::start_with(tenant, files, store, |_| {}).await
     }
 
@@ -50,7 +51,7 @@ impl Process {
     pub async fn start_with(
         tenant: &Tenant,
         files: &Files,
-        store: &str,
+        store: [&str; 2],
         change: impl FnOnce(&mut Command),
     ) -> Self {
         let dir = Folder::new(files);
@@ -64,7 +65,7 @@ impl Process {
             .arg("endpoint")
             .args(["--dir", dir.path().to_str().unwrap()])
             .args(["--secrets-dir", parent.path().to_str().unwrap()])
-            .args(["--store", store])
+            .args(store)
             .args(["--tls-listen", "127.0.0.1:0"])
             .args(["--proxy-listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0"])
@@ -270,7 +271,7 @@ async fn it_waits_for_a_store_that_cannot_be_reached_and_ends_when_asked_to() {
     let files = tenant.files();
     // Nobody listens at port 1.
     let store = "postgres://mintage:hunter2@127.0.0.1:1/mintage";
-    let mut process = Process::start_on(&tenant, &files, store).await;
+    let mut process = Process::start_on(&tenant, &files, ["--store", store]).await;
     process.event("store-unavailable").await;
     let (status, text) = process.admin("/readyz").await;
     assert_eq!(status, 503);
@@ -279,6 +280,32 @@ async fn it_waits_for_a_store_that_cannot_be_reached_and_ends_when_asked_to() {
     assert_eq!(process.code().await, Some(0));
     let said = process.said();
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_that_says_where_the_store_is_is_read_again() {
+    let mut tenant = Tenant::new(|_| {});
+    let files = tenant.files();
+    let parent = TempDir::new().unwrap();
+    let file = parent.path().join("url");
+    let say = |text: &str| fs::write(&file, text).unwrap();
+    say("postgres://mintage:hunter2@127.0.0.1:1/mintage\n");
+    let store = ["--store-file", file.to_str().unwrap()];
+    let mut process = Process::start_on(&tenant, &files, store).await;
+    process.event("store-unavailable").await;
+    // As long as there is none, any will do.
+    say("memory\n");
+    process.until_ready(200).await;
+    let (status, _) = process.token(&tenant.machine()).await;
+    assert_eq!(status, 200);
+    say("hunter3");
+    process.event("store-file-unreadable").await;
+    say("postgres://mintage:hunter4@127.0.0.1:1/mintage");
+    process.event("store-moved").await;
+    let (status, _) = process.token(&tenant.machine()).await;
+    assert_eq!(status, 200, "it stays with the one that it has");
+    let said = process.said();
+    assert!(!said.contains("hunter"), "{said}");
 }
 
 #[tokio::test]

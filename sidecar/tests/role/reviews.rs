@@ -35,7 +35,7 @@ async fn in_a_cluster_workloads_get_tokens_by_their_own() {
     let mut tenant = tenant();
     let files = tenant.files();
     let port = cluster.server.address.port().to_string();
-    let mut process = Process::start_with(&tenant, &files, "memory", |command| {
+    let mut process = Process::start_with(&tenant, &files, ["--store", "memory"], |command| {
         command
             .arg("--token-reviews")
             .args(["--service-account-dir", path(cluster.account())])

@@ -13,6 +13,7 @@ mod skip;
 mod backup;
 mod codes;
 mod consents;
+mod credentials;
 mod disk;
 mod families;
 mod killed;

@@ -14,6 +14,7 @@ mod mark;
 mod options;
 mod proxied;
 mod standing;
+mod whereabouts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use axum::Router;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::store::{self, Error, Place, Store};
+use super::store::{self, Error, Store};
 use super::{Endpoint, Metrics, Reach, Realms, endpoint_api};
 use crate::admin::admin_api;
 use crate::clock::SystemClock;
@@ -38,6 +39,7 @@ pub use options::EndpointOptions;
 
 use loader::Loader;
 use standing::Standing;
+use whereabouts::Whereabouts;
 
 /// How long to wait for a store that cannot be reached, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
@@ -45,7 +47,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// Serves until a signal ends it.
 pub async fn serve(options: EndpointOptions) -> Result<()> {
     let asked_to_end = signals::termination();
-    let place = options.place()?;
+    let mut whereabouts = options.whereabouts()?;
     let reach = Reach::trusting_file(options.provider_ca.as_deref())?;
     let api_server = options.api_server()?;
     let realms = Realms::default();
@@ -94,7 +96,7 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
 
     tokio::pin!(asked_to_end);
     let opened = tokio::select! {
-        opened = open(&place, &standing) => Some(opened?),
+        opened = open(&mut whereabouts, &standing) => Some(opened?),
         asked = &mut asked_to_end => { asked?; None }
     };
     if let Some(opened) = opened {
@@ -104,6 +106,7 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
             endpoint = endpoint.reviewing(api_server);
         }
         let sweeping = tokio::spawn(store::sweep(endpoint.store(), Arc::new(SystemClock)));
+        let following = tokio::spawn(whereabouts.follow(endpoint.store()));
         let api = || endpoint_api(endpoint.clone(), no_other_issuer());
         let serve = |listener: Listener, api| {
             tokio::spawn(listener.serve(api, limits, Arc::clone(&standing), ended.clone()))
@@ -121,6 +124,7 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
             proxied.await?;
         }
         sweeping.abort();
+        following.abort();
     }
     end_admin.send_replace(true);
     admin.await?;
@@ -133,10 +137,10 @@ fn no_other_issuer() -> Router {
 }
 
 /// Opens the store, as soon as it can be reached. What waiting does not help ends the process.
-async fn open(place: &Place, standing: &Standing) -> Result<Arc<dyn Store>> {
+async fn open(whereabouts: &mut Whereabouts, standing: &Standing) -> Result<Arc<dyn Store>> {
     let (mut wait, most) = RETRY;
     loop {
-        match store::open(place).await {
+        match store::open(whereabouts.place()).await {
             Ok(opened) => return Ok(opened),
             Err(error @ Error::Unavailable(_)) => {
                 let text = format!("the store cannot be reached: {error}");
@@ -147,5 +151,7 @@ async fn open(place: &Place, standing: &Standing) -> Result<Arc<dyn Store>> {
         }
         sleep(wait).await;
         wait = (wait * 2).min(most);
+        // Its password may have been the wrong one.
+        whereabouts.look_again();
     }
 }

@@ -5,13 +5,13 @@
     reason = "the comments on options are what --help prints"
 )]
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use clap::Args;
 
+use super::whereabouts::Whereabouts;
 use crate::endpoint::store::Place;
 use crate::endpoint::{ApiServer, NoApiServer};
 use crate::options::{Common, OrOff};
@@ -45,7 +45,8 @@ pub struct EndpointOptions {
         conflicts_with = "store_file"
     )]
     pub store: Option<Place>,
-    /// A file that says it instead: the address of a database has its password. It is read once.
+    /// A file that says it instead: the address of a database has its password. Another password or user is taken up without a
+    /// restart.
     #[arg(long, env = "MINTAGE_STORE_FILE", value_name = "FILE")]
     pub store_file: Option<PathBuf>,
     /// Where browsers and applications are answered over TLS, by the certificates of the domains.
@@ -89,19 +90,12 @@ impl EndpointOptions {
     }
 
     /// Where the store is.
-    pub fn place(&self) -> Result<Place> {
-        if let Some(place) = &self.store {
-            return Ok(place.clone());
+    pub fn whereabouts(&self) -> Result<Whereabouts> {
+        match (&self.store, &self.store_file) {
+            (Some(place), _) => Ok(Whereabouts::said(place.clone())),
+            (None, Some(path)) => Whereabouts::read(path),
+            (None, None) => bail!("neither --store nor --store-file says where the store is"),
         }
-        let path = self
-            .store_file
-            .as_ref()
-            .context("neither --store nor --store-file says where the store is")?;
-        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        // What it is is not repeated: it may have a password.
-        text.trim()
-            .parse()
-            .with_context(|| path.display().to_string())
     }
 }
 

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use mintage_core::UnixTime;
 
-use super::{Digest, Error, FamilyId};
+use super::{Digest, Error, FamilyId, Moved, Place};
 
 /// A value on its way in or out.
 pub enum Value {
@@ -137,6 +137,11 @@ pub trait Backend: Send + Sync {
 
     /// Begins work of several statements. Of those who begin work on one topic, each sees what the one before it did.
     async fn begin(&self, topic: &str) -> Result<Box<dyn Work>, Error>;
+
+    /// Takes up another way to the same place.
+    fn take_up(&self, _place: &Place) -> Result<(), Moved> {
+        Err(Moved)
+    }
 
     /// Whether it can be written to.
     async fn check(&self) -> Result<(), Error>;

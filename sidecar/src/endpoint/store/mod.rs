@@ -43,7 +43,7 @@ pub use error::{Cause, Error};
 pub use families::{Begun, Families, Presented, Rotated, Rotation, Standing, Whose};
 pub use once::Once;
 pub use people::People;
-pub use place::{InvalidPlace, Place, PostgresUrl};
+pub use place::{InvalidPlace, Moved, Place, PostgresUrl};
 pub use records::{Code, Digest, Family, FamilyId, InvalidProfile, Person, Profile, Session};
 pub use sessions::Sessions;
 pub use sweep::{Swept, Upkeep};
@@ -55,9 +55,16 @@ use backend::Backend;
 pub trait Store:
     Codes + Consents + Families + Once + People + Sessions + Upkeep + Send + Sync
 {
+    /// Takes up another way to the place that it is at, such as a new password: connections made from now on go by it, and
+    /// those that are there go on. It stays where it is if the place is [another](Moved).
+    fn take_up(&self, place: &Place) -> Result<(), Moved>;
 }
 
-impl Store for Database {}
+impl Store for Database {
+    fn take_up(&self, place: &Place) -> Result<(), Moved> {
+        self.backend.take_up(place)
+    }
+}
 
 /// Takes out what has ended, now and then. It never ends by itself.
 pub async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {

@@ -38,6 +38,13 @@ pub enum InvalidPlace {
     Url(String),
 }
 
+/// It is not the place that the store is at, but another one, where none of what it knows is.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error(
+    "this is another store than the one that is in use, which goes on being used: start the endpoint anew to move to it"
+)]
+pub struct Moved;
+
 impl FromStr for Place {
     type Err = InvalidPlace;
 
@@ -74,6 +81,18 @@ impl FromStr for PostgresUrl {
 impl PostgresUrl {
     pub(super) fn options(&self) -> &PgConnectOptions {
         &self.0
+    }
+
+    /// Whether it leads to where other options lead, be it as another user or with other certificates.
+    pub(super) fn leads_to(&self, other: &PgConnectOptions) -> bool {
+        let place = |options: &PgConnectOptions| {
+            let socket = options.get_socket().cloned();
+            let host = socket.is_none().then(|| options.get_host().to_owned());
+            let database = options.get_database();
+            let database = database.unwrap_or(options.get_username()).to_owned();
+            (socket, host, options.get_port(), database)
+        };
+        place(&self.0) == place(other)
     }
 }
 
@@ -167,6 +186,28 @@ mod tests {
                 matches!(text.parse::<Place>(), Err(InvalidPlace::Unknown)),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn another_password_or_user_leads_to_the_same_place_and_another_database_does_not() {
+        let url = |text: &str| text.parse::<PostgresUrl>().unwrap();
+        let known = url("postgres://m:first@db.example.com/m");
+        for (text, same) in [
+            ("postgres://m:second@db.example.com/m", true),
+            ("postgres://n:second@db.example.com:5432/m", true),
+            ("postgres://m:first@db.example.com", true),
+            ("postgres://m@db.example.com/m?sslrootcert=/ca.pem", true),
+            ("postgres://n:first@db.example.com", false),
+            ("postgres://m:first@db.example.com/other", false),
+            ("postgres://m:first@db.example.com:5433/m", false),
+            ("postgres://m:first@db2.example.com/m", false),
+            (
+                "postgres://m:first@db.example.com/m?host=/run/postgresql",
+                false,
+            ),
+        ] {
+            assert_eq!(url(text).leads_to(known.options()), same, "{text}");
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::backend::{Backend, Row, Statement, Value, Work, rows_of, statement};
-use super::{Error, PostgresUrl, migrations};
+use super::{Error, Moved, Place, PostgresUrl, migrations};
 
 /// How long to wait for a connection.
 const ACQUIRE: Duration = Duration::from_secs(2);
@@ -45,11 +45,7 @@ pub struct Postgres {
 
 /// Connects, and brings the schema up to date.
 pub async fn open(url: &PostgresUrl) -> Result<Postgres, Error> {
-    let options = url
-        .options()
-        .clone()
-        .application_name("mintage-endpoint")
-        .disable_statement_logging();
+    let options = named(url);
     migrate(&options).await?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
@@ -60,6 +56,11 @@ pub async fn open(url: &PostgresUrl) -> Result<Postgres, Error> {
         .connect_with(options.options(SETTINGS))
         .await?;
     Ok(Postgres { pool })
+}
+
+fn named(url: &PostgresUrl) -> PgConnectOptions {
+    let options = url.options().clone().application_name("mintage-endpoint");
+    options.disable_statement_logging()
 }
 
 async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
@@ -97,6 +98,17 @@ impl Backend for Postgres {
         ))
         .await?;
         Ok(work)
+    }
+
+    fn take_up(&self, place: &Place) -> Result<(), Moved> {
+        let known = self.pool.connect_options();
+        match place {
+            Place::Postgres(url) if url.leads_to(&known) => {
+                self.pool.set_connect_options(named(url).options(SETTINGS));
+                Ok(())
+            }
+            _ => Err(Moved),
+        }
     }
 
     async fn check(&self) -> Result<(), Error> {

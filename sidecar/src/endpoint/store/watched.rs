@@ -11,9 +11,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    About, Begun, Code, Codes, Consents, Digest, Error, Families, Family, FamilyId, Once, People,
-    Person, Presented, Profile, Redeemed, Rotated, Rotation, Session, Sessions, Standing, Store,
-    Swept, Upkeep, Whose,
+    About, Begun, Code, Codes, Consents, Digest, Error, Families, Family, FamilyId, Moved, Once,
+    People, Person, Place, Presented, Profile, Redeemed, Rotated, Rotation, Session, Sessions,
+    Standing, Store, Swept, Upkeep, Whose,
 };
 use crate::clock::Clock;
 use crate::endpoint::Metrics;
@@ -85,7 +85,11 @@ impl Watched {
     }
 }
 
-impl Store for Watched {}
+impl Store for Watched {
+    fn take_up(&self, place: &Place) -> Result<(), Moved> {
+        self.store.take_up(place)
+    }
+}
 
 #[async_trait]
 impl Codes for Watched {

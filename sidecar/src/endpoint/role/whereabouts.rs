@@ -1,0 +1,96 @@
+//! Where the store is, and the file that says so while the password of a database changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::time::sleep;
+use zeroize::Zeroizing;
+
+use crate::endpoint::store::{Place, Store};
+
+/// How often the file is read. Kubelet takes longer to bring a new one.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// A place, as it was said last.
+pub struct Whereabouts {
+    place: Place,
+    file: Option<File>,
+}
+
+struct File {
+    path: PathBuf,
+    /// What was read last, whether it was a place or not.
+    text: Zeroizing<String>,
+}
+
+impl Whereabouts {
+    /// Said once and for all.
+    pub fn said(place: Place) -> Self {
+        Self { place, file: None }
+    }
+
+    /// As a file says.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let text = Zeroizing::new(text);
+        // What it is is not repeated: it may have a password.
+        let place = text.trim().parse();
+        let place = place.with_context(|| path.display().to_string())?;
+        let path = path.to_owned();
+        Ok(Self {
+            place,
+            file: Some(File { path, text }),
+        })
+    }
+
+    /// The place.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Reads the file again; whether it says something else, which is a place. Else what was said before counts.
+    pub fn look_again(&mut self) -> bool {
+        let Some(file) = &mut self.file else {
+            return false;
+        };
+        // A file that is not there for a moment has not changed.
+        let Ok(text) = fs::read_to_string(&file.path).map(Zeroizing::new) else {
+            return false;
+        };
+        if text == file.text {
+            return false;
+        }
+        file.text = text;
+        match file.text.trim().parse() {
+            Ok(place) => {
+                self.place = place;
+                true
+            }
+            Err(error) => {
+                let path = file.path.display();
+                tracing::error!(event = "store-file-unreadable", %path, %error, "what it said before counts");
+                false
+            }
+        }
+    }
+
+    /// Has a store take up what the file says, now and then. It never ends by itself.
+    pub async fn follow(mut self, store: Arc<dyn Store>) {
+        loop {
+            sleep(LOOK_EVERY).await;
+            if !self.look_again() {
+                continue;
+            }
+            match store.take_up(&self.place) {
+                Ok(()) => tracing::info!(
+                    event = "store-file-read",
+                    "new connections go by what it says now"
+                ),
+                Err(error) => tracing::error!(event = "store-moved", %error),
+            }
+        }
+    }
+}
