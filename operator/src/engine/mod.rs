@@ -125,8 +125,6 @@ pub struct News {
 mintage_core::coded! {
     /// The reasons of Events.
     pub enum Topic {
-        /// An annotation asks for nothing, since it cannot be read.
-        AnnotationUnreadable = "AnnotationUnreadable",
         /// A Tenant cannot go yet.
         DeletionBlocked = "DeletionBlocked",
         /// Control over a domain is no longer shown.
@@ -143,6 +141,8 @@ mintage_core::coded! {
         Restored = "Restored",
         /// An object is served.
         Served = "Served",
+        /// An annotation cannot be read, or a field asks for what is not to be had here.
+        SettingIgnored = "SettingIgnored",
         /// Something could not be written.
         WriteFailed = "WriteFailed",
     }
@@ -153,12 +153,12 @@ impl Topic {
     pub fn is_warning(self) -> bool {
         matches!(
             self,
-            Self::AnnotationUnreadable
-                | Self::DeletionBlocked
+            Self::DeletionBlocked
                 | Self::DomainLapsed
                 | Self::KeyRevoked
                 | Self::NotServed
                 | Self::Restored
+                | Self::SettingIgnored
                 | Self::WriteFailed
         )
     }

@@ -182,6 +182,11 @@ impl Engine {
         for (tenant, failures) in outcome.failures {
             troubles.entry(tenant).or_default().extend(failures);
         }
+        for (tenant, text) in outcome.complaints {
+            self.context.witness.failed("apply");
+            tracing::warn!(event = "token-failed", %tenant, %text);
+            self.announce_tenant(snapshot, &tenant, Topic::WriteFailed, text);
+        }
         self.run_endpoints(snapshot, &plan, &blocked, &mut troubles)
             .await?;
         self.let_go(snapshot, &plan, &blocked, &mut troubles)
@@ -330,11 +335,12 @@ impl Engine {
         }
         self.restored
             .retain(|_, (since, _)| now.duration_since(*since) < RESTORED_FOR);
-        for (tenant, texts) in &self.complaints {
-            troubles
-                .entry(tenant.clone())
-                .or_default()
-                .extend(texts.iter().cloned());
+        let brought = self.complaints.iter();
+        let brought =
+            brought.flat_map(|(tenant, texts)| texts.iter().map(move |text| (tenant, text)));
+        for (tenant, text) in brought.chain(self.outputs.complaints()) {
+            let texts = troubles.entry(tenant.clone()).or_default();
+            texts.push(text.clone());
         }
         for (tenant, (_, text)) in &self.restored {
             troubles
@@ -356,7 +362,7 @@ impl Engine {
         for (tenant, texts) in &unreadable {
             if self.unreadable.get(tenant) != Some(texts) {
                 let text = texts.join("; ");
-                self.announce_tenant(snapshot, tenant, Topic::AnnotationUnreadable, text);
+                self.announce_tenant(snapshot, tenant, Topic::SettingIgnored, text);
             }
         }
         self.unreadable = unreadable;

@@ -22,6 +22,8 @@ use crate::secrets::{Draft, Hash, Place, content_of, epoch_of, tenant_of};
 pub struct Outcome {
     /// What could not be written, and why.
     pub failures: BTreeMap<TenantRef, Vec<String>>,
+    /// What is missing and holds up nothing: it is asked for again by itself.
+    pub complaints: Vec<(TenantRef, String)>,
     /// This process leads no longer.
     pub deposed: bool,
 }

@@ -14,7 +14,7 @@ use super::Outputs;
 use super::carry_out::{Outcome, TenantPlan, carry_out};
 use super::masters::MASTER;
 use super::want::Step;
-use crate::api::Writer;
+use crate::api::{Failure, Writer};
 use crate::at_once::at_once;
 use crate::secrets::{Draft, Place};
 
@@ -149,20 +149,25 @@ impl Outputs {
             (tenant, reviewers.ask(writer).await)
         });
         for (tenant, asked) in asked.await {
-            let token = match asked {
-                None => continue,
-                Some(Ok(token)) => Some(token),
-                Some(Err(failure)) => {
-                    let text = format!(
-                        "its endpoint has no token by which to ask about those of workloads: {failure}"
-                    );
-                    outcome.fail(tenant, text);
-                    None
-                }
-            };
-            self.reviewers.take(tenant, token, now);
-            self.told_endpoints.remove(tenant);
+            let Some(asked) = asked else { continue };
+            let asked = asked.map_err(|failure| {
+                outcome.deposed |= matches!(failure, Failure::NotLeading);
+                let text = format!(
+                    "its endpoint gets no token by which to ask about those of workloads: {failure}"
+                );
+                outcome.complaints.push((tenant.clone(), text.clone()));
+                text
+            });
+            if asked.is_ok() {
+                self.told_endpoints.remove(tenant);
+            }
+            self.reviewers.take(tenant, asked, now);
         }
+    }
+
+    /// What is to be said of tenants, though all that there is to write could be written.
+    pub fn complaints(&self) -> impl Iterator<Item = (&TenantRef, &String)> {
+        self.reviewers.complaints()
     }
 
     /// When a token of an endpoint is to be made anew, after a moment.

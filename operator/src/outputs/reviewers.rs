@@ -44,6 +44,8 @@ struct Given {
     /// `None` if it could not be had.
     token: Option<Zeroizing<String>>,
     renew_at: UnixTime,
+    /// Why there is none, or no newer one.
+    trouble: Option<String>,
 }
 
 impl Reviewers {
@@ -60,8 +62,12 @@ impl Reviewers {
         let data = secret.data.as_ref().and_then(|data| data.get(TOKEN));
         let text = data.and_then(|bytes| str::from_utf8(&bytes.0).ok());
         if let Some((text, renew_at)) = text.and_then(|text| Some((text, half_life(text)?))) {
-            let token = Some(Zeroizing::new(text.to_owned()));
-            self.given.insert(tenant.clone(), Given { token, renew_at });
+            let given = Given {
+                token: Some(Zeroizing::new(text.to_owned())),
+                renew_at,
+                trouble: None,
+            };
+            self.given.insert(tenant.clone(), given);
         }
     }
 
@@ -98,15 +104,32 @@ impl Reviewers {
         Some(asked.map(Zeroizing::new))
     }
 
-    /// Takes up what came of asking. A token that is at hand is kept if there is no other.
-    pub fn take(&mut self, tenant: &TenantRef, token: Option<Zeroizing<String>>, now: UnixTime) {
-        let renew_at = token.as_ref().and_then(|token| half_life(token));
+    /// Takes up what came of asking: a token, or what is to be said of there being none. A token that is at hand is kept if
+    /// there is no other.
+    pub fn take(
+        &mut self,
+        tenant: &TenantRef,
+        asked: Result<Zeroizing<String>, String>,
+        now: UnixTime,
+    ) {
         let before = self.given.remove(tenant).and_then(|given| given.token);
+        let (token, trouble) = match asked {
+            Ok(token) => (Some(token), None),
+            Err(trouble) => (None, Some(trouble)),
+        };
+        let renew_at = token.as_ref().and_then(|token| half_life(token));
         let given = Given {
             token: token.or(before),
             renew_at: renew_at.unwrap_or(UnixTime(now.0 + AGAIN)),
+            trouble,
         };
         self.given.insert(tenant.clone(), given);
+    }
+
+    /// What is to be said of the tenants whose endpoints have none, or only an old one.
+    pub fn complaints(&self) -> impl Iterator<Item = (&TenantRef, &String)> {
+        let given = self.given.iter();
+        given.filter_map(|(tenant, given)| Some((tenant, given.trouble.as_ref()?)))
     }
 }
 
@@ -150,16 +173,21 @@ mod tests {
         let mut reviewers = reviewers();
         assert!(reviewers.is_due(&tenant(), UnixTime(0)));
         let first = Zeroizing::new(token(0, 1000));
-        reviewers.take(&tenant(), Some(first.clone()), UnixTime(0));
+        reviewers.take(&tenant(), Ok(first.clone()), UnixTime(0));
         assert!(!reviewers.is_due(&tenant(), UnixTime(499)));
         assert_eq!(reviewers.due_after(UnixTime(0)), Some(UnixTime(500)));
         // That of a tenant that is held has no time of its own: the others' have, and a loop has nothing to spin on.
         assert_eq!(reviewers.due_after(UnixTime(500)), None);
-        reviewers.take(&tenant(), None, UnixTime(500));
+        reviewers.take(&tenant(), Err("no account".to_owned()), UnixTime(500));
+        let complaints: Vec<_> = reviewers.complaints().collect();
+        assert_eq!(complaints, [(&tenant(), &"no account".to_owned())]);
         assert!(!reviewers.is_due(&tenant(), UnixTime(500)));
         assert!(reviewers.is_due(&tenant(), UnixTime(500 + AGAIN)));
         let files = reviewers.files(&tenant()).unwrap();
         assert_eq!(files[0], (TOKEN, first.as_bytes().to_vec()));
+        let second = Zeroizing::new(token(600, 1600));
+        reviewers.take(&tenant(), Ok(second), UnixTime(600));
+        assert_eq!(reviewers.complaints().count(), 0);
     }
 
     #[test]

@@ -28,7 +28,7 @@ const PODS: &str = "mintage-endpoint-acme";
 /// An API whose tokens are signed with a secret that it shares with the endpoint.
 const LEDGER: &str = "https://ledger.test";
 
-fn with_endpoints() -> Options {
+pub(super) fn with_endpoints() -> Options {
     Options::with(&[
         "--endpoints",
         "--endpoint-reviewer",
@@ -38,7 +38,7 @@ fn with_endpoints() -> Options {
     ])
 }
 
-fn acme(endpoint: &Value) -> Value {
+pub(super) fn acme(endpoint: &Value) -> Value {
     json!({"domain": "acme.test", "allowedNamespaces": {"from": "All"}, "endpoint": endpoint})
 }
 

@@ -18,6 +18,7 @@ mod outages;
 mod permissions;
 mod plugin;
 mod quickstart;
+mod reviewers;
 mod scene;
 mod slow;
 mod stale;

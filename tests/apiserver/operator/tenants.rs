@@ -225,7 +225,7 @@ async fn an_annotation_that_cannot_be_read_is_said_and_the_tenant_is_served() ->
         Ok(())
     })
     .await?;
-    scene.event("identity", "AnnotationUnreadable").await?;
+    scene.event("identity", "SettingIgnored").await?;
 
     // Mended, it says so no more.
     scene
