@@ -32,23 +32,107 @@ fn deployment(name: &str) -> Value {
                 "metadata": { "labels": labels },
                 "spec": {
                     "automountServiceAccountToken": false,
-                    "securityContext": { "runAsNonRoot": true, "runAsUser": 65532 },
+                    "securityContext": {
+                        "runAsNonRoot": true,
+                        "runAsUser": 65532,
+                        "seccompProfile": { "type": "RuntimeDefault" },
+                    },
                     "containers": [{
                         "name": "endpoint",
                         "image": image(),
                         "args": ["endpoint"],
-                        "securityContext": { "allowPrivilegeEscalation": false },
+                        "env": [{ "name": "MINTAGE_STORE_FILE", "value": "/var/run/mintage-secrets/db.url/url" }],
+                        "lifecycle": { "preStop": { "sleep": { "seconds": 5 } } },
+                        "ports": [{ "name": "https", "containerPort": 7743 }],
+                        "readinessProbe": { "httpGet": { "path": "/readyz", "port": 7601 } },
+                        "securityContext": {
+                            "allowPrivilegeEscalation": false,
+                            "capabilities": { "drop": ["ALL"] },
+                        },
+                        "volumeMounts": [
+                            { "name": "told", "mountPath": "/var/run/mintage", "readOnly": true },
+                            { "name": "users", "mountPath": "/var/run/mintage-secrets/db.url", "readOnly": true },
+                        ],
                     }],
                     "volumes": [
                         { "name": "told", "projected": { "sources": [{ "secret": { "name": "a" } }] } },
                         { "name": "users", "secret": { "secretName": "users" } },
-                        { "name": "data", "persistentVolumeClaim": { "claimName": "data" } },
+                        { "name": "data", "persistentVolumeClaim": { "claimName": name } },
                     ],
                 },
             },
         },
     })
 }
+
+/// What would have the container run something else, or as somebody else: a path in it, and what stands there.
+const OF_CONTAINER: [(&str, &str); 26] = [
+    ("volumeMounts/0/subPath", r#""program""#),
+    ("volumeMounts/0/subPathExpr", r#""program""#),
+    ("volumeMounts/0/mountPath", r#""/mintage-sidecar""#),
+    (
+        "volumeMounts/0/mountPath",
+        r#""/var/run/mintage-secrets/../../mintage-sidecar""#,
+    ),
+    ("volumeMounts/0/mountPath", r#""/etc/ssl/certs""#),
+    ("volumeMounts/0/mountPath", r#""/proc""#),
+    (
+        "volumeDevices",
+        r#"[{"name": "data", "devicePath": "/dev/data"}]"#,
+    ),
+    ("envFrom", r#"[{"secretRef": {"name": "a"}}]"#),
+    (
+        "env/-",
+        r#"{"name": "LD_PRELOAD", "value": "/var/run/mintage-secrets/a/program"}"#,
+    ),
+    (
+        "env/-",
+        r#"{"name": "MINTAGE_STORE", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}"#,
+    ),
+    (
+        "lifecycle/postStart",
+        r#"{"exec": {"command": ["/var/run/mintage/program"]}}"#,
+    ),
+    (
+        "lifecycle/preStop",
+        r#"{"exec": {"command": ["/var/run/mintage/program"]}}"#,
+    ),
+    (
+        "lifecycle/preStop",
+        r#"{"httpGet": {"path": "/", "port": 80, "host": "192.0.2.1"}}"#,
+    ),
+    (
+        "livenessProbe",
+        r#"{"exec": {"command": ["/var/run/mintage/program"]}}"#,
+    ),
+    (
+        "readinessProbe",
+        r#"{"exec": {"command": ["/var/run/mintage/program"]}}"#,
+    ),
+    (
+        "startupProbe",
+        r#"{"exec": {"command": ["/var/run/mintage/program"]}}"#,
+    ),
+    (
+        "terminationMessagePath",
+        r#""/var/run/mintage/keyring.json""#,
+    ),
+    ("ports/0/hostPort", "443"),
+    ("securityContext", r#"{"privileged": true}"#),
+    ("securityContext/allowPrivilegeEscalation", "true"),
+    (
+        "securityContext/capabilities",
+        r#"{"drop": ["ALL"], "add": ["NET_ADMIN"]}"#,
+    ),
+    ("securityContext/capabilities", r#"{"drop": ["KILL"]}"#),
+    ("securityContext/runAsUser", "0"),
+    ("securityContext/runAsNonRoot", "false"),
+    (
+        "securityContext/seccompProfile",
+        r#"{"type": "Unconfined"}"#,
+    ),
+    ("securityContext/seLinuxOptions", r#"{"type": "spc_t"}"#),
+];
 
 async fn apply(api: &Api<Deployment>, name: &str, body: &Value) -> kube::Result<Deployment> {
     let params = PatchParams::apply("mintage-operator").force();
@@ -75,6 +159,11 @@ async fn the_operator_runs_the_sidecars_image_as_an_endpoint_and_nothing_else() 
     let another = json!({ "name": "more", "image": image() });
     let host = json!({ "name": "node", "hostPath": { "path": "/" } });
     let account = json!({ "name": "token", "projected": { "sources": [{ "serviceAccountToken": { "path": "token" } }] } });
+    let others = json!({ "name": "theirs", "persistentVolumeClaim": { "claimName": "theirs" } });
+    let of_container = OF_CONTAINER.map(|(path, value)| {
+        let value: Value = serde_json::from_str(value).expect(path);
+        (format!("{container}/{path}"), value, PODS)
+    });
     for (path, value, policy) in [
         ("/metadata/labels", json!({}), OBJECTS),
         (
@@ -101,21 +190,26 @@ async fn the_operator_runs_the_sidecars_image_as_an_endpoint_and_nothing_else() 
             PODS,
         ),
         (
-            &format!("{container}/securityContext"),
-            json!({ "privileged": true }),
+            &format!("{pod}/securityContext/seccompProfile"),
+            json!({ "type": "Unconfined" }),
             PODS,
         ),
         (
-            &format!("{container}/securityContext"),
-            json!({ "allowPrivilegeEscalation": true }),
+            &format!("{pod}/securityContext/seLinuxOptions"),
+            json!({ "type": "spc_t" }),
             PODS,
         ),
         (&format!("{pod}/volumes/-"), host, PODS),
         (&format!("{pod}/volumes/-"), account, PODS),
-    ] {
+        (&format!("{pod}/volumes/-"), others, PODS),
+    ]
+    .into_iter()
+    .map(|(path, value, policy)| (path.to_owned(), value, policy))
+    .chain(of_container)
+    {
         for name in ["good", "another"] {
             let mut body = deployment(name);
-            let change = json!([{ "op": "add", "path": path, "value": value }]);
+            let change = json!([{ "op": "add", "path": &path, "value": value }]);
             json_patch::patch(
                 &mut body,
                 &serde_json::from_value::<json_patch::Patch>(change)?,
