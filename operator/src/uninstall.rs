@@ -81,7 +81,7 @@ async fn remove_finalizers(client: &Client, options: &Uninstall) -> Result<()> {
         "{removed} of {all} Tenants had the finalizer {FINALIZER}; now none has."
     ))?;
     say(&format!(
-        "Tenants and the Secrets with their keys stay; so do endpoints, which go on until their Tenants' maxBundleAge is over, and go with their Tenants. To remove those as well: kubectl delete tenants,apiaudiences,customdomains --all -A; kubectl delete secrets -A -l {LABEL}"
+        "Tenants and the Secrets with their keys stay; so do endpoints, which go on until their Tenants' maxBundleAge is over, and go with their Tenants. To remove those as well: kubectl delete tenants,apiaudiences,applications,customdomains --all -A; kubectl delete secrets -A -l {LABEL}"
     ))
 }
 

@@ -107,5 +107,7 @@ mintage_core::coded! {
         TokenMissing = "token-missing",
         /// The user is blocked or gone.
         UserInactive = "user-inactive",
+        /// The Secret with the user cannot be read.
+        UserUnread = "user-unread",
     }
 }

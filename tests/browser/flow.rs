@@ -101,7 +101,10 @@ async fn the_keyboard_goes_through_a_page_in_its_order() -> Result<()> {
         ),
         ("sign-in-wrong", &["password", "Sign in"]),
         ("consent", &["", "Decline", "Allow", "Get help"]),
-        ("sign-out", &["", "Stay signed in", "Sign out"]),
+        (
+            "sign-out",
+            &["", "Stay signed in", "Sign out", "Sign out on all devices"],
+        ),
     ] {
         browser.open(&server.page(page)).await?;
         let mut focused = browser.driver().active_element().await?;

@@ -7,4 +7,5 @@ mod lint;
 mod manifests;
 mod shell;
 mod state;
+mod users;
 mod why;

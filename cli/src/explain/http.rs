@@ -364,6 +364,14 @@ impl Explained for Rule {
                 ],
                 mend: "Take blocked out of the user's entry, or put the connection back, if that is what is wanted.",
             },
+            Self::UserUnread => Meaning {
+                means: "Nobody can say whether the user is still there, so nothing was given out, and nothing was taken away.",
+                causes: &[
+                    "The Secret of the user's connection is not there, or kubelet has not brought it yet.",
+                    "The user's entry in it is not as `mintage users add` writes one.",
+                ],
+                mend: "Look at the line endpoint-lacks of the endpoint's log: it names the Secret and the entry. Then ask again.",
+            },
         }
     }
 }

@@ -1,20 +1,21 @@
 //! `mintage users`: the users of a connection, as entries of a Secret.
 
-use std::collections::BTreeMap;
-use std::fs;
+mod file;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use mintage_core::endpoint::{HashText, Profile, User, Users};
-use mintage_core::{Namespace, ObjectName};
-use mintage_crds::manifest::{self, Text};
-use mintage_sidecar::clock;
-use serde_json::{Value, json};
+use mintage_core::endpoint::{HashText, User};
+use mintage_core::ident::parse_scopes;
+use mintage_core::{Identifier, Namespace, ObjectName, UnixTime};
+use mintage_sidecar::clock::{self, Clock as _, SystemClock};
 use zeroize::Zeroizing;
 
 use crate::Failure;
 use crate::output::{self, line};
+use file::Secret;
 
 /// Users of a tenant that signs them in itself, in a Secret: for small set-ups.
 #[derive(Debug, clap::Args)]
@@ -26,15 +27,39 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     Add(AddArgs),
+    /// Refuse to sign a user in, and end all that they have: sessions and refresh tokens
+    Block(Named),
+    /// List the users of a file
+    List {
+        /// A file with the Secret, and nothing else
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Take a user out; applying the file then takes them out of the cluster
+    Remove(Named),
+    /// End all that a user has, sessions and refresh tokens; they sign in again
+    SignOut(Named),
+    /// Sign a user in again who was blocked
+    Unblock(Named),
 }
 
-/// Write a Secret with a user, or add the user to one that a file has.
+/// A user of a file.
+#[derive(Debug, clap::Args)]
+struct Named {
+    /// The user's name: the entry of the Secret
+    user: String,
+    /// A file with the Secret, and nothing else; it is written anew
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Write a Secret with a user, or add the user to one that a file has; one who is there gets another password.
 ///
-/// The password comes from standard input, or is asked for on a terminal; what is written is its argon2id hash. A Tenant names
-/// the Secret in spec.login.connections[].users.secretRef.
+/// The password comes from standard input, or is asked for on a terminal; what is written is its argon2id hash. Whoever signed in
+/// as the user before does so again. A Tenant names the Secret in spec.login.connections[].users.secretRef.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mintage users add ada --email ada@example.com --file examples/webapp/users.yaml\n  mintage users add ada --email ada@example.com -n identity --secret acme-users | kubectl apply --server-side -f -"
+    after_help = "Examples:\n  mintage users add ada --email ada@example.com -n identity --secret acme-users --file users.yaml\n  kubectl apply -f users.yaml\n\nWithout a file, one user at a time, each by a field manager of its own, so that none takes the others out:\n  mintage users add ada -n identity --secret acme-users | kubectl apply --server-side --field-manager=user-ada -f -"
 )]
 struct AddArgs {
     /// The user's name: what `sub` ends with, for ever. Letters, digits, '-', '_' and '.'.
@@ -46,15 +71,18 @@ struct AddArgs {
     /// The name for people.
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
+    /// Scopes of an API with enforceRbac that the user has, in place of those before; can be given for several APIs.
+    #[arg(long, num_args = 2, value_names = ["IDENTIFIER", "SCOPES"])]
+    permit: Vec<String>,
     /// A file with the Secret, and nothing else; it is written anew. Without it the Secret goes to standard output.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The Secret's namespace, which is the tenant's.
-    #[arg(long, short, default_value = "default", value_name = "NAME")]
-    namespace: Namespace,
-    /// The Secret's name.
-    #[arg(long, default_value = "users", value_name = "NAME")]
-    secret: ObjectName,
+    /// The Secret's namespace, which is the tenant's [default: that of the file, or default]
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<Namespace>,
+    /// The Secret's name [default: that of the file, or users]
+    #[arg(long, value_name = "NAME")]
+    secret: Option<ObjectName>,
 }
 
 /// The shortest password that is taken (NIST SP 800-63B section 3.1.1.2).
@@ -74,90 +102,142 @@ fn entry_name(text: &str) -> Result<String, String> {
 pub fn run(args: &Args) -> Result<(), Failure> {
     match &args.action {
         Action::Add(args) => add(args),
+        Action::Block(named) => change(named, "blocked", |user| {
+            user.blocked = true;
+            user.signed_out_before = Some(this_second());
+        }),
+        Action::List { file } => list(file),
+        Action::Remove(named) => remove(named),
+        Action::SignOut(named) => change(named, "signed out everywhere", |user| {
+            user.signed_out_before = Some(this_second());
+        }),
+        Action::Unblock(named) => change(named, "unblocked", |user| user.blocked = false),
     }
 }
 
 fn add(args: &AddArgs) -> Result<(), Failure> {
-    let mut secret = match &args.file {
-        Some(file) => read(file, args)?,
-        None => empty(args),
+    let (namespace, name) = (args.namespace.as_ref(), args.secret.as_ref());
+    let found = args.file.as_deref().map(Secret::read).transpose()?;
+    let mut secret = if let Some(found) = found.flatten() {
+        if let Some(place) = found.differs(namespace, name) {
+            return Err(Failure::Input(format!(
+                "the file has the Secret {place}: leave --namespace and --secret out, or choose another --file"
+            )));
+        }
+        found
+    } else {
+        let default = || Namespace::parse("default").map_err(Failure::input);
+        let users = || ObjectName::parse("users").map_err(Failure::input);
+        Secret::new(
+            &namespace.cloned().map_or_else(default, Ok)?,
+            &name.cloned().map_or_else(users, Ok)?,
+        )
     };
+    let permissions = permissions(&args.permit)?;
     let password = password()?;
     let salt = clock::random()
         .ok_or_else(|| Failure::Input("this machine has no random numbers".to_owned()))?;
-    let user = User {
+    let known = secret.user(&args.user);
+    let done = if known.is_some() { "changed" } else { "added" };
+    let known = known.map(|user| (user.blocked, user.permissions, user.profile));
+    let (blocked, of_apis, profile) = known.unwrap_or_default();
+    let mut user = User {
         password_hash: HashText::of(&password, &salt),
-        blocked: false,
-        permissions: BTreeMap::new(),
-        profile: Profile {
-            email: args.email.clone(),
-            email_verified: None,
-            name: args.name.clone(),
-            ..Profile::default()
-        },
+        blocked,
+        signed_out_before: Some(this_second()),
+        permissions: of_apis,
+        profile,
     };
-    let entry = serde_json::to_string(&user).map_err(Failure::input)?;
-    secret["stringData"][&args.user] = entry.into();
-    // What nobody could sign in by must not be written.
-    let entries = secret["stringData"].as_object().into_iter().flatten();
-    let entries =
-        entries.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?.as_bytes())));
-    Users::read("users", entries).map_err(Failure::input)?;
-    let yaml = serde_yaml::to_string(&secret).map_err(Failure::input)?;
+    user.permissions.extend(permissions);
+    if let Some(email) = &args.email {
+        user.profile.email = Some(email.clone());
+        user.profile.email_verified = None;
+    }
+    if let Some(name) = &args.name {
+        user.profile.name = Some(name.clone());
+    }
+    secret.put(&args.user, &user)?;
     match &args.file {
-        None => line(yaml.trim_end())?,
+        None => line(secret.to_yaml()?.trim_end())?,
         Some(file) => {
-            fs::write(file, yaml)
-                .map_err(|error| Failure::Input(format!("{}: {error}", file.display())))?;
-            line(format!(
-                "{} {} in {}",
-                output::good("added"),
-                args.user,
-                file.display()
-            ))?;
+            secret.write(file)?;
+            say(done, &args.user, file)?;
         }
     }
     Ok(())
 }
 
-fn empty(args: &AddArgs) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": { "name": args.secret, "namespace": args.namespace },
-        "type": "mintage.dev/users",
-        "stringData": {},
-    })
+/// Pairs of an identifier and scopes.
+fn permissions(
+    words: &[String],
+) -> Result<BTreeMap<Identifier, BTreeSet<mintage_core::Scope>>, Failure> {
+    let pairs = words.chunks_exact(2);
+    let pairs = pairs.map(|pair| {
+        let identifier = Identifier::parse(&pair[0]).map_err(Failure::input)?;
+        let scopes = parse_scopes(&pair[1]).map_err(Failure::input)?;
+        Ok((identifier, scopes.into_iter().collect()))
+    });
+    pairs.collect()
 }
 
-/// The Secret that a file has, with its entries in plain; a new one if there is no file.
-fn read(file: &Path, args: &AddArgs) -> Result<Value, Failure> {
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(empty(args)),
-        Err(error) => return Err(Failure::Input(format!("{}: {error}", file.display()))),
-    };
-    let parsed = manifest::parse(&[Text {
-        file: file.display().to_string().into(),
-        text,
-    }]);
-    let manifests = parsed.map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::Input(lines.join("\n"))
-    })?;
-    let [found] = manifests.secrets.as_slice() else {
-        return Err(Failure::Input(format!(
-            "{} does not hold one Secret and nothing else; choose another --file",
-            file.display()
-        )));
-    };
-    let mut secret = empty(args);
-    secret["metadata"] = json!({ "name": found.object.name, "namespace": found.object.namespace });
-    for (name, value) in &found.object.data {
-        let text = String::from_utf8(value.clone()).map_err(Failure::input)?;
-        secret["stringData"][name] = text.into();
+fn change(named: &Named, done: &str, change: impl FnOnce(&mut User)) -> Result<(), Failure> {
+    let mut secret = read(&named.file)?;
+    let mut user = secret.user(&named.user).ok_or_else(|| nobody(named))?;
+    change(&mut user);
+    secret.put(&named.user, &user)?;
+    secret.write(&named.file)?;
+    say(done, &named.user, &named.file)
+}
+
+fn remove(named: &Named) -> Result<(), Failure> {
+    let mut secret = read(&named.file)?;
+    if !secret.remove(&named.user) {
+        return Err(nobody(named));
     }
-    Ok(secret)
+    secret.write(&named.file)?;
+    say("removed", &named.user, &named.file)
+}
+
+fn list(file: &Path) -> Result<(), Failure> {
+    for (name, user) in read(file)?.users() {
+        let Some(user) = user else {
+            line(format!(
+                "{name}  not a user: `mintage users add {name}` makes it one"
+            ))?;
+            continue;
+        };
+        let profile = &user.profile;
+        let known = [&profile.email, &profile.name].into_iter().flatten();
+        let mut words: Vec<&str> = known.map(String::as_str).collect();
+        words.insert(0, name);
+        words.extend(user.blocked.then_some("(blocked)"));
+        line(words.join("  "))?;
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Secret, Failure> {
+    Secret::read(file)?.ok_or_else(|| Failure::Input(format!("{} is not there", file.display())))
+}
+
+fn nobody(named: &Named) -> Failure {
+    let (user, file) = (&named.user, named.file.display());
+    Failure::Input(format!(
+        "{file} has no user {user}; `mintage users list --file {file}` says whom it has"
+    ))
+}
+
+fn say(done: &str, user: &str, file: &Path) -> Result<(), Failure> {
+    line(format!(
+        "{} {user} in {}",
+        output::good(done),
+        file.display()
+    ))?;
+    Ok(())
+}
+
+fn this_second() -> UnixTime {
+    SystemClock.now()
 }
 
 fn password() -> Result<Zeroizing<String>, Failure> {

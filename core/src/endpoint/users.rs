@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ident::InvalidName;
-use crate::{Identifier, Scope, UserId};
+use crate::{Identifier, Scope, UnixTime, UserId};
 
 /// What is known of a user: the standard claims (OpenID Connect Core section 5.1) that there is a scope for.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -65,6 +65,10 @@ pub struct User {
     /// Whether signing in is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blocked: bool,
+    /// Since when the entry is this person's, with this password: what was given under it before is good no more. In seconds since
+    /// the beginning of 1970; `mintage users add` writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_out_before: Option<UnixTime>,
     /// The scopes of APIs that the user was assigned, for APIs with `enforceRbac`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub permissions: BTreeMap<Identifier, BTreeSet<Scope>>,
@@ -88,26 +92,35 @@ impl std::fmt::Debug for HashText {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Users {
     all: BTreeMap<UserId, User>,
-    /// By the lower-case e-mail address, or the entry's own name.
-    names: BTreeMap<String, UserId>,
+    /// Those whose entries cannot be read.
+    unread: BTreeSet<UserId>,
+    /// By the lower-case e-mail address, or the entry's own name. `None`: two have it, so nobody signs in by it.
+    names: BTreeMap<String, Option<UserId>>,
 }
+
+/// Whether there is such a user is not known now: what was given to them is neither good nor to be taken away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the user's entry, or the Secret with it, cannot be read")]
+pub struct Unread;
 
 /// An entry that is no user. It quotes nothing of the entry.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum InvalidUsers {
+pub enum InvalidUser {
     /// The entry has another form.
     #[error("the entry {0} of the Secret is not a user as `mintage users add` writes one")]
     Entry(String),
     /// The hash is none, or would take too much to check.
     #[error(
-        "the password_hash of {0} is not an argon2id hash of at most 256 MiB and 16 passes; `mintage users add` makes one"
+        "the password_hash of {0} is not an argon2id hash of at most 64 MiB and 16 passes; `mintage users add` makes one"
     )]
     Hash(String),
     /// The name of the entry cannot be part of a `sub`.
     #[error(transparent)]
     Name(#[from] InvalidName),
-    /// Two users have the same e-mail address.
-    #[error("{0} and {1} have the same e-mail address: take one away")]
+    /// Two users would sign in by the same name or e-mail address, so neither does.
+    #[error(
+        "{0} and {1} have the same name or e-mail address, so nobody signs in by it: take one away"
+    )]
     Twice(UserId, UserId),
 }
 
@@ -122,8 +135,8 @@ pub enum NoUser {
     Blocked,
 }
 
-/// The most memory that checking a hash may take, in KiB.
-const MOST_MEMORY: u32 = 256 * 1024;
+/// The most memory that checking a hash may take, in KiB: as much as RFC 9106 asks of a server without much of it.
+const MOST_MEMORY: u32 = 64 * 1024;
 
 /// The most passes.
 const MOST_PASSES: u32 = 16;
@@ -159,15 +172,14 @@ impl HashText {
         ))
     }
 
-    fn check(&self) -> bool {
-        let Ok(hash) = PasswordHash::new(&self.0) else {
-            return false;
-        };
-        let params = Params::try_from(&hash);
-        hash.algorithm.as_str() == "argon2id"
-            && params.is_ok_and(|params| {
-                params.m_cost() <= MOST_MEMORY && params.t_cost() <= MOST_PASSES
-            })
+    /// What checking it costs in memory, in KiB; `None` if it is no hash, or would take too much.
+    fn cost(&self) -> Option<u32> {
+        let hash = PasswordHash::new(&self.0).ok()?;
+        let params = Params::try_from(&hash).ok()?;
+        let (memory, passes) = (params.m_cost(), params.t_cost());
+        let is_good =
+            hash.algorithm.as_str() == "argon2id" && memory <= MOST_MEMORY && passes <= MOST_PASSES;
+        is_good.then_some(memory)
     }
 
     fn is_of(&self, password: &str) -> bool {
@@ -177,42 +189,78 @@ impl HashText {
 }
 
 impl Users {
-    /// Reads the entries of a connection's Secret.
+    /// Reads the entries of a connection's Secret, and says which of them are no users: the others are. An empty entry is nobody:
+    /// `kubectl apply` leaves one where an entry was taken out of `stringData`.
     pub fn read<'a>(
         connection: &str,
         entries: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    ) -> Result<Self, InvalidUsers> {
+    ) -> (Self, Vec<InvalidUser>) {
         let mut users = Self::default();
-        for (name, bytes) in entries {
-            let id = UserId::parse(&format!("{connection}|{name}"))?;
-            let user: User =
-                serde_json::from_slice(bytes).map_err(|_| InvalidUsers::Entry(name.to_owned()))?;
-            if !user.password_hash.check() {
-                return Err(InvalidUsers::Hash(name.to_owned()));
-            }
-            let email = user.profile.email.as_deref().map(str::to_lowercase);
-            for name in [Some(name.to_lowercase()), email].into_iter().flatten() {
-                if let Some(other) = users.names.insert(name, id.clone())
-                    && other != id
-                {
-                    return Err(InvalidUsers::Twice(other, id));
+        let mut wrong = Vec::new();
+        for (name, bytes) in entries.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+            let id = match UserId::parse(&format!("{connection}|{name}")) {
+                Ok(id) => id,
+                Err(error) => {
+                    wrong.push(error.into());
+                    continue;
+                }
+            };
+            match user(name, bytes) {
+                Ok(user) => wrong.extend(users.add(id, name, user)),
+                Err(error) => {
+                    wrong.push(error);
+                    users.unread.insert(id);
                 }
             }
-            users.all.insert(id, user);
         }
-        Ok(users)
+        (users, wrong)
     }
 
-    /// A user.
-    pub fn get(&self, id: &UserId) -> Option<&User> {
-        self.all.get(id)
+    fn add(&mut self, id: UserId, name: &str, user: User) -> Option<InvalidUser> {
+        let email = user.profile.email.as_deref().map(str::to_lowercase);
+        let mut wrong = None;
+        for name in [Some(name.to_lowercase()), email].into_iter().flatten() {
+            let others = self
+                .names
+                .get(&name)
+                .filter(|has| has.as_ref() != Some(&id));
+            let Some(others) = others.cloned() else {
+                self.names.insert(name, Some(id.clone()));
+                continue;
+            };
+            self.names.insert(name, None);
+            wrong = others
+                .map(|other| InvalidUser::Twice(other, id.clone()))
+                .or(wrong);
+        }
+        self.all.insert(id, user);
+        wrong
+    }
+
+    /// A user, if there is one.
+    pub fn get(&self, id: &UserId) -> Result<Option<&User>, Unread> {
+        match self.all.get(id) {
+            None if self.unread.contains(id) => Err(Unread),
+            found => Ok(found),
+        }
+    }
+
+    /// The memory that [`Users::sign_in`] takes at most, in KiB.
+    pub fn memory(&self) -> u32 {
+        let costs = self
+            .all
+            .values()
+            .filter_map(|user| user.password_hash.cost());
+        costs.max().unwrap_or_default().max(COST.0)
     }
 
     /// Finds the user of a name and password. It takes as long for a name that nobody has. This hashes, for about 20 ms: not
     /// for a thread that answers others.
     pub fn sign_in(&self, name: &str, password: &str) -> Result<(&UserId, &User), NoUser> {
         let known = self.names.get(&name.trim().to_lowercase());
-        let found = known.and_then(|id| self.all.get_key_value(id));
+        let found = known
+            .and_then(Option::as_ref)
+            .and_then(|id| self.all.get_key_value(id));
         if password.len() > LONGEST_PASSWORD {
             return Err(NoUser::Wrong);
         }
@@ -231,6 +279,16 @@ impl Users {
     }
 }
 
+fn user(name: &str, bytes: &[u8]) -> Result<User, InvalidUser> {
+    let user: User =
+        serde_json::from_slice(bytes).map_err(|_| InvalidUser::Entry(name.to_owned()))?;
+    if user.password_hash.cost().is_some() {
+        Ok(user)
+    } else {
+        Err(InvalidUser::Hash(name.to_owned()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,7 +298,7 @@ mod tests {
         format!(r#"{{"password_hash":"{}"{more}}}"#, hash.0)
     }
 
-    fn read(entries: &[(&str, String)]) -> Result<Users, InvalidUsers> {
+    fn read(entries: &[(&str, String)]) -> (Users, Vec<InvalidUser>) {
         Users::read(
             "staff",
             entries.iter().map(|(name, text)| (*name, text.as_bytes())),
@@ -254,12 +312,14 @@ mod tests {
             r#","profile":{"email":"Ada@example.com","name":"Ada"}"#,
         );
         let bob = entry("battery staple", r#","blocked":true"#);
-        let users = read(&[("ada", ada), ("bob", bob)]).unwrap();
+        let (users, wrong) = read(&[("ada", ada), ("bob", bob)]);
+        assert_eq!(wrong, []);
         for name in ["ada", "ada@example.com", " ADA@EXAMPLE.COM "] {
             let (id, user) = users.sign_in(name, "correct horse").unwrap();
             assert_eq!(id.as_str(), "staff|ada");
             assert_eq!(user.profile.name.as_deref(), Some("Ada"));
         }
+        assert_eq!(users.memory(), 19 * 1024);
         for (name, password) in [
             ("ada", ""),
             ("ada", "Correct horse"),
@@ -293,26 +353,45 @@ mod tests {
             "$2b$10$abcdefghijklmnopqrstuv",
         ] {
             let text = format!(r#"{{"password_hash":"{hash}"}}"#);
-            assert_eq!(
-                read(&[("ada", text)]),
-                Err(InvalidUsers::Hash("ada".into())),
-                "{hash}"
-            );
+            let (_, wrong) = read(&[("ada", text)]);
+            assert_eq!(wrong, [InvalidUser::Hash("ada".into())], "{hash}");
         }
-        let error = read(&[("ada", r#"{"password_hash":7,"secret":"s3cret"}"#.into())])
-            .unwrap_err()
-            .to_string();
+        let (_, wrong) = read(&[("ada", r#"{"password_hash":7,"secret":"s3cret"}"#.into())]);
+        let error = wrong[0].to_string();
         assert!(!error.contains("s3cret"), "{error}");
     }
 
     #[test]
-    fn two_users_with_one_address_are_refused() {
+    fn an_entry_that_is_no_user_concerns_nobody_else_and_an_empty_one_is_nobody() {
+        let all = [
+            ("ada", entry("correct horse", "")),
+            ("bob", "{".to_owned()),
+            ("eve", String::new()),
+            ("x y", entry("p", "")),
+        ];
+        let (users, wrong) = read(&all);
+        assert!(users.sign_in("ada", "correct horse").is_ok());
+        let id = |name: &str| UserId::parse(&format!("staff|{name}")).unwrap();
+        assert!(users.get(&id("ada")).unwrap().is_some());
+        assert_eq!(users.get(&id("bob")), Err(Unread));
+        assert_eq!(users.get(&id("eve")), Ok(None));
+        assert!(
+            matches!(&wrong[..], [InvalidUser::Entry(bob), InvalidUser::Name(_)] if bob == "bob"),
+            "{wrong:?}"
+        );
+    }
+
+    #[test]
+    fn by_an_address_that_several_have_nobody_signs_in() {
         let same =
             |name: &'static str| (name, entry("p", r#","profile":{"email":"a@example.com"}"#));
-        assert!(matches!(
-            read(&[same("ada"), same("eve")]),
-            Err(InvalidUsers::Twice(..))
-        ));
+        let (users, wrong) = read(&[same("ada"), same("eve"), same("zoe")]);
+        assert!(matches!(&wrong[..], [InvalidUser::Twice(..)]), "{wrong:?}");
+        assert_eq!(users.sign_in("a@example.com", "p"), Err(NoUser::Wrong));
+        for name in ["ada", "eve", "zoe"] {
+            let (id, _) = users.sign_in(name, "p").unwrap();
+            assert_eq!(id.as_str(), format!("staff|{name}"));
+        }
     }
 
     #[test]

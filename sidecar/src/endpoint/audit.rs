@@ -202,6 +202,19 @@ pub fn signed_out(visit: &Visit, user: &UserId) {
     tell!(info, "signed-out", visit, sub = user.as_str());
 }
 
+/// A user ended all of their sessions, and what applications could refresh.
+pub fn signed_out_everywhere(visit: &Visit, user: &UserId, sessions: usize, families: usize) {
+    visit.metrics.count_sign_out();
+    tell!(
+        info,
+        "signed-out-everywhere",
+        visit,
+        sub = user.as_str(),
+        sessions,
+        families
+    );
+}
+
 /// An application is told that its user is not coming back with a code.
 pub fn authorization_refused(visit: &Visit, misuse: &Misuse) {
     let Misuse {

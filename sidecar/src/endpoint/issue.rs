@@ -10,12 +10,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mintage_core::claims::Jti;
 use mintage_core::endpoint::{
     Api, Application, Asked, Challenge, IdToken, OPAQUE_LIFETIME, OpaqueClaims, RedirectUri,
-    Request, Target, UserToken,
+    Request, Target, UnknownAudience, UserToken,
 };
 use mintage_core::ident::write_scopes;
 use mintage_core::policy;
 use mintage_core::world::{AudienceAlg, Dialect, GrantType};
-use mintage_core::{Alg, Issuer, Scope, Seconds, UnixTime, UserId};
+use mintage_core::{Alg, ClientId, Issuer, Scope, Seconds, UnixTime, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::Endpoint;
@@ -64,6 +64,8 @@ pub struct Granted {
 /// What holds for the code and not for what comes of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct OfCode {
+    /// When the user let the application have it.
+    pub given_at: UnixTime,
     /// Where it was sent.
     pub redirect: RedirectUri,
     /// PKCE.
@@ -81,7 +83,12 @@ pub fn assigned<'a>(
     audience: Option<&str>,
 ) -> Option<&'a BTreeSet<Scope>> {
     match visit.realm.config.target(audience).ok()? {
-        Target::Api(api) => visit.realm.user(user)?.permissions.get(&api.identifier),
+        Target::Api(api) => visit
+            .realm
+            .user(user)
+            .ok()??
+            .permissions
+            .get(&api.identifier),
         Target::Management | Target::UserInfo => None,
     }
 }
@@ -104,6 +111,7 @@ pub async fn code(
         audience: Some(asked.target.audience(&visit.realm.config)),
         scopes: asked.scopes().cloned().collect(),
         of_code: Some(OfCode {
+            given_at: visit.now,
             redirect: request.redirect.clone(),
             challenge: request.challenge.clone(),
             nonce: request.nonce.clone(),
@@ -208,27 +216,58 @@ pub(super) struct Answer<'a> {
     pub token_type: &'static str,
 }
 
-/// Gives the tokens of a user to an application.
-pub fn tokens(
+/// Tokens that are made and not given out yet.
+pub struct Ready<'a> {
+    granted: &'a Granted,
+    client: &'a ClientId,
+    grant: GrantType,
+    made: Made,
+    id_token: Option<String>,
+    refresh_token: Option<String>,
+    scope: String,
+}
+
+impl Ready<'_> {
+    /// Gives them out.
+    pub fn give(self, visit: &Visit) -> Response {
+        let issued = Issued {
+            grant: self.grant.as_str(),
+            format: self.made.format,
+            user: Some(&self.granted.user),
+            client: self.client.as_str(),
+            audience: self.granted.audience.as_deref(),
+            scope: &self.scope,
+            iat: visit.now,
+            exp: visit.now + self.made.lifetime,
+            jti: self.made.jti,
+        };
+        audit::token_issued(visit, &issued);
+        let answer = Answer {
+            access_token: &self.made.token,
+            refresh_token: self.refresh_token,
+            id_token: self.id_token,
+            scope: self.scope,
+            expires_in: self.made.lifetime,
+            token_type: "Bearer",
+        };
+        no_store_json(serde_json::to_string(&answer).expect("strings and a number are JSON"))
+    }
+}
+
+/// Makes the tokens of a user for an application.
+pub fn tokens<'a>(
     visit: &Visit,
-    application: &Application,
-    granted: &Granted,
+    application: &'a Application,
+    granted: &'a Granted,
     scopes: &[Scope],
     occasion: Occasion<'_>,
-) -> Result<Response, OAuthError> {
+) -> Result<Ready<'a>, OAuthError> {
     let config = &visit.realm.config;
     let audience = granted.audience.as_deref();
     let assigned = assigned(visit, &granted.user, audience);
     let asked = config
         .asked(application, audience, scopes, assigned)
-        .map_err(|unknown| {
-            OAuthError::new(
-                StatusCode::FORBIDDEN,
-                "access_denied",
-                Rule::AudienceGone,
-                format!("{unknown} (audience-gone: its ApiAudience is not there any more)"),
-            )
-        })?;
+        .map_err(audience_gone)?;
     let mut all: Vec<Scope> = asked.scopes().cloned().collect();
     if occasion.refresh_token.is_none() && !occasion.refreshed {
         all.retain(|scope| scope.as_str() != "offline_access");
@@ -257,35 +296,33 @@ pub fn tokens(
     } else {
         None
     };
-    let scope = write_scopes(&all);
-    let grant = if occasion.refreshed {
-        GrantType::RefreshToken
-    } else {
-        GrantType::AuthorizationCode
-    };
-    let issued = Issued {
-        grant: grant.as_str(),
-        format: made.format,
-        user: Some(&granted.user),
-        client: application.client.as_str(),
-        audience,
-        scope: &scope,
-        iat: visit.now,
-        exp: visit.now + made.lifetime,
-        jti: made.jti,
-    };
-    audit::token_issued(visit, &issued);
-    let answer = Answer {
-        access_token: &made.token,
-        refresh_token: occasion.refresh_token,
+    Ok(Ready {
+        granted,
+        client: &application.client,
+        grant: if occasion.refreshed {
+            GrantType::RefreshToken
+        } else {
+            GrantType::AuthorizationCode
+        },
+        made,
         id_token,
-        scope,
-        expires_in: made.lifetime,
-        token_type: "Bearer",
-    };
-    Ok(no_store_json(
-        serde_json::to_string(&answer).expect("strings and a number are JSON"),
-    ))
+        refresh_token: occasion.refresh_token,
+        scope: write_scopes(&all),
+    })
+}
+
+/// The API that tokens were granted for is not known, which it may be again.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is what errors are mapped by"
+)]
+pub(super) fn audience_gone(unknown: UnknownAudience) -> OAuthError {
+    OAuthError::new(
+        StatusCode::FORBIDDEN,
+        "access_denied",
+        Rule::AudienceGone,
+        format!("{unknown} (audience-gone: its ApiAudience is not there, or not served)"),
+    )
 }
 
 /// An access token.
@@ -375,10 +412,8 @@ fn access_token(
 
 /// All scopes of an API that the user was assigned, in the API's order.
 fn permissions(visit: &Visit, api: &Api, user: &UserId) -> Vec<Scope> {
-    let assigned = visit
-        .realm
-        .user(user)
-        .and_then(|user| user.permissions.get(&api.identifier));
+    let known = visit.realm.user(user).ok().flatten();
+    let assigned = known.and_then(|user| user.permissions.get(&api.identifier));
     let has = |scope: &&Scope| assigned.is_some_and(|all| all.contains(*scope));
     api.scopes.iter().filter(has).cloned().collect()
 }

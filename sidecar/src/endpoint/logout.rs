@@ -8,10 +8,10 @@ use mintage_core::endpoint::{Application, RedirectUri};
 use serde::{Deserialize, Serialize};
 
 use super::cookies::Cookie;
-use super::pages::{DECISION, Decision, Failure, Form, SignOut, SignedOut, Stayed, Window};
+use super::pages::{DECISION, Failure, Form, Leaving, SignOut, SignedOut, Stayed, Window};
 use super::session;
 use super::sign_in::STATE;
-use super::store::{self, Digest};
+use super::store::{self, Digest, Whose};
 use super::visit::Visit;
 use super::{Endpoint, Here, answer, audit, authorize, flow, scene};
 use crate::params::Params;
@@ -140,16 +140,39 @@ pub async fn confirmed(State(endpoint): Here, request: axum::extract::Request) -
     };
     let params = authorize::form(&parts, body).await.unwrap_or_default();
     let sealed = params.get(STATE).unwrap_or_default();
-    match flow::open::<Leave>(&visit, flow::Step::SignOut, sealed) {
-        Ok(leave) if params.get(DECISION).and_then(Decision::parse) == Some(Decision::Yes) => {
+    let leave = match flow::open::<Leave>(&visit, flow::Step::SignOut, sealed) {
+        Ok(leave) => leave,
+        Err(failure) => return scene::fail(&visit, failure, None),
+    };
+    match params.get(DECISION).and_then(Leaving::parse) {
+        Some(Leaving::Everywhere) => {
+            if let Err(error) = end_all(&endpoint, &visit).await {
+                return scene::unavailable(&visit, &error);
+            }
             leave_now(&endpoint, &visit, leave).await
         }
-        Ok(Leave { to: None, .. }) => {
+        Some(Leaving::Here) => leave_now(&endpoint, &visit, leave).await,
+        Some(Leaving::Stay) | None if leave.to.is_none() => {
             scene::draw(&visit, None, Window::Own, |scene| Stayed.page(scene))
         }
-        Ok(leave) => go(&visit, leave, HeaderMap::new()),
-        Err(failure) => scene::fail(&visit, failure, None),
+        Some(Leaving::Stay) | None => go(&visit, leave, HeaderMap::new()),
     }
+}
+
+/// Ends all that the user of this browser's session has at this tenant: sessions first, so that no application begins anew with
+/// one meanwhile.
+async fn end_all(endpoint: &Endpoint, visit: &Visit) -> Result<(), store::Error> {
+    let Some(found) = session::find(endpoint, visit).await? else {
+        return Ok(());
+    };
+    let (tenant, user) = (&visit.realm.config.tenant_uid, &found.session.user);
+    let sessions = endpoint.store.end_sessions(tenant, user).await?;
+    let families = endpoint
+        .store
+        .revoke_families(tenant, Whose::User(user), visit.now)
+        .await?;
+    audit::signed_out_everywhere(visit, user, sessions, families);
+    Ok(())
 }
 
 /// `GET /v2/logout`: as at Auth0 nobody is asked, so only a browser that goes there itself is signed out, and no picture of

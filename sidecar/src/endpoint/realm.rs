@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use mintage_core::bundle::{InvalidKeyringFile, KeyringFile, Stamped};
-use mintage_core::endpoint::{Config, InvalidUsers, Master, Signers, User, Users};
+use mintage_core::endpoint::{Config, InvalidUser, Master, Signers, Unread, User, Users};
 use mintage_core::jose::InvalidJwk;
 use mintage_core::jwks::{self, Jwks};
 use mintage_core::keyring::{Keyring, Owner};
@@ -88,13 +88,20 @@ impl Realm {
                 }
                 continue;
             };
-            match read_users(&connection.name, secrets(secret)) {
-                Ok(read) => {
+            let entries = secrets(secret);
+            match entries.map(|entries| read_users(&connection.name, &entries)) {
+                Some((read, wrong)) => {
                     users.insert(connection.name.clone(), read);
+                    complaints.extend(wrong.into_iter().map(|why| {
+                        format!(
+                            "connection {}: Secret {}/{secret}: {why}; the others sign in",
+                            connection.name, config.tenant.namespace
+                        )
+                    }));
                 }
-                Err(why) => complaints.push(format!(
-                    "connection {}: Secret {}/{secret} {why}; nobody signs in by it",
-                    connection.name, config.tenant.namespace
+                None => complaints.push(format!(
+                    "connection {name}: Secret {namespace}/{secret} is not there; nobody signs in by it until `mintage users add <name> -n {namespace} --secret {secret}` has made it",
+                    name = connection.name, namespace = config.tenant.namespace
                 )),
             }
         }
@@ -133,9 +140,16 @@ impl Realm {
         self.users.iter()
     }
 
-    /// The user of that name, as its connection knows it now.
-    pub fn user(&self, id: &UserId) -> Option<&User> {
-        self.users(id.connection())?.get(id)
+    /// The user of that name, as the Secret of its connection has it now.
+    pub fn user(&self, id: &UserId) -> Result<Option<&User>, Unread> {
+        if let Some(users) = self.users(id.connection()) {
+            return users.get(id);
+        }
+        let mut all = self.config.login.connections.iter();
+        let is_unread = all.any(|it| {
+            it.name.as_str() == id.connection() && matches!(it.source, Source::Users { .. })
+        });
+        if is_unread { Err(Unread) } else { Ok(None) }
     }
 
     /// All connections with providers that can be asked, in the tenant's order.
@@ -185,13 +199,10 @@ impl Realm {
     }
 }
 
-fn read_users(connection: &ObjectName, entries: Option<Entries>) -> Result<Users, String> {
-    let entries = entries.ok_or("is not there")?;
-    let entries = entries
-        .iter()
-        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+fn read_users(connection: &ObjectName, entries: &Entries) -> (Users, Vec<InvalidUser>) {
+    let entries = entries.iter();
+    let entries = entries.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
     Users::read(connection.as_str(), entries)
-        .map_err(|error: InvalidUsers| format!("cannot be used: {error}"))
 }
 
 fn look(config: &Config) -> Look {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Endpoint;
 use super::cookies::Cookie;
-use super::person::{self, Person};
+use super::person::{self, Person, Unknown};
 use super::sign_in::SignedIn;
 use super::store::{self, Digest, Session};
 use super::visit::Visit;
@@ -47,8 +47,11 @@ pub async fn find(endpoint: &Endpoint, visit: &Visit) -> Result<Option<Found>, s
     let Some(session) = found else {
         return Ok(None);
     };
-    let Some(person) = person::find(endpoint, visit, &session.user).await? else {
-        return Ok(None);
+    let person = match person::find(endpoint, visit, &session.user).await {
+        Ok(Some(person)) if person.had_by(session.created_at) => person,
+        // It is there again when they are.
+        Ok(_) | Err(Unknown::Unread(_)) => return Ok(None),
+        Err(Unknown::Store(error)) => return Err(error),
     };
     let idle_until = visit.now + visit.realm.config.login.session.idle;
     endpoint

@@ -201,7 +201,14 @@ async fn verify(
     name: &str,
     password: String,
 ) -> Option<Verified> {
-    let turn = endpoint.throttle.turn().await?;
+    let costs = visit
+        .realm
+        .with_passwords()
+        .map(|(_, users)| users.memory());
+    let turn = endpoint
+        .throttle
+        .turn(costs.max().unwrap_or_default())
+        .await?;
     let (realm, name) = (Arc::clone(&visit.realm), name.to_owned());
     let work = move || {
         let outcome = verify_now(&realm, connection.as_deref(), &name, &password);

@@ -37,8 +37,9 @@ const REMEMBERED: u64 = 50_000;
 /// Failures are forgotten then at the latest.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// How many passwords are checked at a time: each takes 19 MiB and a core.
-const AT_A_TIME: usize = 4;
+/// What the passwords that are checked at a time may take in memory, in MiB: four of those that `mintage users add` hashes, or
+/// one of the dearest that are taken (64 MiB).
+const MEMORY: u32 = 80;
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Key {
@@ -66,7 +67,7 @@ impl Default for Throttle {
                 .max_capacity(REMEMBERED)
                 .time_to_idle(LONGEST)
                 .build(),
-            hashing: Arc::new(Semaphore::new(AT_A_TIME)),
+            hashing: Arc::new(Semaphore::new(MEMORY as usize)),
         }
     }
 }
@@ -147,9 +148,11 @@ impl Throttle {
         }
     }
 
-    /// Waits for its turn to check a password.
-    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.hashing).acquire_owned().await.ok()
+    /// Waits for its turn to check a password, which takes so much memory, in KiB.
+    pub async fn turn(&self, memory: u32) -> Option<OwnedSemaphorePermit> {
+        let memory = memory.div_ceil(1024).min(MEMORY);
+        let hashing = Arc::clone(&self.hashing);
+        hashing.acquire_many_owned(memory).await.ok()
     }
 }
 

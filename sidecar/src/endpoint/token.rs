@@ -8,9 +8,9 @@ use mintage_core::ident::parse_scopes;
 use mintage_core::world::GrantType;
 use mintage_core::{Scope, WorkloadId};
 
-use super::issue::{self, Granted, Occasion};
+use super::issue::{self, Granted, Occasion, Ready, audience_gone};
 use super::person;
-use super::store::{self, Digest, Presented, Redeemed, Rotated, Rotation};
+use super::store::{self, Digest, Family, Presented, Redeemed, Rotated, Rotation, Standing};
 use super::visit::Visit;
 use super::{Endpoint, Here, audit, client, cors, credentials, workload};
 use crate::oauth::OAuthError;
@@ -157,6 +157,7 @@ async fn code(
         ));
     }
     let person = person::find(endpoint, visit, &granted.user).await?;
+    let person = person.filter(|person| person.had_by(of_code.given_at));
     let person = person.ok_or_else(inactive)?;
     let offline = granted
         .scopes
@@ -174,7 +175,8 @@ async fn code(
         refresh_token,
         person,
     };
-    issue::tokens(visit, application, &granted, &granted.scopes, occasion)
+    let ready = issue::tokens(visit, application, &granted, &granted.scopes, occasion)?;
+    Ok(ready.give(visit))
 }
 
 /// A user who is gone or blocked gets nothing any more, whatever was granted before (attack 26).
@@ -182,6 +184,13 @@ fn inactive() -> OAuthError {
     invalid_grant(
         Rule::UserInactive,
         "The user is blocked or gone (user-inactive: see the user's connection in the Tenant, and its Secret)",
+    )
+}
+
+fn unknown_token() -> OAuthError {
+    invalid_grant(
+        Rule::RefreshTokenInvalid,
+        "Unknown or invalid refresh token.",
     )
 }
 
@@ -197,36 +206,37 @@ async fn refresh(
             "Missing required parameter: refresh_token",
         )
     })?;
-    let invalid = || {
-        invalid_grant(
-            Rule::RefreshTokenInvalid,
-            "Unknown or invalid refresh token.",
-        )
-    };
+    let invalid = unknown_token;
     let family = issue::family_of(token).ok_or_else(invalid)?;
     let (tenant, digest) = (&visit.realm.config.tenant_uid, Digest::of(token));
-    // What is asked for is checked first: a request that is refused for its scopes uses no token up.
     let known = endpoint
         .store
         .find_family(tenant, &family, &digest, visit.now)
         .await;
     let known = known?;
     let known = known.filter(|(known, _)| known.client == application.client);
-    let narrowed = match &known {
-        Some((known, _)) => {
-            let granted: Granted = serde_json::from_str(&known.payload).map_err(|_| invalid())?;
-            if granted.issuer != visit.issuer() {
-                return Err(invalid());
-            }
-            narrow(&granted, params.get("scope"))?
-        }
-        None => Vec::new(),
+    let granted: Option<Granted> = match &known {
+        Some((known, _)) => Some(serde_json::from_str(&known.payload).map_err(|_| invalid())?),
+        None => None,
     };
     let rules = application.refresh;
     let replacement = if rules.rotates {
         Some(issue::new_refresh_token(&family).ok_or_else(store::Error::without_randomness)?)
     } else {
         None
+    };
+    // All is made first: a request that is refused for what it asks for, or while something is not known, uses no token up.
+    let ready = match (&known, &granted) {
+        (Some((known, standing)), Some(granted)) => {
+            let of = Refreshed {
+                family: known,
+                standing: *standing,
+                granted,
+            };
+            of.ready(endpoint, visit, application, params, replacement.clone())
+                .await?
+        }
+        _ => None,
     };
     let presented = Presented {
         family: &family,
@@ -242,44 +252,80 @@ async fn refresh(
         .store
         .rotate(tenant, presented, rotation, visit.now)
         .await;
-    let family = match rotated? {
-        Rotated::Good(family) => family,
+    match rotated? {
+        Rotated::Good(_) => Ok(ready.ok_or_else(invalid)?.give(visit)),
         Rotated::Reused(family) => {
             audit::refresh_token_reused(visit, &family.user, &application.client);
-            return Err(invalid());
+            Err(invalid())
         }
-        Rotated::Ended(_) | Rotated::Revoked(_) | Rotated::Unknown => return Err(invalid()),
-    };
-    let granted: Granted = serde_json::from_str(&family.payload).map_err(|_| invalid())?;
-    let of_api = visit.realm.config.asked(
-        application,
-        granted.audience.as_deref(),
-        &granted.scopes,
-        None,
-    );
-    let allowed = of_api.is_ok_and(|asked| asked.has("offline_access"));
-    let person = match person::find(endpoint, visit, &granted.user).await? {
-        Some(person) if allowed => person,
-        found => {
-            let error = found.map_or_else(inactive, |_| invalid());
-            let revoked = endpoint
-                .store
-                .revoke_family(tenant, &family.id, visit.now)
-                .await;
-            if revoked? {
-                let client = &application.client;
-                audit::refresh_token_revoked(visit, &family.user, client, Some(error.rule));
+        Rotated::Ended(_) | Rotated::Revoked(_) | Rotated::Unknown => Err(invalid()),
+    }
+}
+
+/// What a refresh token stands for.
+struct Refreshed<'a> {
+    family: &'a Family,
+    standing: Standing,
+    granted: &'a Granted,
+}
+
+impl<'a> Refreshed<'a> {
+    /// The tokens that it is good for, if its family lives. That ends here for good if the user is known to be gone, or the API
+    /// known not to allow it any more.
+    async fn ready(
+        &self,
+        endpoint: &Endpoint,
+        visit: &Visit,
+        application: &'a Application,
+        params: &Params,
+        replacement: Option<String>,
+    ) -> Result<Option<Ready<'a>>, OAuthError> {
+        let granted = self.granted;
+        if granted.issuer != visit.issuer() {
+            return Err(unknown_token());
+        }
+        let narrowed = narrow(granted, params.get("scope"))?;
+        if !matches!(self.standing, Standing::Live | Standing::Replaced) {
+            return Ok(None);
+        }
+        let config = &visit.realm.config;
+        let audience = granted.audience.as_deref();
+        let of_api = config.asked(application, audience, &granted.scopes, None);
+        let may_go_on = of_api.map_err(audience_gone)?.has("offline_access");
+        let person = person::find(endpoint, visit, &granted.user).await?;
+        let person = person.filter(|person| person.had_by(self.family.created_at));
+        let person = match person {
+            Some(person) if may_go_on => person,
+            found => {
+                let error = found.map_or_else(inactive, |_| unknown_token());
+                self.end(endpoint, visit, error.rule).await?;
+                return Err(error);
             }
-            return Err(error);
+        };
+        let occasion = Occasion {
+            nonce: None,
+            refreshed: true,
+            refresh_token: replacement,
+            person,
+        };
+        issue::tokens(visit, application, granted, &narrowed, occasion).map(Some)
+    }
+
+    async fn end(
+        &self,
+        endpoint: &Endpoint,
+        visit: &Visit,
+        rule: &'static str,
+    ) -> Result<(), store::Error> {
+        let Family {
+            id, user, client, ..
+        } = self.family;
+        let tenant = &visit.realm.config.tenant_uid;
+        if endpoint.store.revoke_family(tenant, id, visit.now).await? {
+            audit::refresh_token_revoked(visit, user, client, Some(rule));
         }
-    };
-    let occasion = Occasion {
-        nonce: None,
-        refreshed: true,
-        refresh_token: replacement,
-        person,
-    };
-    issue::tokens(visit, application, &granted, &narrowed, occasion)
+        Ok(())
+    }
 }
 
 /// The scopes of a refresh: all that were granted, or some of them (RFC 6749 section 6).

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::browser::{Browser, SESSION};
+use crate::cluster::ORDERS;
 use crate::cluster::endpoint::{OTHER, WEB};
 use crate::site::{HOST, Site};
 use crate::stores::on_both;
@@ -84,12 +85,12 @@ async fn attack_32_a_link_alone_signs_nobody_out() -> Result<()> {
             ] {
                 let page = ada.get(&target).await.good();
                 assert!(is_signed_in(&site, &mut ada).await, "{target}");
-                ada.submit(&page, &[("decision", "no")]).await.good();
+                ada.submit(&page, &[("decision", "stay")]).await.good();
                 assert!(is_signed_in(&site, &mut ada).await, "{target}");
                 // The question to one browser is no answer of another.
                 let (mut other, _) = signed_in(&site).await;
                 other
-                    .submit(&page, &[("decision", "yes")])
+                    .submit(&page, &[("decision", "here")])
                     .await
                     .failed(400, "expired");
                 assert!(is_signed_in(&site, &mut other).await, "{target}");
@@ -102,16 +103,53 @@ async fn attack_32_a_link_alone_signs_nobody_out() -> Result<()> {
                 assert!(is_signed_in(&site, &mut ada).await, "{destination}");
             }
             // A post from another site brings no cookie of the browser's.
-            ada.post("/u/logout", &[("decision", "yes")])
+            ada.post("/u/logout", &[("decision", "here")])
                 .await
                 .failed(400, "expired");
             assert!(is_signed_in(&site, &mut ada).await);
             let page = ada.get("/oidc/logout").await.good();
-            ada.submit(&page, &[("decision", "yes")]).await.good();
+            ada.submit(&page, &[("decision", "here")]).await.good();
             assert!(!is_signed_in(&site, &mut ada).await);
             Ok(())
         },
     )
+    .await
+}
+
+#[tokio::test]
+async fn attack_26_a_user_signs_out_everywhere() -> Result<()> {
+    let name = "sign_outs::attack_26_a_user_signs_out_everywhere";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let web = site.client(WEB);
+        let (mut here, _) = signed_in(&site).await;
+        let (mut elsewhere, _) = signed_in(&site).await;
+        let token = site.refresh_token(WEB, ORDERS).await;
+        let mut bob = site.browser();
+        bob.authorize(&site.ask(WEB), "bob").await.code();
+
+        // Of this browser alone, at first.
+        let page = here.get("/oidc/logout").await.good();
+        here.submit(&page, &[("decision", "here")]).await.good();
+        assert!(is_signed_in(&site, &mut elsewhere).await);
+        let reply = site.refresh(&web, &token).await.good();
+        let token = reply.text("refresh_token");
+
+        let (mut here, _) = signed_in(&site).await;
+        let page = here.get("/oidc/logout").await.good();
+        // A wish that is none changes nothing.
+        here.submit(&page, &[("decision", "yes")]).await.good();
+        assert!(is_signed_in(&site, &mut here).await);
+        here.submit(&page, &[("decision", "everywhere")])
+            .await
+            .good();
+        assert!(!is_signed_in(&site, &mut here).await);
+        assert!(!is_signed_in(&site, &mut elsewhere).await);
+        let reply = site.refresh(&web, &token).await;
+        reply.refused(403, "invalid_grant", "Unknown or invalid refresh token.");
+        assert!(is_signed_in(&site, &mut bob).await, "others go on");
+        Ok(())
+    })
     .await
 }
 

@@ -16,7 +16,7 @@ use mintage_core::keyring::Owner;
 use mintage_core::world::{self, Audience, ClientAuth, Connection, World};
 use mintage_sidecar::clock::ManualClock;
 use mintage_sidecar::endpoint::store::Store;
-use mintage_sidecar::endpoint::{Endpoint, Metrics, Reach, Realm, Realms, endpoint_api};
+use mintage_sidecar::endpoint::{Endpoint, Made, Metrics, Reach, Realm, Realms, endpoint_api};
 use mintage_sidecar::issuer::issuer_api;
 use mintage_sidecar::server::Peer;
 use tower::ServiceExt as _;
@@ -114,17 +114,32 @@ impl Site {
 
     /// Changes what is declared; the endpoint learns of it at once.
     pub fn edit(&self, change: impl FnOnce(&mut World, &mut Accounts)) {
+        let complaints = self.edit_anything(change);
+        assert_eq!(complaints, [""; 0]);
+    }
+
+    /// Changes the users so that some cannot be read. Without any there is no Secret.
+    pub fn edit_damaged(&self, change: impl FnOnce(&mut Accounts)) {
+        let complaints = self.edit_anything(|_, accounts| change(accounts));
+        assert!(!complaints.is_empty());
+    }
+
+    fn edit_anything(&self, change: impl FnOnce(&mut World, &mut Accounts)) -> Vec<String> {
         let mut declared = self.declared.lock().unwrap();
         let Declared { cluster, accounts } = &mut *declared;
         change(&mut cluster.world, accounts);
         let plan = cluster.plan_at(cluster.now);
-        let realms = plan.endpoints.values().flat_map(|told| {
+        let (mut realms, mut complaints) = (BTreeMap::new(), Vec::new());
+        for told in plan.endpoints.values() {
             let keyring = cluster.keyring_file(&Owner::tenant(told.body.tenant.clone()));
-            let realm = Arc::new(realm(told, &keyring, accounts));
+            let made = realm(told, &keyring, accounts);
+            complaints.extend(made.complaints);
+            let realm = Arc::new(made.realm);
             let domains = told.body.domains.keys().cloned();
-            domains.map(move |domain| (domain, Arc::clone(&realm)))
-        });
-        self.realms.store(Arc::new(realms.collect()));
+            realms.extend(domains.map(|domain| (domain, Arc::clone(&realm))));
+        }
+        self.realms.store(Arc::new(realms));
+        complaints
     }
 
     /// Changes an API.
@@ -304,7 +319,7 @@ fn never_too_old(mut world: World) -> World {
     world
 }
 
-fn realm(told: &Stamped<Config>, keyring: &KeyringFile, accounts: &Accounts) -> Realm {
+fn realm(told: &Stamped<Config>, keyring: &KeyringFile, accounts: &Accounts) -> Made {
     // Of one life of a tenant, as all that is secret of it.
     let uid = told.body.tenant_uid.as_str().as_bytes();
     let mut secret = [7; 32];
@@ -316,13 +331,12 @@ fn realm(told: &Stamped<Config>, keyring: &KeyringFile, accounts: &Accounts) -> 
         .map(|(name, user)| (name.clone(), user.to_string().into_bytes()))
         .collect::<BTreeMap<_, _>>();
     let of_provider = BTreeMap::from([("client_secret".to_owned(), idp::SECRET.into())]);
-    let made = Realm::make(told.clone(), Master::new(secret), keyring, |name| {
+    Realm::make(told.clone(), Master::new(secret), keyring, |name| {
         Some(match name.as_str() {
+            "staff" if entries.is_empty() => return None,
             "staff" => entries.clone(),
             _ => of_provider.clone(),
         })
     })
-    .unwrap();
-    assert_eq!(made.complaints, [""; 0]);
-    made.realm
+    .unwrap()
 }

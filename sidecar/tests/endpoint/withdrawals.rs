@@ -5,7 +5,7 @@ use mintage_core::world::GrantType;
 use serde_json::json;
 
 use crate::cluster::endpoint::{ASSIGNED, SPA, WEB};
-use crate::cluster::{Forge, ORDERS, name};
+use crate::cluster::{Forge, NOW, ORDERS, name};
 use crate::site::{HOST, Site};
 use crate::stores::on_both;
 
@@ -115,15 +115,101 @@ async fn attack_26_a_refresh_token_ends_when_its_api_allows_none_any_more() -> R
         site.refresh(&web, &token)
             .await
             .refused(403, "invalid_grant", INVALID);
-        // An API that is gone has no tokens either.
+        Ok(())
+    })
+    .await
+}
+
+/// F5, F15: what is not known for a moment takes nothing away, and a request that is refused for it uses nothing up.
+#[tokio::test]
+async fn what_cannot_be_known_now_ends_no_refresh_token() -> Result<()> {
+    let name = "withdrawals::what_cannot_be_known_now_ends_no_refresh_token";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let web = site.client(WEB);
         let token = site.refresh_token(WEB, ORDERS).await;
+        let opaque = site.tokens(WEB, "", "openid").await.text("access_token");
+
+        // Somebody writes an entry that is no user: Ada's own, or only another one.
+        let kept = std::cell::RefCell::new(json!(null));
+        site.edit_damaged(|accounts| *kept.borrow_mut() = accounts.get_mut("ada").unwrap().take());
+        let reply = site.refresh(&web, &token).await;
+        reply.refused(503, "temporarily_unavailable", "user-unread");
+        site.userinfo(HOST, &opaque)
+            .await
+            .refused(503, "temporarily_unavailable", "user-unread");
+        site.edit_damaged(|accounts| {
+            accounts.insert("ada".to_owned(), kept.borrow_mut().take());
+            accounts.insert("eve".to_owned(), json!({ "password_hash": 7 }));
+        });
+        let reply = site.refresh(&web, &token).await.good();
+        let token = reply.text("refresh_token");
+        site.userinfo(HOST, &opaque).await.good();
+
+        // The Secret is not there.
+        site.edit(|_, accounts| drop(accounts.remove("eve")));
+        let accounts = std::cell::RefCell::new(crate::accounts::Accounts::new());
+        site.edit_damaged(|all| std::mem::swap(all, &mut accounts.borrow_mut()));
+        let reply = site.refresh(&web, &token).await;
+        reply.refused(503, "temporarily_unavailable", "user-unread");
+        site.edit(|_, all| std::mem::swap(all, &mut accounts.borrow_mut()));
+        let reply = site.refresh(&web, &token).await.good();
+        let token = reply.text("refresh_token");
+
+        // The API is not there, or not served.
+        let removed = std::cell::RefCell::new(None);
         site.edit(|world, _| {
-            world
-                .audiences
-                .retain(|api| api.identifier.as_str() != ORDERS);
+            let at = world.audiences.iter();
+            let at = at.clone().position(|api| api.identifier.as_str() == ORDERS);
+            *removed.borrow_mut() = Some(world.audiences.remove(at.unwrap()));
         });
         let reply = site.refresh(&web, &token).await;
-        assert_eq!(reply.status, 403, "{reply:?}");
+        reply.refused(403, "access_denied", "audience-gone");
+        site.edit(|world, _| world.audiences.extend(removed.borrow_mut().take()));
+        site.refresh(&web, &token).await.good();
+        Ok(())
+    })
+    .await
+}
+
+/// The password is changed, or somebody else gets the name: whoever was there before signs in again.
+#[tokio::test]
+async fn attack_26_what_was_given_before_the_password_changed_is_good_no_more() -> Result<()> {
+    let name = "withdrawals::attack_26_what_was_given_before_the_password_changed_is_good_no_more";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let (web, ask) = (site.client(WEB), site.ask(WEB));
+        let silent = ask.clone().with("prompt", "none");
+        let mut browser = site.browser();
+        browser.authorize(&ask, "ada").await.code();
+        let token = site.refresh_token(WEB, ORDERS).await;
+        let opaque = site.tokens(WEB, "", "openid").await.text("access_token");
+        site.advance_to(NOW + 10);
+        let code = browser.get(&silent.target()).await.code();
+        let bobs = site.browser().authorize(&ask, "bob").await.code();
+        site.advance_to(NOW + 20);
+        site.edit(|_, accounts| {
+            accounts.get_mut("ada").unwrap()["signed_out_before"] = json!((NOW + 20).0);
+        });
+
+        let gone = "The user is blocked or gone";
+        let reply = site.redeem(&web, &ask, &code).await;
+        reply.refused(403, "invalid_grant", gone);
+        let reply = site.refresh(&web, &token).await;
+        reply.refused(403, "invalid_grant", gone);
+        site.userinfo(HOST, &opaque)
+            .await
+            .refused(401, "invalid_token", "");
+        let reply = browser.get(&silent.target()).await;
+        reply.misused("login_required", "");
+        site.redeem(&web, &ask, &bobs).await.good();
+
+        // From then on all is as before.
+        let code = site.browser().authorize(&ask, "ada").await.code();
+        site.redeem(&web, &ask, &code).await.good();
+        let token = site.refresh_token(WEB, ORDERS).await;
+        site.advance_to(NOW + 30);
+        site.refresh(&web, &token).await.good();
         Ok(())
     })
     .await

@@ -44,7 +44,7 @@ pub use form_post::FormPost;
 pub use language::Language;
 pub use look::Look;
 pub use sign_in::{Connection, PASSWORD, Problem, SignIn, USERNAME};
-pub use sign_out::SignOut;
+pub use sign_out::{Leaving, SignOut};
 pub use signed_out::{SignedOut, Stayed};
 pub use web_message::WebMessage;
 

@@ -4,11 +4,40 @@
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::consent::{DECISION, Decision};
+use super::consent::DECISION;
 use super::form::Form;
 use super::headers::Allowed;
 use super::shell::{Content, sources};
 use super::{Page, Scene};
+
+/// What somebody wants who was asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Leaving {
+    /// `everywhere`: all of the user's sessions end, and all that applications keep of them.
+    Everywhere,
+    /// `here`: the session of this browser ends.
+    Here,
+    /// `stay`
+    Stay,
+}
+
+impl Leaving {
+    /// Reads the field. What is none of these is no wish.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Everywhere, Self::Here, Self::Stay]
+            .into_iter()
+            .find(|leaving| leaving.as_str() == text)
+    }
+
+    /// The value of the field.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::Here => "here",
+            Self::Stay => "stay",
+        }
+    }
+}
 
 /// The page that asks.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +49,12 @@ pub struct SignOut<'a> {
 #[derive(Serialize)]
 struct View<'a> {
     decision: &'static str,
+    everywhere: (&'static str, &'static str),
     form: Form<'a>,
     heading: &'a str,
+    here: (&'static str, &'static str),
     lead: &'static str,
-    no: &'static str,
-    stay: &'static str,
-    submit: &'static str,
-    yes: &'static str,
+    stay: (&'static str, &'static str),
 }
 
 impl SignOut<'_> {
@@ -40,13 +68,12 @@ impl SignOut<'_> {
             title: words.submit,
             view: View {
                 decision: DECISION,
+                everywhere: (Leaving::Everywhere.as_str(), words.everywhere),
                 form: self.form,
                 heading: &title,
+                here: (Leaving::Here.as_str(), words.submit),
                 lead: words.lead,
-                no: Decision::No.as_str(),
-                stay: words.stay,
-                submit: words.submit,
-                yes: Decision::Yes.as_str(),
+                stay: (Leaving::Stay.as_str(), words.stay),
             },
         };
         let forms = sources([&self.form]);

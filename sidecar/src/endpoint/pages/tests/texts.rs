@@ -159,12 +159,12 @@ fn fields_are_named_as_their_readers_expect() {
     }
     .page(&scene)
     .body;
-    for decision in [Decision::Yes, Decision::No] {
-        let button = format!("name=\"{DECISION}\" value=\"{}\"", decision.as_str());
+    for leaving in [Leaving::Everywhere, Leaving::Here, Leaving::Stay] {
+        let button = format!("name=\"{DECISION}\" value=\"{}\"", leaving.as_str());
         assert!(body.contains(&button), "{body}");
-        assert_eq!(Decision::parse(decision.as_str()), Some(decision));
+        assert_eq!(Leaving::parse(leaving.as_str()), Some(leaving));
     }
-    assert_eq!(Decision::parse("Yes"), None);
+    assert_eq!(Leaving::parse("yes"), None);
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub static WORDS: Words = Words {
         wrong: "Wrong email or password.",
     },
     sign_out: SignOut {
+        everywhere: "Sign out on all devices",
         lead: "Applications that you use may ask you to sign in again.",
         stay: "Stay signed in",
         stayed: "You are still signed in",

@@ -78,6 +78,7 @@ pub static WORDS: Words = Words {
         wrong: "E-Mail-Adresse oder Passwort ist falsch.",
     },
     sign_out: SignOut {
+        everywhere: "Auf allen Geräten abmelden",
         lead: "Ihre Anwendungen werden Sie vielleicht bitten, sich neu anzumelden.",
         stay: "Angemeldet bleiben",
         stayed: "Sie sind noch angemeldet",

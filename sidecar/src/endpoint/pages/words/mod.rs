@@ -81,6 +81,7 @@ pub struct SignIn {
 
 /// Do you want to sign out?
 pub struct SignOut {
+    pub everywhere: &'static str,
     pub lead: &'static str,
     pub stay: &'static str,
     pub stayed: &'static str,
