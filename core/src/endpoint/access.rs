@@ -8,7 +8,7 @@ use super::target::{Target, UnknownAudience};
 use crate::ident::{parse_scopes, write_scopes};
 use crate::policy::{self, Granted, Policy, Refusal};
 use crate::world::{ApplicationKind, GrantType};
-use crate::{ClientId, Domain, Identifier, Scope, UnixTime, WorkloadId};
+use crate::{ClientId, Domain, Identifier, LEEWAY, Scope, UnixTime, WorkloadId};
 
 /// The scopes that speak of the user and not of an API (OpenID Connect Core section 5.4, and `offline_access` of section 11).
 pub(super) const IDENTITY_SCOPES: [&str; 6] = [
@@ -79,7 +79,11 @@ impl Asked<'_> {
         let fresh = |at: UnixTime| {
             // Whoever signed in for this request need not do so again.
             let done = visitor.signed_in || visitor.answered;
-            let young = request.max_age.is_none_or(|age| age > 0 && now - at <= age);
+            // Of a time to come, after a clock was set back: nobody knows how long ago it was.
+            let known = at <= now + LEEWAY;
+            let young = request
+                .max_age
+                .is_none_or(|age| age > 0 && known && now - at <= age);
             done || (!request.prompt.signs_in_again() && young)
         };
         if !visitor.authenticated_at.is_some_and(fresh) {

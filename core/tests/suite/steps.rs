@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mintage_core::endpoint::{Config, Prompt, Request, Step, Visitor};
-use mintage_core::{Scope, Seconds, UnixTime};
+use mintage_core::{LEEWAY, Scope, Seconds, UnixTime};
 
 use crate::support::endpoint::{BRIEF, NATIVE, SPA, WEB, config, with_endpoints};
 use crate::support::{ACME, Cluster, NOW, ORDERS, name};
@@ -113,6 +113,11 @@ fn who_signs_in_and_when() {
         (an_hour_ago, CASE.prompt, Some(3605), Step::Issue),
         (an_hour_ago, CASE.prompt, Some(3604), Step::SignIn),
         (an_hour_ago, SHOW_NOTHING, Some(3604), LOGIN),
+        // By a clock that was set back since; as far as two clocks differ anyway it does not matter.
+        (Some(NOW + 5 + LEEWAY), CASE.prompt, Some(60), Step::Issue),
+        (Some(NOW + 6 + LEEWAY), CASE.prompt, Some(60), Step::SignIn),
+        (Some(NOW + 6 + LEEWAY), SHOW_NOTHING, Some(60), LOGIN),
+        (Some(NOW + 6 + LEEWAY), CASE.prompt, None, Step::Issue),
     ];
     for (signed_in, prompt, max_age, expected) in table {
         let case = Case {

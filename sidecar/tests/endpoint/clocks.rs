@@ -112,6 +112,31 @@ async fn f4_a_small_step_takes_nothing_from_anybody() -> Result<()> {
     .await
 }
 
+/// A session of a time that is to come is as old as anybody likes, so it is not taken for a young one.
+#[tokio::test]
+async fn f4_max_age_is_not_met_by_a_sign_in_of_a_time_to_come() -> Result<()> {
+    let name = "clocks::f4_max_age_is_not_met_by_a_sign_in_of_a_time_to_come";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let ask = site.ask(WEB).with("max_age", "300");
+        let mut browser = site.browser();
+        site.clock.set(NOW + 7200);
+        browser.authorize(&ask, "ada").await.code();
+        site.clock.set(NOW + 7200 - LEEWAY);
+        browser.get(&ask.target()).await.code();
+        site.clock.set(NOW + 7199 - LEEWAY);
+        assert!(browser.get(&ask.target()).await.asks_to_sign_in());
+        let silent = ask.clone().with("prompt", "none");
+        browser
+            .get(&silent.target())
+            .await
+            .misused("login_required", "Login required");
+        browser.get(&ask.without("max_age").target()).await.code();
+        Ok(())
+    })
+    .await
+}
+
 /// However much it is used, a family ends: rotation does not lengthen its life.
 #[tokio::test]
 async fn a_refresh_token_ends_however_much_it_is_used() -> Result<()> {
