@@ -174,9 +174,16 @@ impl Request {
         let mode = match given.get("response_mode") {
             None | Some(&"query") => Ok(ResponseMode::Query),
             Some(&"fragment") => Ok(ResponseMode::Fragment),
+            // A code that cannot be sent is not given.
+            Some(&"form_post") if redirect.origin().is_none() => {
+                Err("response_mode=form_post needs a redirect_uri of a web page".to_owned())
+            }
             Some(&"form_post") => Ok(ResponseMode::FormPost),
             Some(&"web_message") => Ok(ResponseMode::WebMessage),
-            Some(other) => Err(other.chars().take(32).collect::<String>()),
+            Some(other) => {
+                let other: String = other.chars().take(32).collect();
+                Err(format!("Unsupported response_mode: {other}"))
+            }
         };
         if mode == Ok(ResponseMode::WebMessage) {
             let origin = redirect.origin();
@@ -195,10 +202,7 @@ impl Request {
         let state = given.get("state").map(|state| (*state).to_owned());
         let read = match mode {
             Ok(mode) => rest(application, &given, redirect.clone(), mode),
-            Err(other) => Err((
-                "invalid_request",
-                format!("Unsupported response_mode: {other}"),
-            )),
+            Err(text) => Err(("invalid_request", text)),
         };
         Ok(read.map_err(|(error, description)| Misuse {
             client: application.client.clone(),

@@ -72,10 +72,12 @@ async fn by_a_form_that_posts_itself() -> Result<()> {
         site.redeem(&site.client(WEB), &ask, &form.hidden[0].1)
             .await
             .good();
-        // Nothing is posted to an app's own scheme.
+        // Nothing is posted to an app's own scheme, so nobody signs in for that.
         let ask = site.ask(NATIVE).with("response_mode", "form_post");
-        let reply = site.browser().authorize(&ask, "ada").await;
-        reply.failed(400, "request-wrong");
+        let reply = site.browser().get(&ask.target()).await;
+        assert!(reply.location().starts_with("com.acme.app:/callback?error="));
+        let text = "response_mode=form_post needs a redirect_uri of a web page";
+        reply.misused("invalid_request", text);
         Ok(())
     })
     .await
