@@ -93,12 +93,19 @@ pub(crate) fn of_host<'a, T>(
     if let Some(found) = exact.and_then(|domain| all.get_key_value(&domain)) {
         return Some(found);
     }
-    let name = host.split_once(':').map_or(&*host, |(name, _)| name);
+    let name = match host.split_once(':') {
+        Some((name, port)) => is_port(port).then_some(name)?,
+        None => &*host,
+    };
     let mut of_host = all.iter().filter(|(domain, _)| domain.host() == name);
     match (of_host.next(), of_host.next()) {
         (Some(found), None) => Some(found),
         _ => None,
     }
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 fn document(value: &impl serde::Serialize) -> Response {

@@ -1,6 +1,6 @@
 //! A request at the endpoint: which tenant is asked, by whom, with what cookies.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::http::header::{ACCEPT_LANGUAGE, HOST};
@@ -93,11 +93,13 @@ pub fn is_by_proxy(endpoint: &Endpoint, request: &axum::extract::Request) -> boo
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let found = find(endpoint, request.headers(), peer);
     let by_proxy = found.is_some_and(|(_, realm)| peer.is_some_and(|peer| realm.trusts(peer)));
-    // A proxy adds to the client's line or puts one of its own below it: the last word is the proxy's.
-    let mut lines = request.headers().get_all("x-forwarded-proto").into_iter();
-    let last = lines.next_back().and_then(|line| line.to_str().ok());
-    let scheme = last.and_then(|line| line.rsplit(',').next());
-    by_proxy && scheme.is_some_and(|scheme| scheme.trim() == "https")
+    by_proxy && last_word(request.headers(), "x-forwarded-proto") == Some("https")
+}
+
+/// What the nearest proxy says: it adds to the client's line or puts one of its own below it, so the last word is its own.
+fn last_word<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let last = headers.get_all(name).into_iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next().map(str::trim)
 }
 
 /// The tenant that is asked, and by which of its domains.
@@ -113,14 +115,11 @@ fn find(
     };
     // A proxy's word on the host counts where that very tenant trusts the proxy (attack 32).
     let trusted = |(_, realm): &(Domain, Arc<Realm>)| peer.is_some_and(|peer| realm.trusts(peer));
-    let forwarded = text(headers, "x-forwarded-host")
+    let forwarded = last_word(headers, "x-forwarded-host")
         .and_then(by_host)
         .filter(trusted);
-    forwarded.or_else(|| by_host(text(headers, HOST.as_str()).unwrap_or_default()))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+    let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
+    forwarded.or_else(|| by_host(asked.unwrap_or_default()))
 }
 
 /// The address of the client: the last that no trusted proxy has. A proxy adds to the client's line or puts one of its own
@@ -133,8 +132,15 @@ fn client(realm: &Realm, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !realm.trusts(address) {
             break;
         }
-        let Ok(said) = said.parse() else { break };
+        let Some(said) = address_of(said) else { break };
         address = said;
     }
     address
+}
+
+/// The address of an entry. Some proxies write the client's port beside it, and an IPv6 address in brackets.
+fn address_of(entry: &str) -> Option<IpAddr> {
+    let bare = entry.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let with_port = || entry.parse::<SocketAddr>().ok().map(|it| it.ip());
+    bare.unwrap_or(entry).parse().ok().or_else(with_port)
 }

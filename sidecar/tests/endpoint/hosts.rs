@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::audit::Log;
 use crate::cluster::endpoint::{GLOBEX_WEB, WEB};
 use crate::cluster::{ORDERS, name};
 use crate::site::{HOST, Site};
@@ -44,10 +45,31 @@ async fn attack_32_a_forwarded_host_counts_from_a_trusted_proxy_alone() -> Resul
         // Globex trusts no proxy, and no proxy of acme's speaks for it.
         let globex = [("x-forwarded-host", "globex.test")];
         assert_eq!(issuer(trusted, HOST, &globex).await, "https://acme.test/");
+        // What the client sent stands before what the proxy added to it, or in a line above.
+        for forwarded in [
+            &[("x-forwarded-host", "evil.test, login.acme.test")][..],
+            &[("x-forwarded-host", "acme.test,login.acme.test:443")],
+            &[("x-forwarded-host", "evil.test"), custom[0]],
+        ] {
+            let found = issuer(trusted, HOST, forwarded).await;
+            assert_eq!(found, "https://login.acme.test/", "{forwarded:?}");
+        }
+        let above = [custom[0], ("x-forwarded-host", "evil.test")];
+        assert_eq!(issuer(trusted, HOST, &above).await, "https://acme.test/");
+        for host in [
+            "acme.test:evil.test",
+            "acme.test:",
+            "acme.test:443:1",
+            "acme.test:65536",
+        ] {
+            assert_eq!(issuer(stranger, host, &[]).await, "421", "{host}");
+        }
         for other in [
             ("x-forwarded-host", "evil.test"),
             ("x-forwarded-host", "login.acme.test, evil.test"),
             ("x-forwarded-host", "login.acme.test@evil.test"),
+            ("x-forwarded-host", "login.acme.test:@evil.test"),
+            ("x-forwarded-host", "login.acme.test:x"),
             ("x-host", CUSTOM),
             ("x-original-host", CUSTOM),
             ("x-forwarded-server", CUSTOM),
@@ -58,6 +80,40 @@ async fn attack_32_a_forwarded_host_counts_from_a_trusted_proxy_alone() -> Resul
                 "https://acme.test/",
                 "{other:?}"
             );
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Some proxies write the client's port beside its address; the client counts, and not the proxy.
+#[tokio::test]
+async fn attack_32_the_client_of_a_trusted_proxy_is_seen_with_and_without_its_port() -> Result<()> {
+    let name = "hosts::attack_32_the_client_of_a_trusted_proxy_is_seen_with_and_without_its_port";
+    on_both(name, async |opened| {
+        Log::listen();
+        let site = Site::on(opened);
+        let mut browser = site.browser();
+        browser.peer = Some("10.0.0.1".parse()?);
+        for (said, seen) in [
+            ("203.0.113.5", "203.0.113.5"),
+            ("203.0.113.5:4711", "203.0.113.5"),
+            (
+                "198.51.100.1:1, 203.0.113.5:4711, 10.0.0.9:80",
+                "203.0.113.5",
+            ),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            // What is no address says nothing, and neither does what stands before it.
+            ("203.0.113.5, 203.0.113.5:x", "10.0.0.1"),
+            ("203.0.113.5, unknown", "10.0.0.1"),
+            ("203.0.113.5, _hidden:1", "10.0.0.1"),
+        ] {
+            browser.headers = vec![("x-forwarded-for", said.to_owned())];
+            let reply = browser.get("/authorize?client_id=nobody").await;
+            reply.failed(400, "unknown-application");
+            assert_eq!(Log::lines()[0]["address"], seen, "{said}");
         }
         Ok(())
     })
