@@ -1,6 +1,6 @@
 //! The listener without TLS is for proxies that the tenant trusts.
 
-use reqwest::header::HOST;
+use reqwest::header::{HOST, STRICT_TRANSPORT_SECURITY};
 
 use crate::cluster::name;
 use crate::process::{Process, builder};
@@ -53,4 +53,21 @@ async fn a_trusted_proxy_is_answered_if_it_was_asked_by_https() {
     ] {
         assert_eq!(ask(&process, headers).await.0, 403, "{headers:?}");
     }
+}
+
+/// RFC 6797 section 7.2: over TLS each answer says so, and without it none does.
+#[tokio::test]
+async fn browsers_are_told_to_come_by_https_alone() {
+    let mut tenant = Tenant::new(|_| {});
+    let process = Process::ready(&mut tenant).await;
+    for (path, status) in [("/.well-known/jwks.json", 200), ("/authorize", 400)] {
+        let answer = process.get("acme.test", path).await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let policy = answer.headers()[STRICT_TRANSPORT_SECURITY].to_str();
+        assert_eq!(policy.unwrap(), "max-age=31536000", "{path}");
+    }
+    let plain = builder().build().unwrap();
+    let url = format!("http://{}/authorize", process.proxies);
+    let answer = plain.get(url).send().await.unwrap();
+    assert!(!answer.headers().contains_key(STRICT_TRANSPORT_SECURITY));
 }

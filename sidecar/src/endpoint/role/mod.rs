@@ -14,6 +14,7 @@ mod mark;
 mod options;
 mod proxied;
 mod standing;
+mod transport;
 mod whereabouts;
 
 use std::sync::Arc;
@@ -107,7 +108,7 @@ pub async fn serve(options: EndpointOptions) -> Result<()> {
         }
         let sweeping = tokio::spawn(store::sweep(endpoint.store(), Arc::new(SystemClock)));
         let following = tokio::spawn(whereabouts.follow(endpoint.store()));
-        let api = || endpoint_api(endpoint.clone(), no_other_issuer());
+        let api = || transport::secure(endpoint_api(endpoint.clone(), no_other_issuer()));
         let serve = |listener: Listener, api| {
             tokio::spawn(listener.serve(api, limits, Arc::clone(&standing), ended.clone()))
         };
