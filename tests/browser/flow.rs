@@ -37,7 +37,7 @@ async fn a_form_gets_to_the_application_and_nowhere_else() -> Result<()> {
             })
             .await?;
             let url = browser.driver().current_url().await?;
-            ensure!(url.as_str() == server.url("shop", "/landed"), "{url}");
+            ensure!(url.as_str() == server.url("desk", "/landed"), "{url}");
         } else {
             let told = eventually("the policy is said to be violated", async || {
                 let complaints = browser.complaints().await?.join("\n");

@@ -32,7 +32,7 @@ impl Server {
             .route("/u/login", post(login))
             .route("/u/connect", get(login))
             .route("/u/choice", post(echo))
-            .route("/callback", post(echo))
+            .route("/callback", get(go_on).post(echo))
             .route(
                 "/landed",
                 get(async || Html("<title>landed</title><h1>Landed</h1>")),
@@ -45,7 +45,7 @@ impl Server {
         Ok(Self { port })
     }
 
-    /// A URL at one of the names: `acme` is the endpoint, `shop` the application.
+    /// A URL at one of the names: `acme` is the endpoint, `shop` the application, whose pages are at `desk`.
     pub fn url(&self, host: &str, path: &str) -> String {
         format!("http://{host}.localhost:{}{path}", self.port)
     }
@@ -80,9 +80,14 @@ async fn page(
     }
 }
 
-/// Takes a form, or a link, and sends the browser on to another host, by way of the endpoint itself.
+/// Takes a form, or a link, and sends the browser back to the application.
 async fn login(State(port): State<u16>) -> Redirect {
-    Redirect::to(&format!("http://shop.localhost:{port}/landed"))
+    Redirect::to(&format!("http://shop.localhost:{port}/callback"))
+}
+
+/// The application sends the browser on to another host before it shows a page.
+async fn go_on(State(port): State<u16>) -> Redirect {
+    Redirect::to(&format!("http://desk.localhost:{port}/landed"))
 }
 
 /// Shows what a form carried.

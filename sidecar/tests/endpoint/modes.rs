@@ -66,7 +66,7 @@ async fn by_a_form_that_posts_itself() -> Result<()> {
         assert_eq!(form.hidden[1].1, ask.get("state"));
         assert_eq!(form.hidden[2].1, "https://acme.test/");
         let policy = page.header("content-security-policy");
-        assert!(policy.contains("form-action https://web.test "), "{policy}");
+        assert!(policy.contains("form-action https:;"), "{policy}");
         assert!(policy.contains("script-src 'nonce-"), "{policy}");
         assert_eq!(page.body.matches("<script").count(), 1, "{page:?}");
         site.redeem(&site.client(WEB), &ask, &form.hidden[0].1)
@@ -75,9 +75,41 @@ async fn by_a_form_that_posts_itself() -> Result<()> {
         // Nothing is posted to an app's own scheme, so nobody signs in for that.
         let ask = site.ask(NATIVE).with("response_mode", "form_post");
         let reply = site.browser().get(&ask.target()).await;
-        assert!(reply.location().starts_with("com.acme.app:/callback?error="));
+        assert!(
+            reply
+                .location()
+                .starts_with("com.acme.app:/callback?error=")
+        );
         let text = "response_mode=form_post needs a redirect_uri of a web page";
         reply.misused("invalid_request", text);
+        Ok(())
+    })
+    .await
+}
+
+/// From its callback an application may send the browser on to anywhere, to which Chromium holds the form before it as well.
+#[tokio::test]
+async fn a_form_may_lead_wherever_the_application_goes_on_to() -> Result<()> {
+    let name = "modes::a_form_may_lead_wherever_the_application_goes_on_to";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        for (at, redirect, sources) in [
+            (WEB, "https://web.test/callback", "'self' https:"),
+            (NATIVE, "http://127.0.0.1:4711/callback", "'self' http:"),
+            (NATIVE, "com.acme.app:/callback", "'self' com.acme.app:"),
+        ] {
+            let ask = site.ask(at).with("redirect_uri", redirect);
+            let ask = ask.with("prompt", "consent");
+            let mut browser = site.browser();
+            let page = browser.get(&ask.target()).await.good();
+            let consent = browser.sign_in(&page, "ada", "correct horse").await;
+            assert!(consent.asks_for_consent());
+            for page in [page, consent] {
+                let policy = page.header("content-security-policy");
+                let expected = format!("; form-action {sources}; ");
+                assert!(policy.contains(&expected), "{policy}");
+            }
+        }
         Ok(())
     })
     .await

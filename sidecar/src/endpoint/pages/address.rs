@@ -159,9 +159,13 @@ impl Destination {
         }
     }
 
-    /// As a source in a policy.
+    /// As a source of `form-action`. Where a site sends the browser from there is its own affair, and Chromium holds that to the
+    /// list as well: the scheme stands for all of it. By `http` a browser goes to this device alone.
     pub(super) fn source(&self) -> String {
         match self {
+            Self::Site(origin) if origin.secure || origin.is_loopback() => {
+                format!("{}:", origin.scheme())
+            }
             Self::Site(origin) => origin.source(),
             Self::Application(scheme) => format!("{scheme}:"),
         }
@@ -207,12 +211,23 @@ impl Link {
 mod tests {
     use super::*;
 
-    fn source(url: &str) -> String {
-        Destination::of(url).unwrap().source()
+    #[test]
+    fn an_address_leads_to_any_site_or_to_its_application() {
+        for (url, expected) in [
+            ("https://app.example.com/cb", "https:"),
+            ("http://localhost:3000/cb", "http:"),
+            ("http://[::1]:3000/cb", "http:"),
+            ("http://app.example.com/cb", "http://app.example.com"),
+            ("com.example.app:/cb", "com.example.app:"),
+            ("MyApp://cb;x", "myapp:"),
+        ] {
+            let source = Destination::of(url).unwrap().source();
+            assert_eq!(source, expected, "{url}");
+        }
     }
 
     #[test]
-    fn an_address_leads_to_its_origin_or_application() {
+    fn an_origin_is_scheme_host_and_port() {
         for (url, expected) in [
             (
                 "https://App.example.com/cb?x=1;y",
@@ -223,10 +238,8 @@ mod tests {
             ("http://127.0.0.1:80/#x", "http://127.0.0.1"),
             ("https://app.example.com?a@b", "https://app.example.com"),
             ("http://[::1]:3000/cb", "http:"),
-            ("com.example.app:/cb", "com.example.app:"),
-            ("MyApp://cb;x", "myapp:"),
         ] {
-            assert_eq!(source(url), expected, "{url}");
+            assert_eq!(Origin::of(url).unwrap().source(), expected, "{url}");
         }
         assert_eq!(
             Origin::of("http://[::1]:3000/cb").unwrap().to_string(),

@@ -11,8 +11,8 @@ pub struct Form<'a> {
     pub action: &'a str,
     /// Names and values, such as the sealed `state`.
     pub hidden: &'a [(&'a str, &'a str)],
-    /// Where the answer to the POST may redirect. Chromium holds every redirect after it to this list, also what the
-    /// application itself does with the browser before it shows a page.
+    /// Where the answer to the POST may redirect, and any site after that where it is one. Chromium holds every redirect after it
+    /// to this list, also what the application itself does with the browser before it shows a page.
     #[serde(skip)]
     pub leads_to: &'a [Destination],
 }

@@ -54,14 +54,9 @@ impl<'a> FormPost<'a> {
                 no_script: words.no_script,
             },
         };
-        // Where the application sends the browser from its callback is its own affair: Chromium would hold that to the
-        // list as well. The answer goes to one address in any case.
-        let mut forms = vec![self.destination.source()];
-        if forms[0].starts_with("https:") {
-            forms.push("https:".into());
-        }
+        // The answer goes to one address in any case: the form has no other.
         let allowed = Allowed {
-            forms: &forms,
+            forms: &[self.destination.source()],
             script: true,
             ..Allowed::default()
         };
