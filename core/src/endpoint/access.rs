@@ -8,7 +8,7 @@ use super::target::{Target, UnknownAudience};
 use crate::ident::{parse_scopes, write_scopes};
 use crate::policy::{self, Granted, Policy, Refusal};
 use crate::world::{ApplicationKind, GrantType};
-use crate::{ClientId, Domain, Identifier, LEEWAY, Scope, UnixTime, WorkloadId};
+use crate::{ClientId, Domain, Identifier, LEEWAY, Scope, UnixTime, UserId, WorkloadId};
 
 /// The scopes that speak of the user and not of an API (OpenID Connect Core section 5.4, and `offline_access` of section 11).
 pub(super) const IDENTITY_SCOPES: [&str; 6] = [
@@ -34,6 +34,8 @@ pub struct Asked<'a> {
 /// What is known of who sits before the browser.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor<'a> {
+    /// Who it is; `None` if nobody has signed in.
+    pub user: Option<&'a UserId>,
     /// When they signed in; `None` if they have not.
     pub authenticated_at: Option<UnixTime>,
     /// The scopes that they allowed the application before, for the same target.
@@ -76,9 +78,17 @@ impl Asked<'_> {
         request: &Request,
         visitor: Visitor<'_>,
     ) -> Step {
+        // Whoever signed in for this request need not do so again.
+        let done = visitor.signed_in || visitor.answered;
+        let meant = request.user.as_deref();
+        let is_meant = |user: &UserId| meant.is_none_or(|meant| meant == user.as_str());
+        let is_another = !visitor.user.is_none_or(is_meant);
+        if is_another && done {
+            // OpenID Connect Core section 3.1.2.1: not the code of somebody else.
+            let text = "Another user signed in than id_token_hint is for";
+            return Step::Refuse("login_required", text);
+        }
         let fresh = |at: UnixTime| {
-            // Whoever signed in for this request need not do so again.
-            let done = visitor.signed_in || visitor.answered;
             // Of a time to come, after a clock was set back: nobody knows how long ago it was.
             let known = at <= now + LEEWAY;
             let young = request
@@ -86,7 +96,7 @@ impl Asked<'_> {
                 .is_none_or(|age| age > 0 && known && now - at <= age);
             done || (!request.prompt.signs_in_again() && young)
         };
-        if !visitor.authenticated_at.is_some_and(fresh) {
+        if is_another || !visitor.authenticated_at.is_some_and(fresh) {
             return if request.prompt.none {
                 Step::Refuse("login_required", "Login required")
             } else {

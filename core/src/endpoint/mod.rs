@@ -24,7 +24,7 @@ pub use config::{Api, Application, Central, Config, client_id};
 pub use opaque::{OPAQUE_LIFETIME, OpaqueClaims};
 pub use pkce::Challenge;
 pub use redirect::{Origin, RedirectUri};
-pub use request::{Misuse, Prompt, Request, ResponseMode, Unanswerable};
+pub use request::{Misuse, Prompt, ReadHint, Request, ResponseMode, Unanswerable};
 pub use secrets::{InvalidMasterFile, Master, MasterFile, Purpose, SealNonce};
 pub use signers::Signers;
 pub use target::{Target, UnknownAudience};

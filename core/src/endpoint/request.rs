@@ -8,6 +8,7 @@ use super::config::{Application, Config};
 use super::pkce::Challenge;
 use super::redirect::RedirectUri;
 use crate::ident::parse_scopes;
+use crate::verify::IdClaims;
 use crate::world::GrantType;
 use crate::{ClientId, Scope, Seconds};
 
@@ -49,6 +50,9 @@ pub struct Request {
     /// `ui_locales`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ui_locales: Option<String>,
+    /// The `sub` of `id_token_hint`: whom the application means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
 }
 
 /// How the answer comes back.
@@ -148,12 +152,16 @@ const MAX_TEXT: usize = 600;
 
 type Parameters<'a> = BTreeMap<&'a str, &'a str>;
 
+/// Reads an ID token of the tenant: [`Verifier::id_token`](crate::verify::Verifier::id_token).
+pub type ReadHint<'a> = &'a dyn Fn(&str) -> Option<IdClaims>;
+
 impl Request {
     /// Reads a request from its parameters, in any order. The outer error is for a page here, the inner one for the
     /// application.
     pub fn read<'a>(
         config: &Config,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+        read_hint: ReadHint<'_>,
     ) -> Result<Result<Self, Misuse>, Unanswerable> {
         let mut given = Parameters::new();
         for (name, value) in parameters {
@@ -201,7 +209,7 @@ impl Request {
         let answers_by = *mode.as_ref().unwrap_or(&ResponseMode::Query);
         let state = given.get("state").map(|state| (*state).to_owned());
         let read = match mode {
-            Ok(mode) => rest(application, &given, redirect.clone(), mode),
+            Ok(mode) => rest(application, &given, redirect.clone(), mode, read_hint),
             Err(text) => Err(("invalid_request", text)),
         };
         Ok(read.map_err(|(error, description)| Misuse {
@@ -254,6 +262,7 @@ fn rest(
     given: &Parameters<'_>,
     redirect: RedirectUri,
     mode: ResponseMode,
+    read_hint: ReadHint<'_>,
 ) -> Result<Request, (&'static str, String)> {
     let invalid = |text: String| Err(("invalid_request", text));
     for (name, error) in [
@@ -337,7 +346,26 @@ fn rest(
             .map_err(|error| ("invalid_scope", error.to_string()))?,
         state: text("state"),
         ui_locales: text("ui_locales"),
+        user: meant(application, given, read_hint)?,
     })
+}
+
+/// Whom the application means. An ID token that has ended still says it.
+fn meant(
+    application: &Application,
+    given: &Parameters<'_>,
+    read_hint: ReadHint<'_>,
+) -> Result<Option<String>, (&'static str, String)> {
+    let Some(token) = given.get("id_token_hint") else {
+        return Ok(None);
+    };
+    match read_hint(token) {
+        Some(hint) if hint.client == application.client.as_str() => Ok(Some(hint.subject)),
+        _ => Err((
+            "invalid_request",
+            "id_token_hint is no ID token that this tenant gave to this client".into(),
+        )),
+    }
 }
 
 /// PKCE, which a client without a secret cannot do without (RFC 9700 section 2.1.1; attack 23).

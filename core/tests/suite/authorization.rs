@@ -1,6 +1,7 @@
 //! Authorization requests: what is read of them, and where it is said what is wrong with them.
 
 use mintage_core::endpoint::{Config, Misuse, Request, ResponseMode, Unanswerable};
+use mintage_core::verify::IdClaims;
 
 use crate::support::endpoint::{MACHINE, NATIVE, SPA, WEB, config, with_endpoints};
 use crate::support::{ACME, Cluster, ORDERS, name};
@@ -12,7 +13,7 @@ fn acme() -> Config {
 }
 
 /// The `client_id` of the application at a place.
-fn client(config: &Config, at: &str) -> String {
+fn client_of(config: &Config, at: &str) -> String {
     let mut all = config.applications.values();
     let found = all.find(|application| application.at.to_string() == at);
     found.unwrap().client.to_string()
@@ -24,7 +25,7 @@ fn read(
     at: &str,
     changes: &[(&str, &str)],
 ) -> Result<Result<Request, Misuse>, Unanswerable> {
-    let client = client(config, at);
+    let client = client_of(config, at);
     let redirect = format!("https://{}.test/callback", at.split_once('/').unwrap().1);
     let mut parameters = vec![
         ("response_type", "code"),
@@ -37,7 +38,15 @@ fn read(
     ];
     parameters.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     parameters.extend(changes);
-    Request::read(config, parameters)
+    // As an ID token that the tenant gave to the application of that name.
+    let hint = |token: &str| {
+        let (at, subject) = token.split_once(' ')?;
+        Some(IdClaims {
+            subject: subject.to_owned(),
+            client: client_of(config, at),
+        })
+    };
+    Request::read(config, parameters, &hint)
 }
 
 fn good(config: &Config, at: &str, changes: &[(&str, &str)]) -> Request {
@@ -53,6 +62,7 @@ fn all_that_a_request_says_is_read() {
         &[
             ("audience", ORDERS),
             ("connection", "staff"),
+            ("id_token_hint", "identity/web staff|ada"),
             ("login_hint", "ada@acme.test"),
             ("max_age", "60"),
             ("nonce", "n"),
@@ -77,6 +87,7 @@ fn all_that_a_request_says_is_read() {
     assert_eq!(request.scope, ["openid", "read"].map(name));
     assert_eq!(request.state.as_deref(), Some("xyz"));
     assert_eq!(request.ui_locales.as_deref(), Some("de en"));
+    assert_eq!(request.user.as_deref(), Some("staff|ada"));
     assert_eq!(request.challenge, Some(name_of_challenge()));
     let by_resource = good(&config, WEB, &[("resource", ORDERS)]);
     assert_eq!(by_resource.audience.as_deref(), Some(ORDERS));
@@ -97,6 +108,8 @@ fn name_of_challenge() -> mintage_core::endpoint::Challenge {
 
 /// A parameter, a wrong value of it, `error`, and how `error_description` begins.
 const MISUSES: &str = "
+    id_token_hint | x             | invalid_request            | id_token_hint is no ID token
+    id_token_hint | orders/spa a  | invalid_request            | id_token_hint is no ID token that this tenant gave to this client
     response_type |               | invalid_request            | Missing required parameter: response_type
     response_type | token         | unsupported_response_type  | Unsupported response type: token
     response_type | code id_token | unsupported_response_type  | Unsupported response type
@@ -209,7 +222,7 @@ fn attack_20_what_cannot_be_answered_safely_is_answered_here() {
         Err(Unanswerable::Repeated("state".into()))
     );
     // A machine has nowhere to send users back to.
-    let machine = client(&config, MACHINE);
+    let machine = client_of(&config, MACHINE);
     let refused = read(&config, WEB, &[("client_id", &machine)]);
     assert!(matches!(refused, Err(Unanswerable::Callback { .. })));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mintage_core::endpoint::{Config, Prompt, Request, Step, Visitor};
-use mintage_core::{LEEWAY, Scope, Seconds, UnixTime};
+use mintage_core::{LEEWAY, Scope, Seconds, UnixTime, UserId};
 
 use crate::support::endpoint::{BRIEF, NATIVE, SPA, WEB, config, with_endpoints};
 use crate::support::{ACME, Cluster, NOW, ORDERS, name};
@@ -24,6 +24,7 @@ struct Case {
     consented: &'static str,
     just: bool,
     answered: bool,
+    meant: Option<&'static str>,
 }
 
 /// Asked just now for the user's profile and a scope, by somebody who signed in an hour ago.
@@ -43,6 +44,7 @@ const CASE: Case = Case {
     consented: "",
     just: false,
     answered: false,
+    meant: None,
 };
 
 const LOGIN_AGAIN: Prompt = Prompt {
@@ -79,12 +81,15 @@ fn step(config: &Config, case: &Case) -> Step {
         scope,
         state: None,
         ui_locales: None,
+        user: case.meant.map(str::to_owned),
     };
     let asked = config
         .asked(application, case.audience, &request.scope, None)
         .unwrap();
     let consented: BTreeSet<Scope> = case.consented.split_whitespace().map(name).collect();
+    let ada: UserId = name("staff|ada");
     let visitor = Visitor {
+        user: case.signed_in.map(|_| &ada),
         authenticated_at: case.signed_in,
         consented: &consented,
         signed_in: case.just,
@@ -95,6 +100,45 @@ fn step(config: &Config, case: &Case) -> Step {
 
 fn acme() -> Config {
     config(&mut Cluster::new(with_endpoints()), ACME)
+}
+
+/// OpenID Connect Core section 3.1.2.1: `id_token_hint` gets a code for the user whom it is for, or none.
+#[test]
+fn nobody_else_signs_in_than_whom_the_application_means() {
+    let config = acme();
+    let another = Step::Refuse(
+        "login_required",
+        "Another user signed in than id_token_hint is for",
+    );
+    let table = [
+        (Some("staff|ada"), CASE.prompt, Step::Issue, Step::Issue),
+        (Some("staff|ada"), SHOW_NOTHING, Step::Issue, Step::Issue),
+        (Some("staff|bob"), CASE.prompt, Step::SignIn, another),
+        (Some("staff|bob"), SHOW_NOTHING, LOGIN, another),
+        (Some("staff|bob"), ASK_AGAIN, Step::SignIn, another),
+    ];
+    for (meant, prompt, before, after) in table {
+        let case = Case {
+            prompt,
+            meant,
+            ..CASE
+        };
+        assert_eq!(step(&config, &case), before, "{meant:?} {prompt:?}");
+        for (just, answered) in [(true, false), (false, true)] {
+            let done = Case {
+                just,
+                answered,
+                ..case.clone()
+            };
+            assert_eq!(step(&config, &done), after, "{meant:?} {prompt:?}");
+        }
+        let nobody = Case {
+            signed_in: None,
+            ..case
+        };
+        let expected = if prompt.none { LOGIN } else { Step::SignIn };
+        assert_eq!(step(&config, &nobody), expected);
+    }
 }
 
 #[test]

@@ -50,7 +50,8 @@ async fn begin(endpoint: &Endpoint, visit: &Visit, params: Result<Params, OAuthE
         Ok(params) => params,
         Err(error) => return scene::fail(visit, Failure::RequestWrong, Some(&error.description)),
     };
-    match Request::read(&visit.realm.config, params.all()) {
+    let read_hint = |token: &str| visit.realm.verifier.id_token(token, visit.now);
+    match Request::read(&visit.realm.config, params.all(), &read_hint) {
         Ok(Ok(request)) => advance(endpoint, visit, &request, Done::Nothing).await,
         Ok(Err(misuse)) => answer::misuse(visit, &misuse),
         Err(unanswerable) => {
@@ -131,6 +132,7 @@ pub async fn advance(
         None => BTreeSet::default(),
     };
     let visitor = Visitor {
+        user: found.as_ref().map(|found| &found.session.user),
         authenticated_at: found.as_ref().map(|found| found.session.authenticated_at),
         consented: &consented,
         signed_in: match &done {

@@ -1,9 +1,9 @@
-//! `prompt`, `max_age`, `login_hint`, `ui_locales`, `connection`.
+//! `prompt`, `max_age`, `id_token_hint`, `login_hint`, `ui_locales`, `connection`.
 
 use anyhow::Result;
 
-use crate::cluster::NOW;
-use crate::cluster::endpoint::WEB;
+use crate::cluster::endpoint::{GLOBEX_WEB, OTHER, WEB};
+use crate::cluster::{NOW, ORDERS};
 use crate::site::Site;
 use crate::stores::on_both;
 
@@ -143,5 +143,77 @@ async fn prompt_login_is_not_met_by_who_signed_in_just_before() -> Result<()> {
             Ok(())
         },
     )
+    .await
+}
+
+/// OpenID Connect Core sections 3.1.2.1 and 3.1.2.2.
+#[tokio::test]
+async fn a_code_is_for_the_user_of_the_hint_or_there_is_none() -> Result<()> {
+    let name = "prompts::a_code_is_for_the_user_of_the_hint_or_there_is_none";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let (web, ask) = (site.client(WEB), site.ask(WEB));
+        let mut browser = site.browser();
+        let code = browser.authorize(&ask, "ada").await.code();
+        let tokens = site.redeem(&web, &ask, &code).await.good();
+        let hint = tokens.text("id_token");
+        let hinted = ask.clone().with("id_token_hint", &hint);
+        let silent = hinted.clone().with("prompt", "none");
+        browser.get(&silent.target()).await.code();
+        // Long after the token has ended; its user is still signed in.
+        site.clock.set(NOW + 2 * 86_400);
+        browser.get(&silent.target()).await.code();
+
+        // Bob has the browser now.
+        let anew = ask.clone().with("prompt", "login");
+        browser.authorize(&anew, "bob").await.code();
+        browser.get(&ask.target()).await.code();
+        browser
+            .get(&silent.target())
+            .await
+            .misused("login_required", "Login required");
+        let page = browser.get(&hinted.target()).await.good();
+        let reply = browser.sign_in(&page, "bob", "correct horse").await;
+        reply.misused("login_required", "Another user signed in");
+        let page = browser.get(&hinted.target()).await.good();
+        let code = browser.sign_in(&page, "ada", "correct horse").await.code();
+        let tokens = site.redeem(&web, &hinted, &code).await.good();
+        let id = crate::cluster::Forge::of(&tokens.text("id_token")).claims;
+        assert_eq!(id["sub"], "staff|ada");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_hint_that_says_nothing_is_misuse() -> Result<()> {
+    let name = "prompts::a_hint_that_says_nothing_is_misuse";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let own = site.tokens(WEB, ORDERS, "openid").await;
+        let (own, access) = (own.text("id_token"), own.text("access_token"));
+        let of_another = site.tokens(OTHER, ORDERS, "openid").await;
+        let of_another = of_another.text("id_token");
+        let elsewhere = site.ask(GLOBEX_WEB);
+        let mut there = site.browser().at("globex.test");
+        let code = there.authorize(&elsewhere, "ada").await.code();
+        let globex = site.client(GLOBEX_WEB);
+        let form = [globex.shown(), elsewhere.redemption(&code)].concat();
+        let foreign = site.post("globex.test", "/oauth/token", &form).await.good();
+        let foreign = foreign.text("id_token");
+        let cut = &own[..own.len() - 4];
+        let mut browser = site.browser();
+        browser.authorize(&site.ask(WEB), "ada").await.code();
+        for hint in [&*access, &of_another, &foreign, cut, "x", "a.b.c"] {
+            let ask = site.ask(WEB).with("id_token_hint", hint);
+            browser
+                .get(&ask.target())
+                .await
+                .misused("invalid_request", "id_token_hint is no ID token");
+        }
+        let ask = site.ask(WEB).with("id_token_hint", &own);
+        browser.get(&ask.target()).await.code();
+        Ok(())
+    })
     .await
 }
