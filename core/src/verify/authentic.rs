@@ -100,26 +100,35 @@ impl Verifier {
 }
 
 pub(super) fn read_header(header: &Map<String, Value>) -> Result<(Alg, Dialect, &str), Rejection> {
-    // Only what we write ourselves: no key inside the token (jwk, jku, x5u, x5c), no extension (crit, b64, zip, enc).
-    if let Some(name) = header
-        .keys()
-        .find(|name| !matches!(name.as_str(), "alg" | "typ" | "kid"))
-    {
-        return Err(Rejection::HeaderParameter(name.chars().take(32).collect()));
-    }
+    check_parameters(header)?;
     let text = |name| header.get(name).and_then(Value::as_str);
     let alg = text("alg")
         .and_then(|alg| alg.parse().ok())
         .ok_or(Rejection::AlgNotAccepted)?;
-    // RFC 7515 section 4.1.9: media types compare without regard to case, and `application/` may be left out.
-    let typ = text("typ").ok_or(Rejection::Type)?.to_ascii_lowercase();
-    let dialect = match typ.strip_prefix("application/").unwrap_or(&typ) {
-        "jwt" => Dialect::Auth0,
-        "at+jwt" => Dialect::Rfc9068,
-        _ => return Err(Rejection::Type),
-    };
+    let dialect = read_type(header)?;
     let kid = text("kid").ok_or(Rejection::KeyUnknown)?;
     Ok((alg, dialect, kid))
+}
+
+/// Only what we write ourselves: no key inside the token (jwk, jku, x5u, x5c), no extension (crit, b64, zip, enc).
+pub(super) fn check_parameters(header: &Map<String, Value>) -> Result<(), Rejection> {
+    let ours = |name: &&String| matches!(name.as_str(), "alg" | "typ" | "kid");
+    match header.keys().find(|name| !ours(name)) {
+        Some(name) => Err(Rejection::HeaderParameter(name.chars().take(32).collect())),
+        None => Ok(()),
+    }
+}
+
+/// The shape by `typ`. RFC 7515 section 4.1.9: media types compare without regard to case, and `application/` may be left
+/// out.
+pub(super) fn read_type(header: &Map<String, Value>) -> Result<Dialect, Rejection> {
+    let typ = header.get("typ").and_then(Value::as_str);
+    let typ = typ.ok_or(Rejection::Type)?.to_ascii_lowercase();
+    match typ.strip_prefix("application/").unwrap_or(&typ) {
+        "jwt" => Ok(Dialect::Auth0),
+        "at+jwt" => Ok(Dialect::Rfc9068),
+        _ => Err(Rejection::Type),
+    }
 }
 
 pub(super) fn read_claims(payload: &[u8], dialect: Dialect) -> Result<Claims, Rejection> {

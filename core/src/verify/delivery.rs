@@ -45,7 +45,7 @@ impl Verifier {
                 if trusted.namespace.is_some() {
                     return Err(Rejection::KeyUnknown);
                 }
-                check_times(&authentic.claims, trusted, now)?;
+                check_times(&authentic.claims, trusted.key.longest_lifetime, now)?;
                 let kid = authentic.kid.as_str().to_owned();
                 (kid, authentic.dialect, authentic.claims)
             }

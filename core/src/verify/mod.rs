@@ -9,6 +9,7 @@ mod delivery;
 mod id_token;
 mod judge;
 mod rejection;
+mod secret;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

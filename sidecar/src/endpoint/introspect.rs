@@ -1,22 +1,25 @@
 //! `POST /oauth/introspect` (RFC 7662), for resource servers that show who they are: an application learns about tokens
 //! for the APIs of its own namespace, and about its own refresh tokens. Of everybody else's it learns nothing (attack 29).
+//!
+//! Active is what would be good for something here: not what is of a user or application that is gone (RFC 7662 section 2.2).
 
 use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use mintage_core::Identifier;
-use mintage_core::endpoint::Application;
+use mintage_core::claims::client_subject;
+use mintage_core::endpoint::{Api, Application};
 use mintage_core::ident::write_scopes;
-use mintage_core::verify::Expected;
-use mintage_core::world::ClientAuth;
+use mintage_core::verify::{Claims, Expected};
+use mintage_core::world::{AudienceAlg, ClientAuth};
+use mintage_core::{Identifier, UnixTime, UserId, WorkloadId};
 use serde_json::{Value, json};
 
 use super::issue::{self, Granted};
-use super::store::{Digest, Standing};
+use super::store::{Digest, FamilyId, Standing};
 use super::visit::Visit;
-use super::{Endpoint, Here, client};
+use super::{Endpoint, Here, client, person};
 use crate::oauth::{OAuthError, no_store_json};
 use crate::params::Params;
 use crate::rule::Rule;
@@ -54,43 +57,75 @@ async fn introspect(
     let token = params.get("token").ok_or_else(|| {
         OAuthError::invalid_request(Rule::TokenMissing, "Missing required parameter: token")
     })?;
-    if let Some(family) = issue::family_of(token) {
-        let (tenant, digest) = (&visit.realm.config.tenant_uid, Digest::of(token));
-        let found = endpoint
-            .store
-            .find_family(tenant, &family, &digest, visit.now)
-            .await?;
-        let live = found.filter(|(family, standing)| {
-            *standing == Standing::Live && family.client == application.client
-        });
-        let granted =
-            live.and_then(|(family, _)| serde_json::from_str::<Granted>(&family.payload).ok());
-        return Ok(granted.map_or_else(inactive, |granted| {
-            json!({
-                "active": true,
-                "token_type": "refresh_token",
-                "client_id": application.client,
-                "sub": granted.user,
-                "iss": granted.issuer,
-                "scope": write_scopes(&granted.scopes),
-            })
-        }));
+    let told = match issue::family_of(token) {
+        Some(family) => refresh_token(endpoint, visit, application, &family, token).await?,
+        None => access_token(endpoint, visit, application, token).await?,
+    };
+    Ok(told.unwrap_or_else(|| json!({ "active": false })))
+}
+
+/// What there is to say of a refresh token that a refresh would be answered for.
+async fn refresh_token(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    application: &Application,
+    id: &FamilyId,
+    token: &str,
+) -> Result<Option<Value>, OAuthError> {
+    let config = &visit.realm.config;
+    let found = endpoint
+        .store
+        .find_family(&config.tenant_uid, id, &Digest::of(token), visit.now)
+        .await?;
+    let live = found.filter(|(family, standing)| {
+        *standing == Standing::Live && family.client == application.client
+    });
+    let Some((family, _)) = live else {
+        return Ok(None);
+    };
+    let Ok(granted) = serde_json::from_str::<Granted>(&family.payload) else {
+        return Ok(None);
+    };
+    let audience = granted.audience.as_deref();
+    let asked = config.asked(application, audience, &granted.scopes, None);
+    let allowed = asked.is_ok_and(|asked| asked.has("offline_access"));
+    if !allowed || !is_there(endpoint, visit, &granted.user, family.created_at).await? {
+        return Ok(None);
     }
-    Ok(access_token(visit, application, token).unwrap_or_else(inactive))
+    Ok(Some(json!({
+        "active": true,
+        "token_type": "refresh_token",
+        "client_id": application.client,
+        "sub": granted.user,
+        "iss": granted.issuer,
+        "scope": write_scopes(&granted.scopes),
+    })))
 }
 
-fn inactive() -> Value {
-    json!({ "active": false })
+/// Whether something that a user was given then is still theirs, as at `/userinfo`.
+async fn is_there(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    user: &UserId,
+    given: UnixTime,
+) -> Result<bool, OAuthError> {
+    let person = person::find(endpoint, visit, user).await?;
+    Ok(person.is_some_and(|person| person.had_by(given)))
 }
 
-fn access_token(visit: &Visit, application: &Application, token: &str) -> Option<Value> {
-    let verifier = &visit.realm.verifier;
-    let authentic = verifier.authenticate(token, visit.now).ok()?;
-    let apis = visit.realm.config.apis.values();
-    let of_namespace = apis.filter(|api| api.at.namespace == application.at.namespace);
-    let accepted: BTreeSet<Identifier> = of_namespace.map(|api| api.identifier.clone()).collect();
-    let verdict = verifier.judge(&authentic, Expected::Apis(&accepted), visit.now);
-    let claims = &verdict.ok()?.token.claims;
+/// What there is to say of an access token for an API of the application's namespace.
+async fn access_token(
+    endpoint: &Endpoint,
+    visit: &Visit,
+    application: &Application,
+    token: &str,
+) -> Result<Option<Value>, OAuthError> {
+    let Some(claims) = judged(visit, application, token) else {
+        return Ok(None);
+    };
+    if !stands(endpoint, visit, &claims).await? {
+        return Ok(None);
+    }
     let audience: Value = match claims.audiences.as_slice() {
         [only] => only.as_str().into(),
         several => several.into(),
@@ -108,5 +143,40 @@ fn access_token(visit: &Visit, application: &Application, token: &str) -> Option
     if !claims.scopes.is_empty() {
         answer["scope"] = write_scopes(&claims.scopes).into();
     }
-    Some(answer)
+    Ok(Some(answer))
+}
+
+/// The claims of a good token: under the tenant's key, or under the secret of the very API that it is for.
+fn judged(visit: &Visit, application: &Application, token: &str) -> Option<Claims> {
+    let (realm, now) = (&visit.realm, visit.now);
+    let told_of = |api: &&Api| api.at.namespace == application.at.namespace;
+    if let Ok(authentic) = realm.verifier.authenticate(token, now) {
+        let apis = realm.config.apis.values().filter(told_of);
+        let accepted: BTreeSet<Identifier> = apis.map(|api| api.identifier.clone()).collect();
+        let expected = Expected::Apis(&accepted);
+        realm.verifier.judge(&authentic, expected, now).ok()?;
+        return Some(authentic.claims);
+    }
+    let has_signed = |audience: &str, input: &[u8], signature: &[u8]| {
+        let api = realm.config.apis.get(audience).filter(told_of);
+        let api = api.filter(|api| api.alg == AudienceAlg::Hs256);
+        api.is_some_and(|api| realm.master.has_signed(&api.identifier, input, signature))
+    };
+    realm.verifier.check_secret(token, has_signed, now).ok()
+}
+
+/// Whether the application and the user of a token are still there. Workloads are nobody's applications: as with tokens that
+/// their sidecars sign, theirs are good until they end.
+async fn stands(endpoint: &Endpoint, visit: &Visit, claims: &Claims) -> Result<bool, OAuthError> {
+    let is_workload = WorkloadId::parse(&claims.client).is_ok();
+    if !is_workload && visit.application(&claims.client).is_none() {
+        return Ok(false);
+    }
+    if claims.subject == client_subject(&claims.client) {
+        return Ok(true);
+    }
+    match UserId::parse(&claims.subject) {
+        Ok(user) => is_there(endpoint, visit, &user, claims.issued_at).await,
+        Err(_) => Ok(false),
+    }
 }
