@@ -9,7 +9,9 @@ use mintage_core::endpoint::{Misuse, NoUser};
 use mintage_core::upstream::Fault;
 use mintage_core::{ClientId, Identifier, ObjectName, UnixTime, UserId, WorkloadId};
 
+use super::named::named;
 use super::pages::Failure;
+use super::store::Replaced;
 use super::visit::Visit;
 use crate::oauth::OAuthError;
 use crate::params::Params;
@@ -169,10 +171,33 @@ pub fn token_refused(
         visit,
         rule = error.rule,
         error = error.error,
-        client = workload.map_or_else(|| asked("client_id"), ToString::to_string),
+        client = workload.map_or_else(|| client(visit, params), ToString::to_string),
         grant = asked("grant_type"),
         audience = asked("audience"),
         scope = asked("scope"),
+        description = error.summary(),
+    );
+}
+
+fn client(visit: &Visit, params: Option<&Params>) -> String {
+    named(visit, params).chars().take(MOST).collect()
+}
+
+/// A request of a client at another route is refused.
+pub fn client_refused(
+    visit: &Visit,
+    route: &'static str,
+    error: &OAuthError,
+    params: Option<&Params>,
+) {
+    tell!(
+        warn,
+        "client-refused",
+        visit,
+        route,
+        rule = error.rule,
+        error = error.error,
+        client = client(visit, params),
         description = error.summary(),
     );
 }
@@ -191,9 +216,37 @@ pub fn refresh_token_revoked(
     client: &ClientId,
     rule: Option<&'static str>,
 ) {
-    visit.metrics.count_revocation();
+    visit.metrics.count_revocations(1);
     let sub = user.as_str();
     tell!(info, "refresh-token-revoked", visit, sub, %client, rule);
+}
+
+/// The oldest refresh tokens of a user at an application made room for a new one.
+pub fn refresh_tokens_dropped(visit: &Visit, user: &UserId, client: &ClientId, count: usize) {
+    visit.metrics.count_revocations(count);
+    let sub = user.as_str();
+    tell!(info, "refresh-tokens-dropped", visit, sub, %client, count);
+}
+
+/// A provider took the place of another, and what was of its user of that name ended.
+pub fn user_replaced(visit: &Visit, user: &UserId, before: Replaced) {
+    visit.metrics.count_revocations(before.families);
+    let (sub, connection) = (user.as_str(), user.connection());
+    let Replaced {
+        families,
+        scopes,
+        sessions,
+    } = before;
+    tell!(
+        warn,
+        "user-replaced",
+        visit,
+        sub,
+        connection,
+        sessions,
+        refresh_tokens = families,
+        scopes,
+    );
 }
 
 /// A user ended a session.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::issue::{self, Granted};
 use super::store::{Digest, FamilyId, Standing};
 use super::visit::Visit;
-use super::{Endpoint, Here, client, person};
+use super::{Endpoint, Here, audit, client, person};
 use crate::oauth::{OAuthError, no_store_json};
 use crate::params::Params;
 use crate::rule::Rule;
@@ -30,14 +30,19 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
         Ok(visit) => visit,
         Err(error) => return error.logged().into_response(),
     };
-    let answer = match Params::read(&parts.headers, body).await {
-        Ok(params) => introspect(&endpoint, &visit, &params).await,
-        Err(error) => Err(error),
+    let params = match Params::read(&parts.headers, body).await {
+        Ok(params) => params,
+        Err(error) => return refuse(&visit, error, None),
     };
-    match answer {
+    match introspect(&endpoint, &visit, &params).await {
         Ok(answer) => no_store_json(answer.to_string()),
-        Err(error) => error.logged().into_response(),
+        Err(error) => refuse(&visit, error, Some(&params)),
     }
+}
+
+fn refuse(visit: &Visit, error: OAuthError, params: Option<&Params>) -> Response {
+    audit::client_refused(visit, "introspect", &error, params);
+    error.into_response()
 }
 
 async fn introspect(

@@ -168,7 +168,12 @@ pub async fn refresh_token(
         .begin_family(tenant, &family, &Digest::of(&token), MOST_FAMILIES)
         .await?;
     Ok(match begun {
-        Begun::Kept { .. } => Some(token),
+        Begun::Kept { dropped } => {
+            if dropped > 0 {
+                audit::refresh_tokens_dropped(visit, &family.user, &family.client, dropped);
+            }
+            Some(token)
+        }
         Begun::CodeReplayed => None,
     })
 }

@@ -195,8 +195,9 @@ impl Metrics {
         self.consents.get_or_create(&Outcome { outcome }).inc();
     }
 
-    pub(super) fn count_revocation(&self) {
-        self.refresh_tokens_revoked.inc();
+    pub(super) fn count_revocations(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.refresh_tokens_revoked.inc_by(count);
     }
 
     pub(super) fn count_refusal(&self, rule: &'static str) {

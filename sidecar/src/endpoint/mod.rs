@@ -25,6 +25,7 @@ mod introspect;
 mod issue;
 mod logout;
 mod metrics;
+mod named;
 pub mod pages;
 mod person;
 mod provider;

@@ -19,18 +19,23 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
     };
     let params = match Params::read(&parts.headers, body).await {
         Ok(params) => params,
-        Err(error) => return error.logged().into_response(),
+        Err(error) => return refuse(&visit, error, None),
     };
     let mut response = match revoke(&endpoint, &visit, &params).await {
         // RFC 7009 section 2.2: an unknown token is as good as revoked.
         Ok(()) => StatusCode::OK.into_response(),
-        Err(error) => error.logged().into_response(),
+        Err(error) => refuse(&visit, error, Some(&params)),
     };
     let named = params
         .get("client_id")
         .and_then(|client| visit.application(client));
     cors::allow(&visit, named, &mut response);
     response
+}
+
+fn refuse(visit: &Visit, error: OAuthError, params: Option<&Params>) -> Response {
+    audit::client_refused(visit, "revoke", &error, params);
+    error.into_response()
 }
 
 async fn revoke(endpoint: &Endpoint, visit: &Visit, params: &Params) -> Result<(), OAuthError> {

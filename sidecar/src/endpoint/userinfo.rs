@@ -63,9 +63,9 @@ async fn answer(
             Rule::InsufficientScope,
             "the token lacks the scope openid (insufficient-scope)",
         );
-        return Err(error
-            .challenged("Bearer error=\"insufficient_scope\", scope=\"openid\"".to_owned())
-            .logged());
+        audit::token_rejected(visit, error.rule);
+        let challenge = "Bearer error=\"insufficient_scope\", scope=\"openid\"";
+        return Err(error.challenged(challenge.to_owned()));
     }
     let person = person::find(endpoint, visit, &bearer.user).await?;
     let person = person.filter(|person| person.had_by(bearer.issued_at));
@@ -91,9 +91,8 @@ fn read(visit: &Visit) -> Result<Bearer, OAuthError> {
             Rule::TokenMissing,
             "there is no token; send Authorization: Bearer <access token>",
         );
-        return Err(error
-            .challenged(format!("Bearer realm=\"{}\"", visit.domain))
-            .logged());
+        audit::token_rejected(visit, error.rule);
+        return Err(error.challenged(format!("Bearer realm=\"{}\"", visit.domain)));
     };
     let realm = &visit.realm;
     if let Some(claims) = OpaqueClaims::open(&realm.master, visit.now, token) {

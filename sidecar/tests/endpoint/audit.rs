@@ -22,7 +22,7 @@ use crate::site::{HOST, Site};
 use crate::stores::on_both;
 
 /// A line, by its fields.
-type Line = BTreeMap<String, String>;
+pub type Line = BTreeMap<String, String>;
 
 thread_local! {
     /// The lines of this thread's log, if its test listens. One subscriber serves all tests: with one for each, what a test

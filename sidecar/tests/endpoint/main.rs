@@ -56,6 +56,7 @@ mod providers;
 mod races;
 mod redirects;
 mod refreshes;
+mod refusals;
 mod reply;
 mod reviews;
 mod rows;

@@ -1,7 +1,7 @@
 //! Users whom a provider knows, and what may come once.
 
 use anyhow::Result;
-use mintage_sidecar::endpoint::store::{About, Digest, Person, Profile};
+use mintage_sidecar::endpoint::store::{About, Digest, Person, Profile, Replaced};
 
 use crate::records::{DAY, MANY, NOW, client, domain, family, id, session, tenant, user};
 use crate::stores::on_both;
@@ -54,7 +54,7 @@ async fn what_was_anothers_of_the_same_name_ends() -> Result<()> {
                 .keep_person(&tenant(), &ada, issuer, &profile, now)
                 .await
         };
-        ada_is(ISSUER, NOW).await?;
+        assert_eq!(ada_is(ISSUER, NOW).await?, None);
         store
             .begin_session(&tenant(), &cookie, &session("ada"))
             .await?;
@@ -62,13 +62,19 @@ async fn what_was_anothers_of_the_same_name_ends() -> Result<()> {
             .begin_family(&tenant(), &family(id(1)), &token, MANY)
             .await?;
         store.record_consent(&tenant(), about, &scopes, NOW).await?;
-        ada_is(ISSUER, NOW + 1).await?;
+        assert_eq!(ada_is(ISSUER, NOW + 1).await?, None);
         let session_of = async || store.find_session(&tenant(), &cookie, &domain(), NOW).await;
         let family_of = async || store.find_family(&tenant(), &id(1), &token, NOW).await;
         assert!(session_of().await?.is_some());
         assert!(family_of().await?.is_some());
         assert_eq!(store.find_consent(&tenant(), about).await?, scopes);
-        ada_is("https://another.test", NOW + 2).await?;
+        let replaced = ada_is("https://another.test", NOW + 2).await?;
+        let one_each = Replaced {
+            families: 1,
+            scopes: 1,
+            sessions: 1,
+        };
+        assert_eq!(replaced, Some(one_each));
         assert_eq!(session_of().await?, None);
         assert!(family_of().await?.is_none());
         assert!(store.find_consent(&tenant(), about).await?.is_empty());

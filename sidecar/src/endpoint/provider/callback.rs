@@ -119,7 +119,7 @@ async fn take(
     let profile = serde_json::to_string(&identity.profile).expect("a profile has string keys only");
     // One that is too large to keep keeps nobody from signing in.
     let kept = store::Profile::parse(profile).unwrap_or_else(|_| store::Profile::empty());
-    endpoint
+    let replaced = endpoint
         .store
         .keep_person(
             &visit.realm.config.tenant_uid,
@@ -129,6 +129,9 @@ async fn take(
             visit.now,
         )
         .await?;
+    if let Some(before) = replaced {
+        audit::user_replaced(visit, &user, before);
+    }
     let who = SignedIn {
         user: &user,
         profile: &identity.profile,

@@ -42,7 +42,7 @@ pub use consents::{About, Consents};
 pub use error::{Cause, Error};
 pub use families::{Begun, Families, Presented, Rotated, Rotation, Standing, Whose};
 pub use once::Once;
-pub use people::People;
+pub use people::{People, Replaced};
 pub use place::{InvalidPlace, Moved, Place, PostgresUrl};
 pub use records::{Code, Digest, Family, FamilyId, InvalidProfile, Person, Profile, Session};
 pub use sessions::Sessions;

@@ -5,11 +5,22 @@ use super::backend::statement;
 use super::records::{Person, Profile};
 use super::{Database, Error};
 
+/// What ended of somebody who had the name before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Replaced {
+    /// Families of refresh tokens.
+    pub families: usize,
+    /// Scopes that they had allowed.
+    pub scopes: usize,
+    /// Sessions.
+    pub sessions: usize,
+}
+
 /// Users whom a provider knows: what it said of them when they last signed in.
 #[async_trait]
 pub trait People {
     /// Keeps what a provider said of a user. If another provider had a user of that name before, they are somebody else: all
-    /// that was theirs ends.
+    /// that was theirs ends, and it is told how much that was.
     async fn keep_person(
         &self,
         tenant: &Uid,
@@ -17,7 +28,7 @@ pub trait People {
         issuer: &str,
         profile: &Profile,
         now: UnixTime,
-    ) -> Result<(), Error>;
+    ) -> Result<Option<Replaced>, Error>;
 
     /// What was kept of a user.
     async fn find_person(&self, tenant: &Uid, user: &UserId) -> Result<Option<Person>, Error>;
@@ -25,9 +36,9 @@ pub trait People {
 
 /// What ends with somebody who had the name before.
 const THEIRS: [&str; 3] = [
-    "DELETE FROM consents WHERE tenant = $1 AND user_id = $2",
-    "DELETE FROM families WHERE tenant = $1 AND user_id = $2",
-    "DELETE FROM sessions WHERE tenant = $1 AND user_id = $2",
+    "DELETE FROM families WHERE tenant = $1 AND user_id = $2 RETURNING user_id",
+    "DELETE FROM consents WHERE tenant = $1 AND user_id = $2 RETURNING user_id",
+    "DELETE FROM sessions WHERE tenant = $1 AND user_id = $2 RETURNING user_id",
 ];
 
 #[async_trait]
@@ -39,7 +50,7 @@ impl People for Database {
         issuer: &str,
         profile: &Profile,
         now: UnixTime,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Replaced>, Error> {
         let mut work = self.backend.begin(&format!("{tenant} {user}")).await?;
         let select = statement!(
             "SELECT issuer FROM people WHERE tenant = $1 AND user_id = $2 AND issuer <> $3",
@@ -47,12 +58,21 @@ impl People for Database {
             user.as_str(),
             issuer,
         );
-        if !work.rows(select).await?.is_empty() {
-            for delete in THEIRS {
+        let replaced = if work.rows(select).await?.is_empty() {
+            None
+        } else {
+            let mut ended = [0; 3];
+            for (count, delete) in ended.iter_mut().zip(THEIRS) {
                 let delete = statement!(delete, tenant.as_str(), user.as_str());
-                work.rows(delete).await?;
+                *count = work.rows(delete).await?.len();
             }
-        }
+            let [families, scopes, sessions] = ended;
+            Some(Replaced {
+                families,
+                scopes,
+                sessions,
+            })
+        };
         let keep = statement!(
             "INSERT INTO people (tenant, user_id, issuer, profile, known_since, seen_at)
              VALUES ($1, $2, $3, $4, $5, $5)
@@ -67,7 +87,8 @@ impl People for Database {
             now,
         );
         work.rows(keep).await?;
-        work.commit().await
+        work.commit().await?;
+        Ok(replaced)
     }
 
     async fn find_person(&self, tenant: &Uid, user: &UserId) -> Result<Option<Person>, Error> {

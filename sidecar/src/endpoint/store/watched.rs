@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::{
     About, Begun, Code, Codes, Consents, Digest, Error, Families, Family, FamilyId, Moved, Once,
-    People, Person, Place, Presented, Profile, Redeemed, Rotated, Rotation, Session, Sessions,
-    Standing, Store, Swept, Upkeep, Whose,
+    People, Person, Place, Presented, Profile, Redeemed, Replaced, Rotated, Rotation, Session,
+    Sessions, Standing, Store, Swept, Upkeep, Whose,
 };
 use crate::clock::Clock;
 use crate::endpoint::Metrics;
@@ -233,7 +233,7 @@ impl People for Watched {
         issuer: &str,
         profile: &Profile,
         now: UnixTime,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Replaced>, Error> {
         self.ask(
             "keep_person",
             self.store.keep_person(tenant, user, issuer, profile, now),
