@@ -12,6 +12,7 @@ pub fn sqlite() -> Migrator {
     migrator([
         include_str!("migrations/0001_sqlite.sql"),
         include_str!("migrations/0002_sqlite.sql"),
+        include_str!("migrations/0003_codes_sqlite.sql"),
     ])
 }
 
@@ -20,6 +21,7 @@ pub fn postgres() -> Migrator {
     migrator([
         include_str!("migrations/0001_postgres.sql"),
         include_str!("migrations/0002_postgres.sql"),
+        include_str!("migrations/0003_codes_postgres.sql"),
     ])
 }
 
