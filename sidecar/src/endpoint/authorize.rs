@@ -34,10 +34,32 @@ pub async fn post(State(endpoint): Here, request: axum::extract::Request) -> Res
     match Visit::of(&endpoint, &parts) {
         Ok(visit) => {
             let params = form(&parts, body).await;
-            begin(&endpoint, &visit, params).await
+            match params
+                .as_ref()
+                .ok()
+                .and_then(|params| by_get(&visit, params))
+            {
+                Some(target) => answer::redirect(&visit, &target),
+                None => begin(&endpoint, &visit, params).await,
+            }
         }
         Err(error) => error.logged().into_response(),
     }
+}
+
+/// The longest query that is made of a form: it comes back in a request line.
+const MAX_QUERY: usize = 4096;
+
+/// Where a browser that shows no cookie of ours asks the same by GET. It sends none with a form of another site, and would
+/// lose the one that it has to a new one: the pages that it shows in other windows would be of another browser then.
+fn by_get(visit: &Visit, params: &Params) -> Option<String> {
+    if Cookie::Browser.of(&visit.headers).is_some() {
+        return None;
+    }
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(params.all())
+        .finish();
+    (query.len() <= MAX_QUERY).then(|| format!("/authorize?{query}"))
 }
 
 /// Reads a form of a page of ours, or of an application.

@@ -5,10 +5,50 @@ use anyhow::Result;
 use crate::browser::SESSION;
 use crate::cluster::NOW;
 use crate::cluster::endpoint::WEB;
-use crate::site::Site;
+use crate::site::{HOST, Site};
 use crate::stores::on_both;
 
 const BROWSER: &str = "__Host-mintage-browser";
+
+/// A browser sends no cookie of ours with a form of another site (`SameSite=Lax`), and keeps the one that it has.
+#[tokio::test]
+async fn a_form_of_another_site_outdates_no_page_of_another_window() -> Result<()> {
+    let name = "sessions::a_form_of_another_site_outdates_no_page_of_another_window";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let ask = site.ask(WEB);
+        let mut browser = site.browser();
+        let page = browser.get(&ask.target()).await.good();
+        let cookie = browser.cookie(BROWSER);
+        let form: Vec<_> = form_urlencoded::parse(ask.encoded().as_bytes())
+            .into_owned()
+            .collect();
+        let form: Vec<_> = form.iter().map(|(k, v)| (&**k, &**v)).collect();
+        let by_post = async |form: &[(&str, &str)]| {
+            let request = crate::site::post(HOST, "/authorize", form);
+            site.send(request, None).await
+        };
+        let reply = by_post(&form).await;
+        assert_eq!((reply.status, reply.location()), (303, &*ask.target()));
+        assert_eq!(reply.header("set-cookie"), "");
+        // By GET the browser shows its cookie, and both windows go on.
+        let other = browser.get(reply.location()).await.good();
+        assert_eq!(browser.cookie(BROWSER), cookie);
+        for page in [page, other] {
+            browser.sign_in(&page, "ada", "correct horse").await.code();
+        }
+        // A form of our own site is answered at once, and so is one that no request line holds.
+        let page = browser
+            .post("/authorize", &[&form[..], &[("prompt", "login")]].concat())
+            .await;
+        assert!(page.good().asks_to_sign_in());
+        let long = "x".repeat(4096);
+        let page = by_post(&[&form[..], &[("unknown", &long)]].concat()).await;
+        assert!(page.good().asks_to_sign_in());
+        Ok(())
+    })
+    .await
+}
 
 /// Attack 32, shared state of signing in (CVE-2026-33544): nobody signs another browser in as themselves.
 #[tokio::test]
