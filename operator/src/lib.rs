@@ -31,6 +31,8 @@ pub mod options;
 mod outputs;
 mod pauses;
 pub mod run;
+#[cfg(test)]
+mod scripted;
 mod secrets;
 pub mod snapshot;
 pub mod stale;

@@ -1,5 +1,6 @@
 //! Brings what is in tenants' namespaces for their endpoints to what is wanted, and notices what others do to it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -186,17 +187,23 @@ impl Endpoints {
         }
         let resource = object.kind.resource();
         let (namespace, name) = (tenant.namespace.as_str(), object.name());
-        if known.is_none() {
+        let mut body = Cow::Borrowed(&object.body);
+        if known.is_none() || object.kind.may_grow() {
             // Applying would take over whatever has the name.
             let present = writer.find(&resource, namespace, name).await?;
-            if present.is_some_and(|present| tenant_of(&present).as_ref() != Some(tenant)) {
-                return Err(Failure::Refused(format!(
-                    "there is one named {name} that Mintage did not make, and it is left alone: delete or rename it"
-                )));
+            if let Some(present) = present {
+                if tenant_of(&present).as_ref() != Some(tenant) {
+                    return Err(Failure::Refused(format!(
+                        "there is one named {name} that Mintage did not make, and it is left alone: delete or rename it"
+                    )));
+                }
+                if object.kind.may_grow() {
+                    body.to_mut()["spec"]["resources"] = present.data["spec"]["resources"].clone();
+                }
             }
         }
         let written = writer
-            .apply_object(&resource, namespace, name, &object.body)
+            .apply_object(&resource, namespace, name, &body)
             .await?;
         self.known.insert(place, Known::of(&written, Some(hash)));
         Ok(())
@@ -254,3 +261,6 @@ fn tenant_of(object: &DynamicObject) -> Option<TenantRef> {
     let namespace = Namespace::parse(&object.namespace()?).ok()?;
     Some(TenantRef::new(namespace, ObjectName::parse(name).ok()?))
 }
+
+#[cfg(test)]
+mod tests;

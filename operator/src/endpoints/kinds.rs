@@ -74,6 +74,11 @@ impl Kind {
         }
     }
 
+    /// Whether others may make it larger: then it is never made smaller again, which the API server refuses.
+    pub fn may_grow(self) -> bool {
+        self == Self::PersistentVolumeClaim
+    }
+
     /// Whether it goes when it is not wanted any more. What sessions and consents are kept on goes with its Tenant alone.
     pub fn is_removed(self) -> bool {
         self != Self::PersistentVolumeClaim
