@@ -30,6 +30,7 @@ pub mod observe;
 pub mod options;
 mod outputs;
 mod pauses;
+mod retry;
 pub mod run;
 #[cfg(test)]
 mod scripted;

@@ -28,6 +28,8 @@ pub enum Does {
     AsUsual,
     /// It answers with a status and its text.
     Refuse(u16, &'static str),
+    /// The namespace is being deleted.
+    Gone,
     /// It never answers.
     Hang,
 }
@@ -112,6 +114,11 @@ impl Server {
         let (code, body) = match does {
             Does::AsUsual => self.usual(&asked, there),
             Does::Refuse(code, text) => (code, failure(code, text)),
+            Does::Gone => {
+                let mut body = failure(403, "the namespace is being terminated");
+                body["details"] = json!({"causes": [{"reason": "NamespaceTerminating"}]});
+                (403, body)
+            }
             Does::Hang => pending().await,
         };
         let body = Body::from(body.to_string().into_bytes());

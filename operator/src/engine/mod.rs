@@ -11,14 +11,15 @@
 //! ```
 //!
 //! A turn that finds everything as it should be sends nothing. What fails is tried again, later each time, and holds up
-//! nobody but its own tenant.
+//! nobody but its own tenant; what fails of a tenant's endpoint holds up nothing else of the tenant.
 
+mod judge;
 mod planning;
 mod rest;
-mod retry;
 mod tenant_endpoints;
 mod tenants;
 mod turn;
+mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
@@ -41,13 +42,13 @@ use crate::endpoints::{self, Endpoints};
 use crate::feed::Feed;
 use crate::keys::{Keys, Made, Makers};
 use crate::outputs::{Outputs, Reviewer};
+use crate::retry::Retries;
 use crate::snapshot::{Finding, Snapshots};
 use crate::stale::Sidecars;
 use crate::status::{ChallengeOf, Facts, Statuses};
 use crate::tls::FeedAt;
 use crate::truth::Truth;
 use rest::Rest;
-use retry::Retries;
 
 /// What the engine works with.
 pub struct Context {
@@ -193,7 +194,11 @@ pub struct Engine {
     facts: Facts,
     /// What is stored, as one state.
     state: Arc<State>,
-    retries: Retries,
+    retries: Retries<TenantRef>,
+    /// Those of tenants' endpoints, which hold up nothing else of a tenant.
+    endpoint_retries: Retries<TenantRef>,
+    /// When everything was last tried that could be.
+    tried: Instant,
     /// Texts on what others did, kept in the status for a while.
     restored: BTreeMap<TenantRef, (Instant, String)>,
     /// What was said of annotations that cannot be read.
@@ -365,6 +370,8 @@ impl Engine {
             facts: Facts::default(),
             state,
             retries: Retries::default(),
+            endpoint_retries: Retries::default(),
+            tried: now,
             restored: opened
                 .damages
                 .into_iter()
@@ -450,25 +457,6 @@ impl Engine {
             }
             sleep(SETTLE).await;
         }
-    }
-
-    /// When to look again: at the next moment at which the plan changes by itself, at the next retry, and often enough
-    /// to notice that the Lease is lost.
-    fn wake_at(&self) -> Instant {
-        let now = Instant::now();
-        let soon = now + Duration::from_secs(5);
-        let due = self.next_due.map(|due| {
-            let left = due.0 - self.context.clock.now().0;
-            now + Duration::from_secs(u64::try_from(left).unwrap_or(0))
-        });
-        let wake = [due, self.retries.next()].into_iter().flatten().min();
-        wake.map_or(soon, |wake| wake.min(soon))
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.next_due
-            .is_some_and(|due| self.context.clock.now() >= due)
-            || self.retries.next().is_some_and(|retry| retry <= now)
     }
 
     /// Keeps what a check of a domain found.

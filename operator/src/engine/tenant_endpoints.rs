@@ -1,7 +1,7 @@
 //! The part of a turn that is about tenants' endpoints.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kube::ResourceExt as _;
 use mintage_core::endpoint::Config;
@@ -11,6 +11,7 @@ use mintage_core::{Domain, TenantRef};
 use mintage_crds::domain::{IssuerRef, Tls};
 use mintage_crds::{GROUP, Tenant, VERSION};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Engine;
 use super::tenants::place;
@@ -61,13 +62,14 @@ impl Engine {
         }
     }
 
-    /// Brings the pods of endpoints, and what goes with them, to what was planned.
+    /// Brings the pods of endpoints, and what goes with them, to what was planned. What fails is tried again for itself: it holds
+    /// up nothing else of a tenant.
     pub(super) async fn run_endpoints(
         &mut self,
         snapshot: &Snapshot,
         plan: &Plan,
         blocked: &BTreeSet<TenantRef>,
-        troubles: &mut BTreeMap<TenantRef, Vec<String>>,
+        now: Instant,
     ) -> Result<(), Deposed> {
         let Some(settings) = &self.context.settings.endpoints else {
             return Ok(());
@@ -88,14 +90,15 @@ impl Engine {
         let wanted = wanted.collect();
         // Nothing changes of a tenant of which it is not known what it is to be.
         let damaged = self.truth.damaged().keys();
-        let held = blocked.iter().chain(damaged).cloned().collect();
+        let waiting = self.endpoint_retries.waiting(now);
+        let held = blocked.iter().chain(damaged).chain(waiting);
+        let held = held.cloned().collect();
         let outcome = self.endpoints.apply(&self.writer, &wanted, &held).await;
         if outcome.deposed {
             return Err(Deposed);
         }
-        for (tenant, failures) in outcome.failures {
-            troubles.entry(tenant).or_default().extend(failures);
-        }
+        self.tell_failures(snapshot, &outcome.failures);
+        self.endpoint_retries.settle(outcome.failures, &held, now);
         Ok(())
     }
 }

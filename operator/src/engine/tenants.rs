@@ -186,13 +186,16 @@ impl Engine {
         message: String,
     ) {
         let at = place(tenant);
-        let uid = snapshot.tenants.get(&at).and_then(|object| object.uid());
+        // Nobody looks for Events of one that is gone.
+        let Some(object) = snapshot.tenants.get(&at) else {
+            return;
+        };
         self.context.witness.announce(News {
+            uid: object.uid().unwrap_or_default(),
             object: Object {
                 kind: Kind::Tenant,
                 at,
             },
-            uid: uid.unwrap_or_default(),
             reason,
             message,
         });

@@ -10,7 +10,7 @@ use mintage_core::world::{Tenant, World};
 use mintage_core::{Alg, TenantRef, Uid, UnixTime};
 use tokio::time::Instant;
 
-use super::{Engine, News, RESTORED_FOR, Rest, Topic};
+use super::{Engine, News, Rest, Topic};
 use crate::api::Failure;
 use crate::outputs::{Look as OutputLook, TenantPlan};
 use crate::secrets::Place;
@@ -152,11 +152,9 @@ impl Engine {
         let mut blocked = self
             .care_for_finalizers(snapshot, &plan, &mut troubles)
             .await?;
-        for tenant in plan.state.tenants.iter().map(|ledger| &ledger.tenant) {
-            if self.retries.waits(tenant, started) {
-                blocked.insert(tenant.clone());
-            }
-        }
+        // There may be something left of tenants that are no more.
+        let waiting: BTreeSet<_> = self.retries.waiting(started).cloned().collect();
+        blocked.extend(waiting.iter().cloned());
         self.write_truth(&plan, &mut blocked, &mut troubles).await?;
         self.tell_keys(snapshot, &before);
 
@@ -182,16 +180,13 @@ impl Engine {
         for (tenant, failures) in outcome.failures {
             troubles.entry(tenant).or_default().extend(failures);
         }
-        for (tenant, text) in outcome.complaints {
-            self.context.witness.failed("apply");
-            tracing::warn!(event = "token-failed", %tenant, %text);
-            self.announce_tenant(snapshot, &tenant, Topic::WriteFailed, text);
-        }
-        self.run_endpoints(snapshot, &plan, &blocked, &mut troubles)
+        self.tell_failures(snapshot, &outcome.complaints);
+        self.run_endpoints(snapshot, &plan, &blocked, started)
             .await?;
         self.let_go(snapshot, &plan, &blocked, &mut troubles)
             .await?;
-        self.judge(snapshot, &plan, troubles, started);
+        self.tried = started;
+        self.judge(snapshot, troubles, &waiting, started);
         self.write_statuses(snapshot, &plan.statuses, now).await?;
         let is_whole = plan.state == *self.state
             && plan.wanted.is_empty()
@@ -304,52 +299,6 @@ impl Engine {
             self.retries.again(Instant::now());
         }
         Ok(())
-    }
-
-    /// What the statuses are to say of what went wrong, and when it is tried again.
-    fn judge(
-        &mut self,
-        snapshot: &Snapshot,
-        plan: &Plan,
-        mut troubles: BTreeMap<TenantRef, Vec<String>>,
-        now: Instant,
-    ) {
-        for ledger in &plan.state.tenants {
-            let tenant = &ledger.tenant;
-            match troubles.get(tenant) {
-                Some(texts) => {
-                    self.context.witness.failed("apply");
-                    for text in texts {
-                        tracing::warn!(event = "write-failed", %tenant, %text);
-                    }
-                    self.announce_tenant(snapshot, tenant, Topic::WriteFailed, texts.join("\n"));
-                    self.retries.fail(tenant, now);
-                }
-                // One that waits is not well yet: it says what it said.
-                None if self.retries.waits(tenant, now) => {
-                    let said = self.facts.troubles.remove(tenant);
-                    troubles.extend(said.map(|texts| (tenant.clone(), texts)));
-                }
-                None => self.retries.succeed(tenant),
-            }
-        }
-        self.restored
-            .retain(|_, (since, _)| now.duration_since(*since) < RESTORED_FOR);
-        let brought = self.complaints.iter();
-        let brought =
-            brought.flat_map(|(tenant, texts)| texts.iter().map(move |text| (tenant, text)));
-        for (tenant, text) in brought.chain(self.outputs.complaints()) {
-            let texts = troubles.entry(tenant.clone()).or_default();
-            texts.push(text.clone());
-        }
-        for (tenant, (_, text)) in &self.restored {
-            troubles
-                .entry(tenant.clone())
-                .or_default()
-                .push(text.clone());
-        }
-        self.facts.troubles = troubles;
-        self.facts.stuck = self.truth.damaged().clone();
     }
 
     /// Says once what cannot be read of the tenants' annotations; their statuses go on saying it.

@@ -22,8 +22,8 @@ use crate::secrets::{Draft, Hash, Place, content_of, epoch_of, tenant_of};
 pub struct Outcome {
     /// What could not be written, and why.
     pub failures: BTreeMap<TenantRef, Vec<String>>,
-    /// What is missing and holds up nothing: it is asked for again by itself.
-    pub complaints: Vec<(TenantRef, String)>,
+    /// What is missing and holds up nothing: it is tried again for itself.
+    pub complaints: BTreeMap<TenantRef, Vec<String>>,
     /// This process leads no longer.
     pub deposed: bool,
 }
@@ -254,6 +254,21 @@ impl Outputs {
         written: Written,
         outcome: &mut Outcome,
     ) -> bool {
+        let kept = self.keep(tenant, written, outcome);
+        let is_kept = kept.is_ok();
+        if let Err(text) = kept {
+            outcome.fail(tenant, text);
+        }
+        is_kept
+    }
+
+    /// Keeps what was written; why it was not.
+    pub(super) fn keep(
+        &mut self,
+        tenant: &TenantRef,
+        written: Written,
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
         let (place, result) = written;
         match result {
             Ok(Some((content, version, hash))) => {
@@ -263,18 +278,16 @@ impl Outputs {
                     hash,
                 };
                 self.remember(tenant, place, known);
-                true
+                Ok(())
             }
             // Deleted, or in a namespace that is going, where nobody is to be told.
             Ok(None) | Err(Failure::NamespaceGone) => {
                 self.forget(tenant, &place);
-                true
+                Ok(())
             }
             Err(failure) => {
                 outcome.deposed |= matches!(failure, Failure::NotLeading);
-                let text = format!("Secret {}/{}: {failure}", place.0, place.1);
-                outcome.fail(tenant, text);
-                false
+                Err(format!("Secret {}/{}: {failure}", place.0, place.1))
             }
         }
     }

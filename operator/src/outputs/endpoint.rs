@@ -1,6 +1,7 @@
 //! The Secrets of tenants' endpoints: what each is told, its master secret, and what applications and APIs are set up with.
 //!
-//! An application hears of its secret once its endpoint was told of the application.
+//! An application hears of its secret once its endpoint was told of the application. One whose Secret cannot be written holds up
+//! nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ use mintage_core::endpoint::{Config, Master, MasterFile};
 use mintage_core::managed::{self, Content};
 use mintage_core::world::{AudienceAlg, ClientAuth};
 use mintage_core::{ObjectName, TenantRef, UnixTime};
+use tokio::time::Instant;
 
 use super::Outputs;
 use super::carry_out::{Outcome, TenantPlan, carry_out};
@@ -49,7 +51,7 @@ pub fn is_of(content: Content, tenant: &ObjectName, name: &str) -> bool {
 struct Wanted {
     /// In this order: the endpoint keeps the old whole until the new one is complete.
     endpoint: Vec<Draft>,
-    /// In any order.
+    /// In any order, each for itself.
     others: Vec<Draft>,
 }
 
@@ -63,8 +65,9 @@ impl Outputs {
         outcome: &mut Outcome,
     ) -> BTreeMap<TenantRef, BTreeSet<Place>> {
         self.renew_reviewers(writer, now, plans, outcome).await;
+        let tried = Instant::now();
         let mut places = BTreeMap::new();
-        let mut news = Vec::new();
+        let (mut news, mut told) = (Vec::new(), Vec::new());
         for (tenant, plan) in plans {
             let drafted = plan
                 .endpoint
@@ -73,8 +76,18 @@ impl Outputs {
                 Some((version, Ok(wanted))) => {
                     let all = wanted.endpoint.iter().chain(&wanted.others);
                     let all = all.map(|draft| draft.place.clone()).collect();
-                    if self.told_endpoints.get(tenant) != Some(&version) {
-                        news.push((tenant, version, wanted));
+                    let Wanted { endpoint, others } = wanted;
+                    let is_told = self.told_endpoints.get(tenant) == Some(&version);
+                    let others = others.into_iter().filter(|other| {
+                        let place = (tenant.clone(), other.place.clone());
+                        !self.withheld.waits(&place, tried)
+                            && (!is_told || self.withheld.has(&place))
+                    });
+                    let others: Vec<Draft> = others.collect();
+                    if !is_told {
+                        news.push((tenant, version, endpoint, others));
+                    } else if !others.is_empty() {
+                        told.push((tenant, others));
                     }
                     all
                 }
@@ -97,19 +110,21 @@ impl Outputs {
             };
             places.insert(tenant.clone(), kept);
         }
-        let steps = |drafts: Vec<Draft>, tenant: &TenantRef| -> Vec<Step> {
-            let drafts = drafts.into_iter();
-            drafts.filter_map(|draft| self.put(tenant, draft)).collect()
-        };
-        let news = news.into_iter().map(|(tenant, version, wanted)| {
-            let endpoint = steps(wanted.endpoint, tenant);
-            (tenant, version, endpoint, steps(wanted.others, tenant))
+        self.withheld.retain(|(tenant, place)| {
+            let wanted = places.get(tenant);
+            wanted.is_none_or(|wanted: &BTreeSet<Place>| wanted.contains(place))
+        });
+        let news = news.into_iter().map(|(tenant, version, endpoint, others)| {
+            let steps = endpoint
+                .into_iter()
+                .filter_map(|draft| self.put(tenant, draft));
+            (tenant, version, steps.collect::<Vec<Step>>(), others)
         });
         let written = at_once(
             news.collect(),
-            |(tenant, version, endpoint, others)| async move {
+            |(tenant, version, steps, others)| async move {
                 let mut written = Vec::new();
-                for step in endpoint.into_iter().chain(others) {
+                for step in steps {
                     let done = carry_out(writer, step).await;
                     let failed = done.1.is_err();
                     written.push(done);
@@ -117,19 +132,69 @@ impl Outputs {
                         break;
                     }
                 }
-                (tenant, version, written)
+                (tenant, version, written, others)
             },
         );
-        for (tenant, version, written) in written.await {
+        for (tenant, version, written, others) in written.await {
             let mut whole = true;
             for written in written {
                 whole &= self.take(tenant, written, outcome);
             }
             if whole {
                 self.told_endpoints.insert(tenant.clone(), version);
+                told.push((tenant, others));
             }
         }
+        self.hand_out(writer, told, tried, outcome).await;
         places
+    }
+
+    /// Writes what applications and APIs are set up with, each for itself: a namespace that has no room withholds nothing from
+    /// others.
+    async fn hand_out(
+        &mut self,
+        writer: &Writer,
+        drafts: Vec<(&TenantRef, Vec<Draft>)>,
+        now: Instant,
+        outcome: &mut Outcome,
+    ) {
+        let mut steps = Vec::new();
+        for (tenant, drafts) in drafts {
+            for draft in drafts {
+                let place = draft.place.clone();
+                match self.put(tenant, draft) {
+                    Some(step) => steps.push((tenant, step)),
+                    None => self.withheld.succeed(&(tenant.clone(), place)),
+                }
+            }
+        }
+        let written = at_once(steps, |(tenant, step)| async move {
+            (tenant, carry_out(writer, step).await)
+        });
+        for (tenant, written) in written.await {
+            let key = (tenant.clone(), written.0.clone());
+            match self.keep(tenant, written, outcome) {
+                Ok(()) => self.withheld.succeed(&key),
+                Err(text) => {
+                    let complaints = outcome.complaints.entry(tenant.clone());
+                    complaints.or_default().push(text.clone());
+                    self.withheld.fail(key, vec![text], now);
+                }
+            }
+        }
+    }
+
+    /// What applications and APIs are to be set up with and could not be written: where, and why.
+    pub fn withheld(&self) -> impl Iterator<Item = (&TenantRef, &Place, &String)> {
+        let said = self.withheld.said();
+        said.flat_map(|((tenant, place), texts)| {
+            texts.iter().map(move |text| (tenant, place, text))
+        })
+    }
+
+    /// When the next of that is tried again, after a moment at which all was tried that could be.
+    pub fn next_try(&self, moment: Instant) -> Option<Instant> {
+        self.withheld.next_after(moment)
     }
 
     /// Has the tokens of endpoints made anew that have lived for half of their life.
@@ -155,7 +220,8 @@ impl Outputs {
                 let text = format!(
                     "its endpoint gets no token by which to ask about those of workloads: {failure}"
                 );
-                outcome.complaints.push((tenant.clone(), text.clone()));
+                let complaints = outcome.complaints.entry(tenant.clone());
+                complaints.or_default().push(text.clone());
                 text
             });
             if asked.is_ok() {
@@ -273,3 +339,6 @@ fn apis(config: &Config, master: &Master) -> Vec<(Place, Entries)> {
     });
     all.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ use mintage_core::{Namespace, TenantRef};
 
 use crate::api::{Failure, Version, Writer, version};
 use crate::keys::Keys;
+use crate::retry::Retries;
 use crate::secrets::{Hash, Place, content_of, epoch_of, hash_of, tenant_of};
 use masters::Masters;
 use reviewers::Reviewers;
@@ -51,8 +52,10 @@ pub struct Outputs {
     tenant_of: BTreeMap<Place, TenantRef>,
     /// The version of the bundle that each namespace was last told, as far as all of it was written.
     told: BTreeMap<(TenantRef, Namespace), u64>,
-    /// The version that the endpoint of each tenant was last told, as far as everything of it was written.
+    /// The version that the endpoint of each tenant was last told.
     told_endpoints: BTreeMap<TenantRef, u64>,
+    /// What applications and APIs are to be set up with and could not be written.
+    withheld: Retries<(TenantRef, Place)>,
     masters: Masters,
     reviewers: Reviewers,
 }

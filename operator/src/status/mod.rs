@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 use mintage_core::endpoint::client_id;
+use mintage_core::ownership::{Kind, Object};
 use mintage_core::plan::{Reason, Status};
 use mintage_core::{ObjectName, TenantRef, Uid, UnixTime, managed};
 use mintage_crds::application::ApplicationStatus;
@@ -19,6 +20,7 @@ use mintage_crds::{ApiAudience, Application, CustomDomain, Tenant};
 use crate::endpoints::Standing;
 use crate::feed::Propagation;
 use crate::observe::VERIFIED;
+use crate::secrets::Place;
 use crate::snapshot::Finding;
 use crate::stale::Sidecars;
 
@@ -41,6 +43,10 @@ const MAX_MESSAGE: usize = 32_768;
 pub struct Facts {
     /// The tenants of which something could not be done or had to be restored, in words.
     pub troubles: BTreeMap<TenantRef, Vec<String>>,
+    /// The same of their endpoints alone.
+    pub endpoint_troubles: BTreeMap<TenantRef, Vec<String>>,
+    /// The Secrets that their applications and APIs are to be set up with and that could not be written.
+    pub withheld: BTreeMap<TenantRef, BTreeMap<Place, String>>,
     /// The tenants of which nothing can be done at all.
     pub stuck: BTreeMap<TenantRef, String>,
     /// The tenants whose first keys are being made.
@@ -72,13 +78,16 @@ pub fn tenant(
     now: UnixTime,
 ) -> TenantStatus {
     let old = object.status.as_ref().map(|status| &status.conditions);
-    let troubles = facts
-        .troubles
+    let troubles = [&facts.troubles, &facts.endpoint_troubles];
+    let troubles = troubles.into_iter().filter_map(|troubles| troubles.get(at));
+    let withheld = facts
+        .withheld
         .get(at)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let stuck = facts.stuck.get(at);
-    let degraded = match stuck {
+        .into_iter()
+        .flat_map(BTreeMap::values);
+    let troubles = troubles.flatten().chain(withheld);
+    let troubles: Vec<&str> = troubles.map(String::as_str).collect();
+    let degraded = match facts.stuck.get(at) {
         Some(text) => text.clone(),
         None => troubles.join("\n"),
     };
@@ -298,6 +307,15 @@ fn ready<'a>(
         if let Some(texts) = facts.troubles.get(tenant) {
             return no("NotApplied", texts.join("\n"));
         }
+        // An endpoint that cannot be made is missing to its Tenant, and to nothing else of the tenant.
+        if fares.object.kind == Kind::Tenant
+            && let Some(texts) = facts.endpoint_troubles.get(tenant)
+        {
+            return no("NotApplied", texts.join("\n"));
+        }
+        if let Some(text) = withheld(tenant, &fares.object, facts) {
+            return no("NotApplied", text.clone());
+        }
         if facts.making.contains(tenant) {
             // Without their number, which would have every status written each time that a few are finished.
             let text = format!("the first keys of tenant {tenant} are being made");
@@ -310,6 +328,17 @@ fn ready<'a>(
         reason: code(fares.reason),
         message: with_notes(&fares.message, &fares.notes),
     }
+}
+
+/// Why the Secret could not be written that an application or API is to be set up with.
+fn withheld<'a>(tenant: &TenantRef, object: &Object, facts: &'a Facts) -> Option<&'a String> {
+    let of = facts.withheld.get(tenant)?;
+    let name = match object.kind {
+        Kind::ApiAudience => managed::api(&object.at.name),
+        Kind::Application => managed::client(&object.at.name),
+        Kind::CustomDomain | Kind::Tenant => return None,
+    };
+    of.get(&(object.at.namespace.to_string(), name))
 }
 
 fn code(reason: Reason) -> &'static str {
@@ -433,5 +462,45 @@ mod tests {
         );
         assert_eq!(said(&Sidecars::NotInjected, Some(&old)), None);
         assert_eq!(said(&of("identity/globex"), Some(&old)), Some(current));
+    }
+
+    /// An endpoint that cannot be made is missing to its Tenant; an application whose Secret cannot be written, to itself.
+    #[test]
+    fn what_fails_of_an_endpoint_is_no_trouble_of_other_objects() {
+        let tenant = TenantRef::parse("identity/acme").unwrap();
+        let says = |facts: &Facts, kind, at| {
+            let fares = Status {
+                object: Object {
+                    kind,
+                    at: ObjectRef::parse(at).unwrap(),
+                },
+                reason: Reason::Served,
+                message: String::new(),
+                notes: Vec::new(),
+            };
+            let say = ready(&tenant, &fares, facts, None);
+            (say.holds, say.message)
+        };
+        let mut facts = Facts::default();
+        let text = "the Ingress of its endpoint: no".to_owned();
+        let failed = BTreeMap::from([(tenant.clone(), vec![text.clone()])]);
+        facts.endpoint_troubles = failed;
+        assert_eq!(
+            says(&facts, Kind::Tenant, "identity/acme"),
+            (false, text.clone())
+        );
+        for kind in [Kind::ApiAudience, Kind::Application, Kind::CustomDomain] {
+            assert!(says(&facts, kind, "shop/app").0, "{kind}");
+        }
+
+        let place = ("shop".to_owned(), "mintage-client.app".to_owned());
+        let withheld = BTreeMap::from([(place, "no room".to_owned())]);
+        let mut facts = Facts::default();
+        facts.withheld.insert(tenant.clone(), withheld);
+        let (holds, message) = says(&facts, Kind::Application, "shop/app");
+        assert!(!holds && message == "no room");
+        assert!(says(&facts, Kind::Application, "shop/other").0);
+        assert!(says(&facts, Kind::ApiAudience, "shop/app").0);
+        assert!(says(&facts, Kind::Tenant, "identity/acme").0);
     }
 }

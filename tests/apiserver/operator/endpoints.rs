@@ -23,7 +23,7 @@ use super::convergence::{silence, writes};
 use super::scene::{PATIENCE, Scene};
 
 /// The Deployment of the endpoint of `identity/acme`, and all that goes with it.
-const PODS: &str = "mintage-endpoint-acme";
+pub(super) const PODS: &str = "mintage-endpoint-acme";
 
 /// An API whose tokens are signed with a secret that it shares with the endpoint.
 const LEDGER: &str = "https://ledger.test";

@@ -5,6 +5,7 @@ mod convergence;
 mod crashes;
 mod doctor;
 mod domains;
+mod endpoint_troubles;
 mod endpoints;
 mod feed;
 mod half_written;
