@@ -313,8 +313,8 @@ impl Engine {
         let namespace = &context.settings.namespace;
         let truth = Truth::load(&context.client, namespace, writer.epoch()).await?;
         let mut keys = Keys::default();
-        let (outputs, damages) =
-            Outputs::load(&writer, &mut keys, context.settings.reviewer.clone()).await?;
+        let (reviewer, now) = (context.settings.reviewer.clone(), context.clock.now());
+        let (outputs, damages) = Outputs::load(&writer, &mut keys, reviewer, now).await?;
         let endpoints = match &context.settings.endpoints {
             Some(settings) => Endpoints::load(&writer, &settings.kinds()).await?,
             None => Endpoints::default(),

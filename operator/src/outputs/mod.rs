@@ -21,7 +21,7 @@ use k8s_openapi::api::core::v1::Secret;
 use mintage_core::bundle::KeyringFile;
 use mintage_core::keyring::Owner;
 use mintage_core::managed::{self, Content};
-use mintage_core::{Namespace, TenantRef};
+use mintage_core::{Namespace, TenantRef, UnixTime};
 
 use crate::api::{Failure, Version, Writer, version};
 use crate::keys::Keys;
@@ -98,6 +98,7 @@ impl Outputs {
         writer: &Writer,
         keys: &mut Keys,
         reviewer: Option<Reviewer>,
+        now: UnixTime,
     ) -> Result<(Self, Vec<(TenantRef, String)>), Failure> {
         let mut outputs = Self {
             reviewers: Reviewers::new(reviewer),
@@ -128,7 +129,7 @@ impl Outputs {
                     damages.push((tenant.clone(), text));
                 }
                 if known.content == Content::Reviewer {
-                    outputs.reviewers.take_up(&tenant, &secret);
+                    outputs.reviewers.take_up(&tenant, &secret, now);
                 }
                 outputs.remember(&tenant, place, known);
             }

@@ -22,6 +22,9 @@ const LIFE: i64 = 24 * 3600;
 /// When it is tried again, in seconds, if there was none.
 const AGAIN: i64 = 60;
 
+/// So many of those that are found are renewed each second.
+const EACH_SECOND: usize = 32;
+
 /// Whose tokens they are, and what the API server is known by.
 #[derive(Clone, Debug)]
 pub struct Reviewer {
@@ -57,14 +60,17 @@ impl Reviewers {
         }
     }
 
-    /// Takes up what a Secret holds. One that cannot be read is as good as none.
-    pub fn take_up(&mut self, tenant: &TenantRef, secret: &Secret) {
+    /// Takes up what a Secret holds. One that cannot be read is as good as none, and any other is renewed soon: it may be of a life
+    /// of the `ServiceAccount` that has ended, which its holder has no way to mend.
+    pub fn take_up(&mut self, tenant: &TenantRef, secret: &Secret, now: UnixTime) {
         let data = secret.data.as_ref().and_then(|data| data.get(TOKEN));
         let text = data.and_then(|bytes| str::from_utf8(&bytes.0).ok());
-        if let Some((text, renew_at)) = text.and_then(|text| Some((text, half_life(text)?))) {
+        if let Some((text, half)) = text.and_then(|text| Some((text, half_life(text)?))) {
+            let turn = self.given.len() / EACH_SECOND;
+            let soon = UnixTime(now.0.saturating_add(i64::try_from(turn).unwrap_or(0)));
             let given = Given {
                 token: Some(Zeroizing::new(text.to_owned())),
-                renew_at,
+                renew_at: half.min(soon),
                 trouble: None,
             };
             self.given.insert(tenant.clone(), given);
@@ -190,20 +196,42 @@ mod tests {
         assert_eq!(reviewers.complaints().count(), 0);
     }
 
+    fn secret(text: &str) -> Secret {
+        let data = BTreeMap::from([(TOKEN.to_owned(), ByteString(text.as_bytes().to_vec()))]);
+        Secret {
+            data: Some(data),
+            ..Secret::default()
+        }
+    }
+
     #[test]
     fn what_is_stored_is_taken_up_and_what_is_damaged_is_none() {
-        let secret = |text: &str| Secret {
-            data: Some(BTreeMap::from([(
-                TOKEN.to_owned(),
-                ByteString(text.as_bytes().to_vec()),
-            )])),
-            ..Secret::default()
-        };
-        for (text, is_due) in [(token(0, 1000).as_str(), false), ("hunter2", true)] {
+        for (text, is_taken_up) in [(token(0, 1000).as_str(), true), ("hunter2", false)] {
             let mut reviewers = reviewers();
-            reviewers.take_up(&tenant(), &secret(text));
-            assert_eq!(reviewers.is_due(&tenant(), UnixTime(10)), is_due);
+            reviewers.take_up(&tenant(), &secret(text), UnixTime(10));
+            assert_eq!(reviewers.files(&tenant()).is_some(), is_taken_up);
         }
+    }
+
+    /// Helm may have made the account anew, and the API server refuses what was given for the one before.
+    #[test]
+    fn what_is_found_is_renewed_soon_and_not_all_at_once() {
+        let mut reviewers = reviewers();
+        let tenants = (0..100).map(|number| TenantRef::parse(&format!("identity/t{number}")));
+        let tenants: Vec<TenantRef> = tenants.map(Result::unwrap).collect();
+        for tenant in &tenants {
+            reviewers.take_up(tenant, &secret(&token(0, 1000)), UnixTime(100));
+        }
+        let due = |now| {
+            let due = tenants.iter();
+            let due = due.filter(|tenant| reviewers.is_due(tenant, UnixTime(now)));
+            due.count()
+        };
+        assert_eq!([due(100), due(101), due(103)], [32, 64, 100]);
+        assert_eq!(reviewers.due_after(UnixTime(100)), Some(UnixTime(101)));
+        let old = reviewers.files(&tenants[0]);
+        reviewers.take(&tenants[0], Err("away".to_owned()), UnixTime(100));
+        assert_eq!(reviewers.files(&tenants[0]), old);
     }
 
     #[test]
