@@ -340,6 +340,16 @@ impl Writer {
 }
 
 impl Failure {
+    /// The same, with what was tried.
+    #[must_use]
+    pub fn about(self, what: &str) -> Self {
+        match self {
+            Self::Refused(text) => Self::Refused(format!("{what}: {text}")),
+            Self::Unavailable(text) => Self::Unavailable(format!("{what}: {text}")),
+            failure => failure,
+        }
+    }
+
     /// Its name, for metrics.
     pub fn code(&self) -> &'static str {
         match self {

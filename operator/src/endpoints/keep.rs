@@ -1,27 +1,26 @@
-//! Brings what is in tenants' namespaces for their endpoints to what is wanted, and notices what others do to it.
+//! What is there of tenants' endpoints, and what others do to it.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use kube::api::ListParams;
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, ObjectMeta};
 use kube::{Api, ResourceExt as _};
-use mintage_core::{Namespace, ObjectName, TenantRef};
+use mintage_core::{Namespace, ObjectName, TenantRef, managed};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::objects::LABEL;
-use super::{Kind, Object, Seen};
+use super::{Kind, Seen};
 use crate::api::{Failure, Writer, sort};
 use crate::secrets::Hash;
 
 /// Whose, of what kind, and its name.
-type Place = (TenantRef, Kind, String);
+pub(super) type Place = (TenantRef, Kind, String);
 
 /// What is there of the tenants' endpoints.
 #[derive(Debug, Default)]
 pub struct Endpoints {
-    known: BTreeMap<Place, Known>,
+    pub(super) known: BTreeMap<Place, Known>,
     standings: BTreeMap<TenantRef, Standing>,
 }
 
@@ -34,60 +33,75 @@ pub struct Standing {
     pub ready: i64,
     /// What the Deployment says of its trouble, if it has any.
     pub trouble: Option<String>,
+    /// Whether that is about the Deployment as it is now, and not as it was before a change.
+    pub is_current: bool,
 }
 
 /// An object that is there.
 #[derive(Debug)]
-struct Known {
-    uid: String,
+pub(super) struct Known {
+    pub uid: String,
     /// What was applied; `None` for what a leader before this one left, or that somebody else changed since.
-    applied: Option<Hash>,
+    pub applied: Option<Hash>,
     /// What tells whether somebody else changed it.
-    mark: Option<String>,
+    mark: Option<Mark>,
 }
 
-/// What came of it.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// What could not be done, in words.
-    pub failures: BTreeMap<TenantRef, Vec<String>>,
-    /// This process leads no longer.
-    pub deposed: bool,
+/// What an object has as long as nobody else changes it.
+#[derive(Debug)]
+struct Mark {
+    /// It changes with the part that is declared, and not with the status.
+    version: Option<String>,
+    /// That has no version of its own: what was applied of it is still there.
+    metadata: ObjectMeta,
 }
 
 impl Endpoints {
-    /// Finds what an earlier leader left.
+    /// Finds what an earlier leader left. There is nothing of a kind that the cluster does not know, or that is not this operator's
+    /// to see: who asks for it is told so.
     pub async fn load(writer: &Writer, kinds: &[Kind]) -> Result<Self, Failure> {
         let mut endpoints = Self::default();
         for &kind in kinds {
             let api: Api<DynamicObject> = Api::all_with(writer.client().clone(), &kind.resource());
             let list = api.list(&ListParams::default().labels(LABEL)).await;
-            for object in list.map_err(|error| sort(&error))? {
-                if let Some(tenant) = tenant_of(&object) {
-                    let place = (tenant, kind, object.name_any());
-                    endpoints.known.insert(place, Known::of(&object, None));
+            match list.map_err(|error| sort(&error)) {
+                Ok(list) => {
+                    for object in &list.items {
+                        endpoints.look_at(kind, object);
+                    }
                 }
+                Err(failure @ (Failure::NotFound | Failure::Refused(_))) if kind.is_foreign() => {
+                    tracing::warn!(event = "kind-missing", kind = kind.name(), %failure);
+                }
+                Err(failure) => return Err(failure.about(&format!("listing each {}", kind.name()))),
             }
         }
         Ok(endpoints)
     }
 
-    /// Takes note of what a watch shows of an object; whether there is something to do or to say.
+    /// Takes note of what a watch shows; whether there is something to do or to say.
     pub fn look(&mut self, seen: &Seen) -> bool {
-        let Seen { kind, object, gone } = seen;
-        let Some(tenant) = tenant_of(object) else {
-            return false;
-        };
-        let mut is_news = false;
-        if *kind == Kind::Deployment {
-            let before = if *gone {
-                self.standings.remove(&tenant)
-            } else {
-                self.standings.insert(tenant.clone(), Standing::of(object))
-            };
-            is_news = before.as_ref() != self.standings.get(&tenant);
+        match seen {
+            Seen::There(kind, object) => self.look_at(*kind, object),
+            Seen::Gone(kind, object) => {
+                let Some(place) = place(*kind, object) else {
+                    return false;
+                };
+                let known = self.known.get(&place);
+                let is_it = known.is_none_or(|known| object.uid().as_ref() == Some(&known.uid));
+                is_it && self.lose(&place)
+            }
+            Seen::Listed(kind, there) => {
+                let all = self.known.iter();
+                let gone =
+                    all.filter(|((_, of, _), known)| of == kind && !there.contains(&known.uid));
+                let gone: Vec<Place> = gone.map(|(place, _)| place.clone()).collect();
+                for place in &gone {
+                    self.lose(place);
+                }
+                !gone.is_empty()
+            }
         }
-        self.look_for_others(tenant, *kind, object, *gone) || is_news
     }
 
     /// How the pods of the endpoints fare.
@@ -95,118 +109,37 @@ impl Endpoints {
         &self.standings
     }
 
-    /// Whether somebody else changed or deleted an object.
-    fn look_for_others(
-        &mut self,
-        tenant: TenantRef,
-        kind: Kind,
-        object: &DynamicObject,
-        gone: bool,
-    ) -> bool {
-        let place = (tenant, kind, object.name_any());
-        let Some(known) = self.known.get_mut(&place) else {
+    fn look_at(&mut self, kind: Kind, object: &DynamicObject) -> bool {
+        let Some(place) = place(kind, object) else {
             return false;
         };
-        if gone {
-            let was_it = object.uid().as_deref() == Some(&known.uid);
-            if was_it {
-                self.known.remove(&place);
+        let mut is_news = false;
+        if is_of_pods(&place) {
+            let standing = Standing::of(object);
+            let before = self.standings.insert(place.0.clone(), standing);
+            is_news = before.as_ref() != self.standings.get(&place.0);
+        }
+        match self.known.get_mut(&place) {
+            Some(known) => {
+                let changed = known.mark.as_ref().is_some_and(|mark| !mark.is_on(object));
+                if changed {
+                    known.applied = None;
+                }
+                is_news || changed
             }
-            return was_it;
+            // It may be what nobody wants any more.
+            None if object.metadata.deletion_timestamp.is_none() => {
+                self.known.insert(place, Known::found(object));
+                true
+            }
+            None => is_news,
         }
-        let changed = known.mark != mark(object) && known.mark.is_some();
-        if changed {
-            known.applied = None;
-        }
-        changed
     }
 
-    /// Applies what is wanted and is not there yet, and removes what is not wanted any more. Of tenants that are blocked nothing
-    /// is touched.
-    pub async fn apply(
-        &mut self,
-        writer: &Writer,
-        wanted: &BTreeMap<TenantRef, Vec<Object>>,
-        blocked: &BTreeSet<TenantRef>,
-    ) -> Outcome {
-        let mut outcome = Outcome::default();
-        let free = wanted
-            .iter()
-            .filter(|(tenant, _)| !blocked.contains(*tenant));
-        for (tenant, objects) in free {
-            for object in objects {
-                if let Err(failure) = self.put(writer, tenant, object).await {
-                    outcome.fail(tenant, object.kind, &failure);
-                    // What comes after builds on it.
-                    break;
-                }
-            }
-        }
-        let is_wanted = |(tenant, kind, name): &Place| {
-            let mut objects = wanted.get(tenant).into_iter().flatten();
-            objects.any(|object| object.kind == *kind && object.name() == name)
-        };
-        let unwanted: Vec<_> = self
-            .known
-            .keys()
-            .filter(|place| {
-                place.1.is_removed() && !is_wanted(place) && !blocked.contains(&place.0)
-            })
-            .cloned()
-            .collect();
-        for place in unwanted {
-            let known = &self.known[&place];
-            let (tenant, kind, name) = &place;
-            let namespace = tenant.namespace.as_str();
-            let removed = writer
-                .remove(&kind.resource(), namespace, name, &known.uid)
-                .await;
-            match removed {
-                Ok(()) => {
-                    self.known.remove(&place);
-                }
-                Err(failure) => outcome.fail(tenant, *kind, &failure),
-            }
-        }
-        outcome
-    }
-
-    async fn put(
-        &mut self,
-        writer: &Writer,
-        tenant: &TenantRef,
-        object: &Object,
-    ) -> Result<(), Failure> {
-        let text = object.body.to_string();
-        let mut hash = Hash::default();
-        hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-        let place = (tenant.clone(), object.kind, object.name().to_owned());
-        let known = self.known.get(&place);
-        if known.is_some_and(|known| known.applied == Some(hash)) {
-            return Ok(());
-        }
-        let resource = object.kind.resource();
-        let (namespace, name) = (tenant.namespace.as_str(), object.name());
-        let mut body = Cow::Borrowed(&object.body);
-        if known.is_none() || object.kind.may_grow() {
-            // Applying would take over whatever has the name.
-            let present = writer.find(&resource, namespace, name).await?;
-            if let Some(present) = present {
-                if tenant_of(&present).as_ref() != Some(tenant) {
-                    return Err(Failure::Refused(format!(
-                        "there is one named {name} that Mintage did not make, and it is left alone: delete or rename it"
-                    )));
-                }
-                if object.kind.may_grow() {
-                    body.to_mut()["spec"]["resources"] = present.data["spec"]["resources"].clone();
-                }
-            }
-        }
-        let written = writer
-            .apply_object(&resource, namespace, name, &body)
-            .await?;
-        self.known.insert(place, Known::of(&written, Some(hash)));
-        Ok(())
+    /// An object is there no more.
+    fn lose(&mut self, place: &Place) -> bool {
+        let stood = is_of_pods(place) && self.standings.remove(&place.0).is_some();
+        self.known.remove(place).is_some() || stood
     }
 }
 
@@ -225,38 +158,78 @@ impl Standing {
             wanted: object.data["spec"]["replicas"].as_i64().unwrap_or_default(),
             ready: status["readyReplicas"].as_i64().unwrap_or_default(),
             trouble: message.map(str::to_owned),
+            is_current: status["observedGeneration"].as_i64() >= object.metadata.generation,
         }
-    }
-}
-
-impl Outcome {
-    fn fail(&mut self, tenant: &TenantRef, kind: Kind, failure: &Failure) {
-        self.deposed |= matches!(failure, Failure::NotLeading);
-        let text = format!("the {} of its endpoint: {failure}", kind.name());
-        self.failures.entry(tenant.clone()).or_default().push(text);
     }
 }
 
 impl Known {
-    fn of(object: &DynamicObject, applied: Option<Hash>) -> Self {
+    /// One that somebody left.
+    fn found(object: &DynamicObject) -> Self {
         Self {
             uid: object.uid().unwrap_or_default(),
-            mark: applied.is_some().then(|| mark(object)).flatten(),
-            applied,
+            applied: None,
+            mark: None,
+        }
+    }
+
+    /// One that was applied, with this of its metadata.
+    pub fn applied(object: &DynamicObject, hash: Hash, metadata: &Value) -> Self {
+        let mark = Mark {
+            version: version(object),
+            metadata: ObjectMeta::deserialize(metadata).unwrap_or_default(),
+        };
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            applied: Some(hash),
+            mark: Some(mark),
         }
     }
 }
 
-/// What changes with the part of an object that is declared, and not with its status.
-fn mark(object: &DynamicObject) -> Option<String> {
+impl Mark {
+    fn is_on(&self, object: &DynamicObject) -> bool {
+        let (ours, theirs) = (&self.metadata, &object.metadata);
+        let mut owners = ours.owner_references.iter().flatten();
+        self.version == version(object)
+            && has_all(ours.labels.as_ref(), theirs.labels.as_ref())
+            && has_all(ours.annotations.as_ref(), theirs.annotations.as_ref())
+            && owners.all(|owner| {
+                theirs
+                    .owner_references
+                    .iter()
+                    .flatten()
+                    .any(|of| of.uid == owner.uid)
+            })
+    }
+}
+
+type Entries = BTreeMap<String, String>;
+
+fn has_all(ours: Option<&Entries>, theirs: Option<&Entries>) -> bool {
+    let mut ours = ours.into_iter().flatten();
+    ours.all(|(key, value)| theirs.and_then(|theirs| theirs.get(key)) == Some(value))
+}
+
+/// What changes with the part of an object that is declared, and not with its status, where its kind counts that.
+fn version(object: &DynamicObject) -> Option<String> {
     match object.metadata.generation {
         Some(generation) => Some(generation.to_string()),
         None => object.resource_version(),
     }
 }
 
+/// Whether an object is the Deployment of an endpoint.
+fn is_of_pods((tenant, kind, name): &Place) -> bool {
+    *kind == Kind::Deployment && *name == managed::endpoint_pods(&tenant.name)
+}
+
+fn place(kind: Kind, object: &DynamicObject) -> Option<Place> {
+    Some((tenant_of(object)?, kind, object.name_any()))
+}
+
 /// The tenant that an object is of by its label and namespace.
-fn tenant_of(object: &DynamicObject) -> Option<TenantRef> {
+pub(super) fn tenant_of(object: &DynamicObject) -> Option<TenantRef> {
     let name = object.labels().get(LABEL)?;
     let namespace = Namespace::parse(&object.namespace()?).ok()?;
     Some(TenantRef::new(namespace, ObjectName::parse(name).ok()?))

@@ -24,6 +24,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// That which is applied first.
+    pub const FIRST: Self = Self::NetworkPolicy;
+
     /// Those that every cluster has.
     pub const BUILT_IN: [Self; 6] = [
         Self::NetworkPolicy,
@@ -72,6 +75,16 @@ impl Kind {
             kind: self.name().to_owned(),
             plural: plural.to_owned(),
         }
+    }
+
+    /// Whether others define it, so that a cluster may come to know it, and may forget it.
+    pub fn is_foreign(self) -> bool {
+        matches!(self, Self::HttpRoute | Self::Certificate)
+    }
+
+    /// Whether what comes after it builds on it. What leads to an endpoint from outside stands for itself.
+    pub fn is_built_on(self) -> bool {
+        self != Self::Ingress && !self.is_foreign()
     }
 
     /// Whether others may make it larger: then it is never made smaller again, which the API server refuses.

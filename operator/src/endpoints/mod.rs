@@ -5,6 +5,7 @@
 //!  Tenant, what its endpoint is told ─► objects (pure) ─► what differs from what was applied ─► API server
 //! ```
 
+mod apply;
 mod keep;
 mod kinds;
 mod objects;
