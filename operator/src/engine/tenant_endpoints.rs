@@ -1,7 +1,7 @@
 //! The part of a turn that is about tenants' endpoints.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt as _;
 use mintage_core::endpoint::Config;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::tenants::place;
 use super::turn::Deposed;
-use crate::endpoints::{Settings, objects};
+use crate::endpoints::{Object, Settings, objects};
 use crate::snapshot::Snapshot;
 
 /// What a Tenant that asks for an endpoint is told where none are run.
@@ -29,14 +29,13 @@ const NO_ROUTE: &str = "spec.endpoint.httpRoute: this operator is set up for a c
 const NO_ISSUER: &str = "tls.issuerRef: this operator is set up for a cluster without cert-manager, so nobody makes the certificate; install the chart with endpoints.certManager: true, or name a certificate that is there in tls.secretName";
 
 impl Engine {
-    /// Looks at what others may have changed of endpoints, and at how their pods fare.
+    /// Looks at what others may have changed of endpoints, and whether their pods fare otherwise.
     pub(super) fn look_at_endpoints(&mut self) {
         for seen in self.endpoint_changes.take() {
             if self.endpoints.look(&seen) {
                 self.rest = None;
             }
         }
-        self.facts.endpoints.clone_from(self.endpoints.standings());
     }
 
     /// Takes endpoints out of the world where nobody runs them, and says of others what the cluster has not got for them.
@@ -87,7 +86,7 @@ impl Engine {
             let all = objects(wishes, &issued, &told.body, &owner, settings);
             Some((tenant.clone(), all))
         });
-        let wanted = wanted.collect();
+        let wanted: BTreeMap<TenantRef, Vec<Object>> = wanted.collect();
         // Nothing changes of a tenant of which it is not known what it is to be.
         let damaged = self.truth.damaged().keys();
         let waiting = self.endpoint_retries.waiting(now);
@@ -97,6 +96,10 @@ impl Engine {
         if outcome.deposed {
             return Err(Deposed);
         }
+        let standings = self.endpoints.standings();
+        let there = standings.keys().chain(wanted.keys());
+        let fares = there.map(|tenant| (tenant.clone(), standings.get(tenant).cloned()));
+        self.facts.endpoints = fares.collect();
         self.tell_failures(snapshot, &outcome.failures);
         self.endpoint_retries.settle(outcome.failures, &held, now);
         Ok(())

@@ -1,5 +1,6 @@
 //! How each object fares, as its `status` says it.
 
+mod endpoint;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,9 +33,6 @@ const DEGRADED: &str = "Degraded";
 /// Condition of a Tenant: its pods have the sidecars that they would get now. Absent where no webhook gives them any.
 const SIDECARS_CURRENT: &str = "SidecarsCurrent";
 
-/// Condition of a Tenant: its endpoint answers. Absent where it has none.
-const ENDPOINT_READY: &str = "EndpointReady";
-
 /// The most bytes of a condition's message.
 const MAX_MESSAGE: usize = 32_768;
 
@@ -57,8 +55,8 @@ pub struct Facts {
     pub sidecars: Sidecars,
     /// How far the newest bundles have come.
     pub propagation: BTreeMap<TenantRef, Propagation>,
-    /// How the pods of the endpoints fare.
-    pub endpoints: BTreeMap<TenantRef, Standing>,
+    /// How the pods of the endpoints fare, as far as there are any.
+    pub endpoints: BTreeMap<TenantRef, Option<Standing>>,
 }
 
 /// What a condition is to say.
@@ -102,7 +100,7 @@ pub fn tenant(
     let says = says
         .into_iter()
         .chain(sidecars(at, &facts.sidecars, old))
-        .chain(facts.endpoints.get(at).map(endpoint));
+        .chain(endpoint::ready(at, facts, old));
     TenantStatus {
         observed_generation: object.metadata.generation,
         issuer: Some(issuer(&object.spec.domain)),
@@ -123,26 +121,6 @@ fn propagation(known: &Propagation) -> mintage_crds::tenant::Propagation {
         acknowledged: count(known.acknowledged),
         slowest_milliseconds: slowest,
         missing: known.missing.clone(),
-    }
-}
-
-/// `EndpointReady`.
-fn endpoint<'a>(standing: &Standing) -> Say<'a> {
-    let Standing {
-        wanted,
-        ready,
-        trouble,
-    } = standing;
-    let holds = *ready > 0;
-    let mut message = format!("{ready} of {wanted} pods are ready");
-    if let Some(trouble) = trouble {
-        message = format!("{message}; its Deployment says: {trouble}");
-    }
-    Say {
-        type_: ENDPOINT_READY,
-        holds,
-        reason: if holds { "Serving" } else { "NotServing" },
-        message,
     }
 }
 

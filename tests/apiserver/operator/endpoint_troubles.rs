@@ -89,6 +89,8 @@ async fn what_cannot_be_made_for_an_endpoint_holds_up_neither_keys_nor_other_app
         said.contains(PODS) && said.contains("delete or rename"),
         "{said}"
     );
+    let said = tenant_says("EndpointReady", "False", "NotMade").await?;
+    ensure!(said.contains(PODS), "{said}");
     tenant_says("Ready", "False", "NotApplied").await?;
 
     application(&scene, "aaa/first").await?;
