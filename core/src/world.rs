@@ -316,6 +316,8 @@ pub struct Application {
     pub redirect_uris: Vec<String>,
     /// `refreshTokens`.
     pub refresh: RefreshRules,
+    /// `clientSecret`.
+    pub secret: SecretRules,
     /// `tenantRef`.
     pub tenant: TenantRef,
     /// Which life of the object this is.
@@ -372,6 +374,15 @@ pub enum ClientAuth {
     None,
     /// In the form.
     Post,
+}
+
+/// Which secret an application has, and how one takes the place of another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SecretRules {
+    /// How long the one before is good once the application was given this one; 0 to give it at once and refuse all others.
+    pub accept_previous: Seconds,
+    /// Counts the changes.
+    pub generation: u32,
 }
 
 /// How refresh tokens live.

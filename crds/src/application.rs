@@ -1,6 +1,6 @@
 //! `Application`: an OAuth client that is not a pod of the cluster.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,13 @@ pub struct ApplicationSpec {
     /// How its refresh tokens live.
     #[serde(default)]
     pub refresh_tokens: RefreshTokens,
+
+    /// Its secret, where it has one. Mintage makes it; what is said here is when there is to be another one.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self.generation >= oldSelf.generation")
+        .message("a secret does not come back once another took its place, or one that leaked would be good again: leave the generation, or raise it")
+        .field_path(".generation"))]
+    pub client_secret: ClientSecret,
 }
 
 /// What an application is.
@@ -174,6 +181,22 @@ pub struct RefreshTokens {
     pub idle_lifetime: GoDuration,
 }
 
+/// How one client secret takes the place of another.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientSecret {
+    /// Counts the changes: one more is another secret. It can't go down.
+    #[serde(default = "defaults::generation")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub generation: u32,
+    /// How long the secret before goes on being good once the application was given the next one: at most 8760h. With 0s the
+    /// next one is given at once and all others are refused, which is for a secret that leaked. A shorter time counts at
+    /// once, a longer one from the next change on.
+    #[serde(default = "defaults::accept_previous")]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('8760h')").message("choose a duration of at most 8760h"))]
+    pub accept_previous: GoDuration,
+}
+
 /// Whether each use of a refresh token gives a new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum Rotation {
@@ -204,10 +227,28 @@ pub struct ApplicationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::dns_subdomain")]
     pub secret_name: Option<String>,
+    /// The secret that is in `secretName`, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<ClientSecretStatus>,
     /// `Ready` and what leads to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "status::conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// Which client secret counts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientSecretStatus {
+    /// The generation that the application is given.
+    #[schemars(range(min = 1))]
+    pub generation: u32,
+    /// When the next generation takes its place. The endpoint takes both already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_from: Option<Time>,
+    /// Until when the last of the earlier ones is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_until: Option<Time>,
 }
 
 impl Default for RefreshTokens {
@@ -217,6 +258,15 @@ impl Default for RefreshTokens {
             leeway: defaults::leeway(),
             lifetime: defaults::lifetime(),
             idle_lifetime: defaults::idle_lifetime(),
+        }
+    }
+}
+
+impl Default for ClientSecret {
+    fn default() -> Self {
+        Self {
+            generation: defaults::generation(),
+            accept_previous: defaults::accept_previous(),
         }
     }
 }
@@ -246,6 +296,15 @@ fn client_id(_: &mut SchemaGenerator) -> Schema {
 
 mod defaults {
     use super::GoDuration;
+
+    pub(super) const fn generation() -> u32 {
+        1
+    }
+
+    /// A day to start everything anew that has the old one.
+    pub(super) const fn accept_previous() -> GoDuration {
+        GoDuration::from_secs(24 * 3600)
+    }
 
     /// Auth0's 2,592,000 s.
     pub(super) const fn lifetime() -> GoDuration {

@@ -11,7 +11,7 @@ use super::redirect::{Origin, RedirectUri};
 use crate::bundle::{AcceptAudience, Body, Told, TrustedKey};
 use crate::jose::BASE64URL;
 use crate::keyring::Key;
-use crate::ledger::{Bounds, Term};
+use crate::ledger::{Bounds, Generations, Term};
 use crate::sorted::SortedMap;
 use crate::world::{
     About, ApplicationKind, AudienceAlg, ClientAuth, Dialect, EndpointWishes, GrantType,
@@ -111,8 +111,11 @@ pub struct Application {
     pub kind: ApplicationKind,
     /// How it shows who it is.
     pub auth: ClientAuth,
-    /// The generation of its secret.
+    /// The generation of its secret that it is given.
     pub secret_generation: u32,
+    /// The other generations that are good: the next one, which it is not given yet, and earlier ones until their end.
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub other_secrets: Generations,
     /// The grants that it may use.
     pub grant_types: BTreeSet<GrantType>,
     /// Whether it is the tenant's own.
@@ -143,6 +146,13 @@ impl Application {
     /// Whether it has no secret.
     pub fn is_public(&self) -> bool {
         self.auth == ClientAuth::None
+    }
+
+    /// The generations of its secret that are good.
+    pub fn good_secrets(&self, now: UnixTime) -> impl Iterator<Item = u32> {
+        let others = self.other_secrets.iter();
+        let others = others.filter(move |(_, term)| term.is_believed(now));
+        std::iter::once(self.secret_generation).chain(others.map(|(generation, _)| *generation))
     }
 
     /// The registered place that admits what is asked for.

@@ -3,6 +3,7 @@
 //! Grants, algorithms and issuers live as keys do: a new one is believed as soon as it is heard of and used a little
 //! later, and one that was taken back is no longer used at once but believed as long as a token made under it lives.
 
+mod secrets;
 mod term;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use secrets::{Generations, SecretLedger, next_from, previous_until, settle_secret};
 pub use term::Term;
 use term::{Effect, in_use, settle, switch};
 

@@ -7,14 +7,16 @@ use super::admission::{Tenants, count_grants, labels};
 use super::bundles::stamp;
 use super::served::{Served, ServedAudience, ServedTenant};
 use super::status::{Reason, Report, Verdict};
-use super::{Stamp, State};
+use super::{Stamp, State, secrets};
 use crate::bundle::Stamped;
 use crate::endpoint::{Api, Application, Central, Config, Origin, RedirectUri, client_id};
 use crate::keyring::Keyring;
-use crate::ledger::{AudienceLedger, Bounds, GrantTerms, Term};
+use crate::ledger::{AudienceLedger, Bounds, GrantTerms, SecretLedger, Term};
 use crate::ownership::Kind;
 use crate::sorted::SortedMap;
-use crate::world::{self, ApplicationKind, AudienceAlg, Grantee, Issuance, Tenant, World};
+use crate::world::{
+    self, ApplicationKind, AudienceAlg, ClientAuth, Grantee, Issuance, Tenant, World,
+};
 use crate::{
     ClientId, Domain, Identifier, LEEWAY, ObjectRef, Scope, TenantRef, UnixTime, WorkloadId,
 };
@@ -24,15 +26,20 @@ pub(super) type Applications<'a> = BTreeMap<&'a TenantRef, BTreeMap<&'a ObjectRe
 
 /// Decides which applications are served.
 pub(super) fn serve<'a>(
+    now: UnixTime,
     world: &'a World,
     tenants: &Tenants<'a>,
+    secrets: &[SecretLedger],
     report: &mut Report,
 ) -> Applications<'a> {
     let mut served = Applications::new();
+    let secrets: BTreeMap<&ObjectRef, &SecretLedger> =
+        secrets.iter().map(|ledger| (&ledger.at, ledger)).collect();
     for application in &world.applications {
         let mut notes = Vec::new();
+        let secret = secrets.get(&application.at).copied();
         let verdict = admit(application, world, tenants)
-            .and_then(|tenant| read(application, tenant, &mut notes));
+            .and_then(|tenant| read(now, application, tenant, secret, &mut notes));
         report.add(Kind::Application, &application.at, &verdict, notes);
         if let Ok(read) = verdict {
             let of_tenant = served.entry(&application.tenant).or_default();
@@ -42,7 +49,8 @@ pub(super) fn serve<'a>(
     served
 }
 
-fn admit<'a>(
+/// The tenant that serves an application.
+pub(super) fn admit<'a>(
     application: &world::Application,
     world: &World,
     tenants: &Tenants<'a>,
@@ -68,8 +76,10 @@ fn admit<'a>(
 
 /// Reads what the schema could not judge: one address that means something else than it seems to spoils the application.
 fn read(
+    now: UnixTime,
     application: &world::Application,
     tenant: &Tenant,
+    secret: Option<&SecretLedger>,
     notes: &mut Vec<String>,
 ) -> Verdict<Application> {
     let native = application.kind == ApplicationKind::Native;
@@ -111,6 +121,15 @@ fn read(
             tenant.at.namespace
         ));
     }
+    // Without a secret there is nothing to be good, whatever is remembered of one.
+    let secret = secret.filter(|_| application.auth != ClientAuth::None);
+    notes.extend(secret.and_then(|ledger| secrets::note(application, ledger)));
+    let secret_generation = secret.and_then(|ledger| ledger.in_use(now));
+    let secret_generation = secret_generation.unwrap_or(application.secret.generation);
+    let mut other_secrets = secret.map(|ledger| ledger.generations.clone());
+    if let Some(others) = &mut other_secrets {
+        others.retain(|generation, _| *generation != secret_generation);
+    }
     Ok(Application {
         client: client_id(&tenant.uid, &application.uid),
         at: application.at.clone(),
@@ -120,7 +139,8 @@ fn read(
             .unwrap_or_else(|| application.at.name.to_string()),
         kind: application.kind,
         auth: application.auth,
-        secret_generation: 1,
+        secret_generation,
+        other_secrets: other_secrets.unwrap_or_default(),
         grant_types: application.grant_types.clone(),
         first_party: application.first_party && at_home,
         redirect_uris,

@@ -77,6 +77,7 @@ pub(super) fn forget<'a>(state: &'a State, deletions: &Deletions) -> Cow<'a, Sta
     });
     state.audiences.retain(|ledger| stays(&ledger.tenant));
     state.tenants.retain(|ledger| stays(&ledger.tenant));
+    state.secrets.retain(|ledger| stays(&ledger.tenant));
     state.keyrings.retain(|ring| stays(&ring.owner.tenant));
     state.bundles.retain(|stamp| stays(&stamp.tenant));
     state.rotations.retain(|rotation| stays(&rotation.tenant));

@@ -14,6 +14,7 @@ mod keyrings;
 mod names;
 pub mod parts;
 mod rotation;
+mod secrets;
 mod served;
 mod status;
 
@@ -31,7 +32,7 @@ use crate::bundle::{Bundle, Feed, Stamped};
 use crate::endpoint::Config;
 use crate::jose::Jwk;
 use crate::keyring::{Keyring, Owner};
-use crate::ledger::{AudienceLedger, TenantLedger};
+use crate::ledger::{AudienceLedger, SecretLedger, TenantLedger};
 use crate::ownership::{Claim, Object};
 use crate::world::World;
 use crate::{Alg, Kid, Namespace, TenantRef, UnixTime};
@@ -46,6 +47,8 @@ pub struct State {
     pub audiences: Vec<AudienceLedger>,
     /// What each tenant promised.
     pub tenants: Vec<TenantLedger>,
+    /// What the secret of each application promised.
+    pub secrets: Vec<SecretLedger>,
     /// The public keys and their lives.
     pub keyrings: Vec<Keyring>,
     /// What each namespace was last told.
@@ -111,6 +114,7 @@ impl<'a> Input<'a> {
             claims: Vec::new(),
             audiences: Vec::new(),
             tenants: Vec::new(),
+            secrets: Vec::new(),
             keyrings: Vec::new(),
             bundles: Vec::new(),
             rotations: Vec::new(),
@@ -201,7 +205,10 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         .map(bundles::renewal_due)
         .chain(endpoints.values().map(bundles::renewal_due));
     let names = served.claims.iter().filter_map(Claim::free_at);
+    let secrets = served.secrets.iter();
+    let secrets = secrets.filter_map(|ledger| ledger.next_change(now));
     let next_due = promises
+        .chain(secrets)
         .chain(renewals)
         .chain(names)
         .chain(rings.next_due)
@@ -223,6 +230,7 @@ pub fn plan(now: UnixTime, input: Input<'_>) -> Plan {
         claims: served.claims,
         audiences,
         tenants,
+        secrets: served.secrets,
         keyrings: rings.all,
         bundles: stamps,
         rotations,

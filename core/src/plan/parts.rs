@@ -4,7 +4,7 @@
 //! ```text
 //!  State ─► domains      one claim each, of the whole cluster
 //!           tenants ───► root          promises and keys of the tenant itself, rotations
-//!                        namespaces    keys of each namespace under the tenant, what it was last told
+//!                        namespaces    keys of each namespace under the tenant, what it was last told, secrets of its applications
 //!                        audiences     promises of each API, who holds its identifier
 //! ```
 //!
@@ -18,12 +18,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{BundleStamp, Rotation, Stamp, State};
 use crate::keyring::{Key, Keyring, Owner};
-use crate::ledger::{AudienceLedger, Grants, Lifetime, TenantLedger, Term};
+use crate::ledger::{
+    AudienceLedger, Generations, Grants, Lifetime, SecretLedger, TenantLedger, Term,
+};
 use crate::ownership::{Claim, Holder, Name};
 use crate::sorted::SortedMap;
 use crate::world::Issuance;
 use crate::{
-    Alg, Domain, Identifier, Kid, Namespace, ObjectRef, Seconds, TenantRef, Uid, UnixTime,
+    Alg, Domain, Identifier, Kid, Namespace, ObjectName, ObjectRef, Seconds, TenantRef, Uid,
+    UnixTime,
 };
 
 /// The state in parts.
@@ -77,6 +80,9 @@ pub struct NamespacePart {
     /// What it was last told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bundle: Option<Stamp>,
+    /// What the secret of each of its applications promised.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<ObjectName, SecretPart>,
 }
 
 /// What is remembered of an API.
@@ -102,6 +108,16 @@ pub struct RingPart {
     pub namespace_uid: Option<Uid>,
     /// The keys, oldest first.
     pub keys: Vec<Key>,
+}
+
+/// A [`SecretLedger`] without its tenant and place.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SecretPart {
+    /// Which life of the application.
+    pub uid: Uid,
+    /// The generations that are good.
+    pub generations: Generations,
 }
 
 /// A [`Rotation`] without its tenant.
@@ -289,6 +305,17 @@ impl State {
             } = told;
             parts.namespace(tenant, namespace).bundle = Some(stamp);
         }
+        for ledger in self.secrets {
+            let SecretLedger {
+                tenant,
+                at: ObjectRef { namespace, name },
+                uid,
+                generations,
+            } = ledger;
+            let part = SecretPart { uid, generations };
+            let secrets = &mut parts.namespace(tenant, namespace).secrets;
+            secrets.insert(name, part);
+        }
         for rotation in self.rotations {
             let Rotation {
                 tenant,
@@ -339,6 +366,8 @@ impl State {
         self.keyrings.sort_by(|a, b| a.owner.cmp(&b.owner));
         self.bundles
             .sort_by(|a, b| (&a.tenant, &a.namespace).cmp(&(&b.tenant, &b.namespace)));
+        self.secrets
+            .sort_by(|a, b| (&a.tenant, &a.at).cmp(&(&b.tenant, &b.at)));
         self.rotations.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     }
 
@@ -369,6 +398,14 @@ impl State {
     fn add_namespace(&mut self, tenant: &TenantRef, namespace: Namespace, part: NamespacePart) {
         let owner = Owner::namespace(tenant.clone(), namespace.clone());
         self.add_keyrings(&owner, part.keyrings);
+        let secrets = part.secrets.into_iter();
+        self.secrets
+            .extend(secrets.map(|(name, secret)| SecretLedger {
+                tenant: tenant.clone(),
+                at: ObjectRef::new(namespace.clone(), name),
+                uid: secret.uid,
+                generations: secret.generations,
+            }));
         self.bundles.extend(part.bundle.map(|stamp| BundleStamp {
             tenant: tenant.clone(),
             namespace,

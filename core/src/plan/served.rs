@@ -10,8 +10,9 @@ use super::admission::{
 use super::applications::{self, Applications};
 use super::deletion::{self, Deletions};
 use super::names::Names;
+use super::secrets;
 use super::status::{Reason, Report, Status, Verdict};
-use crate::ledger::{self, AudienceLedger, TenantLedger};
+use crate::ledger::{self, AudienceLedger, SecretLedger, TenantLedger};
 use crate::ownership::{Claim, Kind, Name};
 use crate::world::{Audience, AudienceAlg, Tenant, World};
 use crate::{Domain, Identifier, Seconds, TenantRef, UnixTime};
@@ -41,6 +42,8 @@ pub(super) struct Served<'a> {
     pub tenants: Vec<ServedTenant<'a>>,
     /// The APIs whose tokens have no key pair: the endpoint alone makes them, and no sidecar is told of them.
     pub hmac: Hmac<'a>,
+    /// What the secrets of applications promised.
+    pub secrets: Vec<SecretLedger>,
     /// Ledgers of audiences that are no longer served.
     pub withdrawn: Vec<AudienceLedger>,
     /// Ledgers of tenants that are no longer served.
@@ -63,7 +66,8 @@ pub(super) fn settle<'a>(
     let mut report = Report::default();
     let tenants = serve_tenants(world, &names, deletions, &mut report);
     let domains = serve_domains(world, &tenants, &names, &mut report);
-    let applications = applications::serve(world, &tenants, &mut report);
+    let secrets = secrets::settle(now, world, state, &tenants);
+    let applications = applications::serve(now, world, &tenants, &secrets, &mut report);
     let ledgers: BTreeMap<(&TenantRef, &Identifier), &AudienceLedger> = state
         .audiences
         .iter()
@@ -107,6 +111,7 @@ pub(super) fn settle<'a>(
     Served {
         world,
         applications,
+        secrets,
         claims: names.into_claims(),
         hmac,
         withdrawn: withdraw_audiences(now, state, &tenants, &audiences),

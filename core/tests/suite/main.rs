@@ -19,6 +19,7 @@ mod attacks_tokens;
 mod authorization;
 mod brought;
 mod central;
+mod client_secrets;
 mod deletions;
 mod dialects;
 mod edits;

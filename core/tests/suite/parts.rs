@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mintage_core::jose::{Jwk, Material};
 use mintage_core::keyring::{Key, Keyring, Owner, Schedule};
-use mintage_core::ledger::{AudienceLedger, GrantTerms, Lifetime, TenantLedger, Term};
+use mintage_core::ledger::{
+    AudienceLedger, GrantTerms, Lifetime, SecretLedger, TenantLedger, Term,
+};
 use mintage_core::ownership::{Claim, Holder, Kind, Name, Object};
 use mintage_core::plan::{
     AudiencePart, BundleStamp, NamespacePart, Parts, RootPart, Rotation, Stamp, State, TenantParts,
@@ -14,7 +16,7 @@ use mintage_core::plan::{
 };
 use mintage_core::sorted::SortedMap;
 use mintage_core::world::Issuance;
-use mintage_core::{Alg, Identifier, Kid, Namespace, TenantRef, UnixTime};
+use mintage_core::{Alg, Identifier, Kid, Namespace, ObjectRef, TenantRef, UnixTime};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -162,6 +164,19 @@ fn bundle_stamp() -> impl Strategy<Value = BundleStamp> {
     })
 }
 
+fn secret() -> impl Strategy<Value = SecretLedger> {
+    let generations = proptest::collection::btree_map(1..9_u32, term(), 1..4);
+    let place = (namespace(), select(&["app", "shop"][..]));
+    (tenant(), place, generations).prop_map(|(tenant, (namespace, app), generations)| {
+        SecretLedger {
+            tenant,
+            at: ObjectRef::new(namespace, name(app)),
+            uid: name("uid-app"),
+            generations: generations.into_iter().collect(),
+        }
+    })
+}
+
 fn rotation() -> impl Strategy<Value = Rotation> {
     let request = proptest::option::of(select(&["1", "2"][..]).prop_map(str::to_owned));
     (
@@ -192,6 +207,7 @@ fn state() -> impl Strategy<Value = State> {
         tenants(),
         vec(keyring(), 0..8),
         vec(bundle_stamp(), 0..8),
+        vec(secret(), 0..8),
         vec(rotation(), 0..4),
         brought(),
         proptest::collection::btree_map(tenant(), stamp(), 0..3),
@@ -203,6 +219,7 @@ fn state() -> impl Strategy<Value = State> {
                 mut tenants,
                 keyrings,
                 mut bundles,
+                mut secrets,
                 rotations,
                 brought,
                 endpoints,
@@ -213,10 +230,12 @@ fn state() -> impl Strategy<Value = State> {
                 });
                 unique(&mut tenants, |of| of.tenant.clone());
                 unique(&mut bundles, |of| (of.tenant.clone(), of.namespace.clone()));
+                unique(&mut secrets, |of| (of.tenant.clone(), of.at.clone()));
                 State {
                     claims,
                     audiences,
                     tenants,
+                    secrets,
                     keyrings,
                     bundles,
                     rotations,
@@ -243,6 +262,9 @@ fn sorted(mut state: State) -> State {
     state
         .bundles
         .sort_by_key(|of| (of.tenant.clone(), of.namespace.clone()));
+    state
+        .secrets
+        .sort_by_key(|of| (of.tenant.clone(), of.at.clone()));
     state.rotations.sort_by_key(|of| of.tenant.clone());
     state
 }

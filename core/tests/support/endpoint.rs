@@ -7,8 +7,8 @@ use mintage_core::bundle::Stamped;
 use mintage_core::endpoint::Config;
 use mintage_core::world::{
     Application, ApplicationKind, Audience, AudienceAlg, ClientAuth, Connection, Dialect,
-    EndpointWishes, Grant, GrantType, Grantee, Issuance, RefreshRules, SessionRules, Source,
-    Tenant, UserRules, World,
+    EndpointWishes, Grant, GrantType, Grantee, Issuance, RefreshRules, SecretRules, SessionRules,
+    Source, Tenant, UserRules, World,
 };
 use mintage_core::{Alg, UnixTime};
 
@@ -84,6 +84,10 @@ fn application(at: &str, kind: ApplicationKind) -> Application {
         name: Some(format!("The {host}")),
         redirect_uris: places("callback"),
         refresh: REFRESH,
+        secret: SecretRules {
+            accept_previous: 86_400,
+            generation: 1,
+        },
         tenant: name(ACME),
         uid: name(&format!("uid-{}", at.replace('/', "-"))),
         web_origins: Vec::new(),

@@ -35,6 +35,10 @@ pub fn application(object: &Application) -> Result<world::Application, Unobserva
             lifetime: seconds(refresh.lifetime),
             rotates: refresh.rotation == Rotation::Rotating,
         },
+        secret: world::SecretRules {
+            accept_previous: seconds(spec.client_secret.accept_previous),
+            generation: spec.client_secret.generation,
+        },
         tenant: TenantRef::new(
             Namespace::parse(&spec.tenant_ref.namespace)?,
             ObjectName::parse(&spec.tenant_ref.name)?,
@@ -110,6 +114,7 @@ mod tests {
             "webOrigins": ["https://d.test"], "tokenEndpointAuthMethod": "client_secret_basic",
             "grantTypes": ["refresh_token", "client_credentials", "authorization_code"],
             "refreshTokens": {"rotation": "Reusable", "leeway": "3s", "lifetime": "2h", "idleLifetime": "90m"},
+            "clientSecret": {"generation": 3, "acceptPrevious": "90m"},
         }));
         assert_eq!(read.at.to_string(), "orders/shop");
         assert_eq!(read.tenant.to_string(), "identity/acme");
@@ -133,6 +138,11 @@ mod tests {
             rotates: false,
         };
         assert_eq!(read.refresh, expected);
+        let secret = world::SecretRules {
+            accept_previous: 5_400,
+            generation: 3,
+        };
+        assert_eq!(read.secret, secret);
     }
 
     #[test]
@@ -175,6 +185,11 @@ mod tests {
                 rotates: true,
             };
             assert_eq!(read.refresh, expected, "{type_}");
+            let secret = world::SecretRules {
+                accept_previous: 86_400,
+                generation: 1,
+            };
+            assert_eq!(read.secret, secret, "{type_}");
         }
     }
 

@@ -140,6 +140,8 @@ mintage_core::coded! {
         NotServed = "NotServed",
         /// A Secret that somebody else changed or deleted was restored.
         Restored = "Restored",
+        /// Another secret of an Application took the place of the one before.
+        SecretRotated = "SecretRotated",
         /// An object is served.
         Served = "Served",
         /// An annotation cannot be read, or a field asks for what is not to be had here.

@@ -8,7 +8,7 @@ use mintage_core::keyring::{self, Key, Owner};
 use mintage_core::managed::FINALIZER;
 use mintage_core::ownership::{Kind, Object};
 use mintage_core::plan::{Plan, State};
-use mintage_core::{Kid, ObjectRef, TenantRef};
+use mintage_core::{Kid, ObjectRef, TenantRef, Uid, UnixTime, ledger};
 use mintage_crds::Tenant;
 use serde_json::json;
 
@@ -206,6 +206,37 @@ pub(super) fn place(tenant: &TenantRef) -> ObjectRef {
     ObjectRef::new(tenant.namespace.clone(), tenant.name.clone())
 }
 
+/// Which applications are given another secret than before.
+pub(super) fn secret_news(before: &State, after: &State, now: UnixTime) -> Vec<News> {
+    let known = before.secrets.iter();
+    let known: BTreeMap<&Uid, u32> = known
+        .filter_map(|ledger| Some((&ledger.uid, ledger.in_use(now)?)))
+        .collect();
+    let news = after.secrets.iter().filter_map(|ledger| {
+        let in_use = ledger.in_use(now)?;
+        let last = known.get(&ledger.uid).filter(|last| **last != in_use)?;
+        let rest = match ledger::previous_until(&ledger.generations) {
+            Some(until) => format!("that of {last} is good until {}", written(until)),
+            None => format!("that of {last} is refused from now on"),
+        };
+        Some(News {
+            object: Object {
+                kind: Kind::Application,
+                at: ledger.at.clone(),
+            },
+            uid: ledger.uid.to_string(),
+            reason: Topic::SecretRotated,
+            message: format!("its Secret has the client secret of generation {in_use}; {rest}"),
+        })
+    });
+    news.collect()
+}
+
+/// A moment, for people.
+fn written(moment: UnixTime) -> String {
+    jiff::Timestamp::from_second(moment.0).map_or_else(|_| moment.to_string(), |at| at.to_string())
+}
+
 /// Which keys are new and which are revoked, a line for each tenant.
 pub(super) fn key_news(before: &State, after: &State) -> Vec<(TenantRef, Topic, String)> {
     let keys = |state: &State| -> BTreeMap<Kid, (Owner, Key)> {
@@ -256,4 +287,66 @@ pub(super) fn key_news(before: &State, after: &State) -> Vec<(TenantRef, Topic, 
         (tenant, topic, text)
     };
     news.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mintage_core::ledger::{SecretLedger, settle_secret};
+    use mintage_core::world::SecretRules;
+
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_800_000_000);
+
+    fn asked(before: &State, now: UnixTime, generation: u32, accept_previous: i64) -> State {
+        let rules = SecretRules {
+            accept_previous,
+            generation,
+        };
+        let known = before.secrets.first().map(|ledger| &ledger.generations);
+        let ledger = SecretLedger {
+            tenant: TenantRef::parse("identity/acme").unwrap(),
+            at: ObjectRef::parse("shop/batch").unwrap(),
+            uid: Uid::parse("uid-batch").unwrap(),
+            generations: settle_secret(now, known, rules, 300),
+        };
+        State {
+            secrets: vec![ledger],
+            ..State::default()
+        }
+    }
+
+    fn told(before: &State, after: &State, now: UnixTime) -> Vec<String> {
+        let news = secret_news(before, after, now).into_iter();
+        let texts = news.map(|news| {
+            assert_eq!(news.object.to_string(), "Application shop/batch");
+            assert_eq!(news.uid, "uid-batch");
+            assert_eq!(news.reason, Topic::SecretRotated);
+            news.message
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn another_secret_is_told_of_when_it_is_given_and_not_before() {
+        let none: [String; 0] = [];
+        let first = asked(&State::default(), NOW, 1, 3600);
+        assert_eq!(told(&State::default(), &first, NOW), none, "the first");
+        let wanted = asked(&first, NOW, 2, 3600);
+        assert_eq!(told(&first, &wanted, NOW), none, "it is not given yet");
+        let later = NOW + 360;
+        let given = asked(&wanted, later, 2, 3600);
+        assert_eq!(
+            told(&wanted, &given, later),
+            [
+                "its Secret has the client secret of generation 2; that of 1 is good until 2027-01-15T09:06:00Z"
+            ]
+        );
+        assert_eq!(told(&given, &given, later), none);
+        let leaked = asked(&given, later, 3, 0);
+        assert_eq!(
+            told(&given, &leaked, later),
+            ["its Secret has the client secret of generation 3; that of 2 is refused from now on"]
+        );
+    }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use mintage_core::keyring::{Key, Owner};
 use mintage_core::plan::{Plan, State, Status};
 use mintage_core::world::{Tenant, World};
-use mintage_core::{Alg, TenantRef, Uid, UnixTime};
+use mintage_core::{Alg, ObjectRef, TenantRef, Uid, UnixTime, ledger};
+use mintage_crds::application::ClientSecretStatus;
 use tokio::time::Instant;
 
 use super::{Engine, News, Rest, Topic};
@@ -15,6 +16,7 @@ use crate::api::Failure;
 use crate::outputs::{Look as OutputLook, TenantPlan};
 use crate::secrets::Place;
 use crate::snapshot::Snapshot;
+use crate::status;
 use crate::truth::Look as TruthLook;
 
 /// This process leads no longer.
@@ -157,6 +159,8 @@ impl Engine {
         blocked.extend(waiting.iter().cloned());
         self.write_truth(&plan, &mut blocked, &mut troubles).await?;
         self.tell_keys(snapshot, &before);
+        self.tell_secrets(&before, now);
+        self.facts.secrets = secrets(&plan, now);
 
         let news = plan.bundles.iter().filter(|((tenant, _), _)| {
             !blocked.contains(tenant) && !self.truth.damaged().contains_key(tenant)
@@ -317,6 +321,17 @@ impl Engine {
         self.unreadable = unreadable;
     }
 
+    /// Says which applications are given another secret.
+    fn tell_secrets(&self, before: &Arc<State>, now: UnixTime) {
+        if Arc::ptr_eq(before, &self.state) {
+            return;
+        }
+        for news in super::tenants::secret_news(before, &self.state, now) {
+            tracing::info!(event = "client-secret", application = %news.object.at, text = %news.message);
+            self.context.witness.announce(news);
+        }
+    }
+
     /// Says which keys are new or revoked.
     fn tell_keys(&self, snapshot: &Snapshot, before: &Arc<State>) {
         if Arc::ptr_eq(before, &self.state) {
@@ -327,6 +342,23 @@ impl Engine {
             self.announce_tenant(snapshot, &tenant, topic, text);
         }
     }
+}
+
+/// Which secrets the applications have that have one.
+fn secrets(plan: &Plan, now: UnixTime) -> BTreeMap<ObjectRef, ClientSecretStatus> {
+    let configs = plan.endpoints.values().map(|told| &told.body);
+    let all = configs.flat_map(|config| config.applications.values());
+    let secrets = all.filter(|application| !application.is_public());
+    let said = secrets.map(|application| {
+        let others = &application.other_secrets;
+        let status = ClientSecretStatus {
+            generation: application.secret_generation,
+            next_from: ledger::next_from(others, now).map(status::moment),
+            previous_until: ledger::previous_until(others).map(status::moment),
+        };
+        (application.at.clone(), status)
+    });
+    said.collect()
 }
 
 /// When something changes by itself: what the plan says, and private keys whose time is over.

@@ -10,8 +10,8 @@ use kube::ResourceExt as _;
 use mintage_core::endpoint::client_id;
 use mintage_core::ownership::{Kind, Object};
 use mintage_core::plan::{Reason, Status};
-use mintage_core::{ObjectName, TenantRef, Uid, UnixTime, managed};
-use mintage_crds::application::ApplicationStatus;
+use mintage_core::{ObjectName, ObjectRef, TenantRef, Uid, UnixTime, managed};
+use mintage_crds::application::{ApplicationStatus, ClientSecretStatus};
 use mintage_crds::audience::{ApiAudienceStatus, UndeclaredScopes};
 use mintage_crds::domain::{Challenge, CustomDomainStatus};
 use mintage_crds::status::{READY, find};
@@ -55,6 +55,8 @@ pub struct Facts {
     pub sidecars: Sidecars,
     /// How far the newest bundles have come.
     pub propagation: BTreeMap<TenantRef, Propagation>,
+    /// Which secrets the applications have that have one.
+    pub secrets: BTreeMap<ObjectRef, ClientSecretStatus>,
     /// How the pods of the endpoints fare, as far as there are any.
     pub endpoints: BTreeMap<TenantRef, Option<Standing>>,
 }
@@ -198,6 +200,7 @@ pub fn application(
         client_id,
         issuer: of.map(|tenant| issuer(&tenant.spec.domain)),
         secret_name: name.as_ref().map(managed::client),
+        client_secret: name.and_then(|_| facts.secrets.get(&fares.object.at).cloned()),
         conditions: conditions(
             old,
             [ready(at, fares, facts, old)],
@@ -376,7 +379,8 @@ fn conditions<'a>(
     says.into_iter().map(condition).collect()
 }
 
-fn moment(now: UnixTime) -> Time {
+/// A moment, as statuses have it.
+pub fn moment(now: UnixTime) -> Time {
     Time(jiff::Timestamp::from_second(now.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
 }
 
@@ -395,8 +399,6 @@ fn shortened(mut text: String) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use mintage_core::ObjectRef;
 
     use super::*;
     use crate::stale::{Reason as Why, Stale};

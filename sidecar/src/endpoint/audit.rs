@@ -1,11 +1,12 @@
 //! The audit: one line of the log for each thing that happens, and its count. Each has the tenant, and where the request comes
 //! from; the log adds the request's id. No secret is in any of them: no password, cookie, code, token or client secret.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use mintage_core::claims::{Jti, jti_text};
 use mintage_core::code::Coded as _;
-use mintage_core::endpoint::{Misuse, NoUser};
+use mintage_core::endpoint::{Application, Misuse, NoUser};
 use mintage_core::upstream::Fault;
 use mintage_core::{ClientId, Identifier, ObjectName, UnixTime, UserId, WorkloadId};
 
@@ -200,6 +201,21 @@ pub fn client_refused(
         client = client(visit, params),
         description = error.summary(),
     );
+}
+
+/// An application showed who it is by its secret. One that still has an earlier secret is told of: somebody has to start it
+/// anew before that secret ends.
+pub fn secret_used(visit: &Visit, application: &Application, generation: u32) {
+    let in_use = application.secret_generation;
+    visit.metrics.count_secret(match generation.cmp(&in_use) {
+        Ordering::Less => "earlier",
+        Ordering::Equal => "current",
+        Ordering::Greater => "next",
+    });
+    if generation < in_use {
+        let (client, at) = (&application.client, &application.at);
+        tell!(info, "earlier-secret-used", visit, %client, application = %at, generation, in_use);
+    }
 }
 
 /// A refresh token came again.

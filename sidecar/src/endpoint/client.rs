@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use mintage_core::endpoint::Application;
 use mintage_core::world::ClientAuth;
 
+use super::audit;
 use super::visit::Visit;
 use crate::oauth::OAuthError;
 use crate::params::Params;
@@ -66,13 +67,11 @@ pub fn authenticate<'a>(visit: &'a Visit, params: &Params) -> Result<&'a Applica
         (_, None) => false,
         (asked, Some(secret)) => {
             let way = asked == ClientAuth::Either || asked == by;
-            let generation = application.secret_generation;
-            let right =
-                visit
-                    .realm
-                    .master
-                    .is_client_secret(&application.client, generation, &secret);
-            way && right
+            let right = generation_of(visit, application, &secret);
+            if let Some(generation) = right.filter(|_| way) {
+                audit::secret_used(visit, application, generation);
+            }
+            way && right.is_some()
         }
     };
     if is_it {
@@ -80,6 +79,16 @@ pub fn authenticate<'a>(visit: &'a Visit, params: &Params) -> Result<&'a Applica
     } else {
         Err(unauthorized(visit, tried_header))
     }
+}
+
+/// Which generation of the application's secret a text is, of those that are good. All are tried, each in constant time.
+fn generation_of(visit: &Visit, application: &Application, offered: &str) -> Option<u32> {
+    let (master, client) = (&visit.realm.master, &application.client);
+    let good = application.good_secrets(visit.now);
+    good.fold(None, |found, generation| {
+        let is_it = master.is_client_secret(client, generation, offered);
+        found.or(is_it.then_some(generation))
+    })
 }
 
 fn unauthorized(visit: &Visit, tried_header: bool) -> OAuthError {

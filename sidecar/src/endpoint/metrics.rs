@@ -71,6 +71,7 @@ fn durations() -> Histogram {
 
 /// Everything that is counted, in no registry yet.
 pub struct Metrics {
+    client_secrets: Family<Kind, Counter>,
     codes: Counter,
     consents: Family<Outcome, Counter>,
     refresh_tokens_revoked: Counter,
@@ -90,6 +91,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
+            client_secrets: Family::default(),
             codes: Counter::default(),
             consents: Family::default(),
             refresh_tokens_revoked: Counter::default(),
@@ -112,6 +114,11 @@ impl Metrics {
     /// Puts all of it into a registry without a prefix.
     pub fn register(&self, registry: &mut Registry) {
         let of = registry.sub_registry_with_prefix("mintage_endpoint");
+        of.register(
+            "client_secrets",
+            "Applications that showed who they are by a secret, by which of theirs it was",
+            self.client_secrets.clone(),
+        );
         of.register(
             "codes_issued",
             "Authorization codes that were given",
@@ -185,6 +192,10 @@ impl Metrics {
             "What had ended and was taken out of the store, by kind",
             self.swept.clone(),
         );
+    }
+
+    pub(super) fn count_secret(&self, kind: &'static str) {
+        self.client_secrets.get_or_create(&Kind { kind }).inc();
     }
 
     pub(super) fn count_code(&self) {

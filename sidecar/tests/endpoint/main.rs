@@ -33,6 +33,7 @@ mod ask;
 mod audit;
 mod bodies;
 mod browser;
+mod client_secrets;
 mod clients;
 mod clocks;
 mod codes;

@@ -40,6 +40,7 @@ async fn every_metric_of_the_endpoint_is_documented_and_no_other() -> Result<()>
         ),
     ];
     site.token(&assertion).await;
+    site.token(&site.client(WEB).shown()).await;
     let spa = site.client(SPA);
     let token = site.refresh_token(SPA, ORDERS).await;
     for _ in 0..2 {

@@ -43,7 +43,7 @@ pub(super) fn acme(endpoint: &Value) -> Value {
 }
 
 /// The tenant `identity/acme` with an endpoint, the API `ledger/ledger` and the application `shop/batch`, which may read it.
-async fn tenant(scene: &Scene, endpoint: &Value) -> Result<()> {
+pub async fn tenant(scene: &Scene, endpoint: &Value) -> Result<()> {
     for namespace in ["identity", "ledger", "shop"] {
         scene.namespace(namespace, &json!({})).await?;
     }
@@ -71,7 +71,7 @@ async fn start(test: &str, endpoint: &Value) -> Result<Option<(Scene, Operator)>
 }
 
 /// What an application is set up with, once its status says where that is.
-async fn set_up_with(scene: &Scene, at: &str) -> Result<BTreeMap<String, String>> {
+pub async fn set_up_with(scene: &Scene, at: &str) -> Result<BTreeMap<String, String>> {
     let (namespace, name) = at.split_once('/').context("write <namespace>/<name>")?;
     let api: Api<Application> = Api::namespaced(scene.client.clone(), namespace);
     let (client, secret) = within(PATIENCE, "the application is ready", async || {
@@ -88,7 +88,11 @@ async fn set_up_with(scene: &Scene, at: &str) -> Result<BTreeMap<String, String>
 }
 
 /// The entries of a Secret, as text.
-async fn entries(scene: &Scene, namespace: &str, name: &str) -> Result<BTreeMap<String, String>> {
+pub async fn entries(
+    scene: &Scene,
+    namespace: &str,
+    name: &str,
+) -> Result<BTreeMap<String, String>> {
     let secret = scene.secret(namespace, name).await?;
     let secret = secret.with_context(|| format!("no Secret {namespace}/{name}"))?;
     let data = secret.data.unwrap_or_default().into_iter();
@@ -104,7 +108,7 @@ where
 }
 
 /// Waits until the tenant says that its endpoint was made and has no pod yet: nobody runs pods here.
-async fn made(scene: &Scene) -> Result<()> {
+pub async fn made(scene: &Scene) -> Result<()> {
     let said = scene
         .tenant_says("identity/acme", "EndpointReady", "False", "NotServing")
         .await?;

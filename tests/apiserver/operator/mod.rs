@@ -1,6 +1,7 @@
 //! The operator on a real API server.
 
 mod brought;
+mod client_secrets;
 mod convergence;
 mod crashes;
 mod doctor;

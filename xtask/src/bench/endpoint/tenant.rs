@@ -12,7 +12,8 @@ use mintage_core::keyring::Owner;
 use mintage_core::plan::State;
 use mintage_core::world::{
     Application, ApplicationKind, ClientAuth, Connection, Dialect, EndpointWishes, Grant,
-    GrantType, Grantee, NamespaceInfo, RefreshRules, SessionRules, Source, Theme, UserRules, World,
+    GrantType, Grantee, NamespaceInfo, RefreshRules, SecretRules, SessionRules, Source, Theme,
+    UserRules, World,
 };
 use mintage_core::{Alg, Domain, ObjectName, ObjectRef, Scope, Uid, UnixTime};
 use serde_json::json;
@@ -180,6 +181,10 @@ fn application(
             leeway: 0,
             lifetime: 2_592_000,
             rotates: true,
+        },
+        secret: SecretRules {
+            accept_previous: 86_400,
+            generation: 1,
         },
         tenant: tenant()?,
         uid: Uid::parse(&at.replace('/', "-"))?,
