@@ -1,6 +1,7 @@
 //! OAuth errors (RFC 6749 section 5.2, RFC 6750 section 3.1) and how they are sent.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,6 +12,7 @@ use mintage_core::mint::NoOrder;
 use mintage_core::policy::Refusal;
 use serde_json::json;
 
+use crate::rule::Rule;
 use crate::state::Unusable;
 
 /// The type of a client assertion that is a JWT (RFC 7523 section 2.2).
@@ -36,6 +38,8 @@ pub struct OAuthError {
     pub description: Cow<'static, str>,
     /// How to authenticate: `WWW-Authenticate`, where the answer has one.
     pub challenge: Option<String>,
+    /// How many seconds to wait: `Retry-After`, where the answer has one.
+    pub wait: Option<u64>,
 }
 
 impl OAuthError {
@@ -71,6 +75,21 @@ impl OAuthError {
             rule,
             description,
             challenge: None,
+            wait: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5),
+        }
+    }
+
+    /// 429: whoever asks is to come again later.
+    pub fn too_many(wait: Duration, description: impl Into<Cow<'static, str>>) -> Self {
+        let error = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            Rule::TooManyRequests,
+            description,
+        );
+        Self {
+            wait: Some(wait.as_secs()),
+            ..error
         }
     }
 
@@ -153,8 +172,8 @@ impl From<OAuthError> for Denial {
         if let Some(challenge) = error.challenge.and_then(|text| text.try_into().ok()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if error.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = error.wait {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         Self {
             status: error.status,

@@ -105,6 +105,8 @@ mintage_core::coded! {
         TokenInvalid = "token-invalid",
         /// There is no token.
         TokenMissing = "token-missing",
+        /// The address has tried too often.
+        TooManyRequests = "too-many-requests",
         /// The user is blocked or gone.
         UserInactive = "user-inactive",
         /// The Secret with the user cannot be read.

@@ -356,6 +356,15 @@ impl Explained for Rule {
                 ],
                 mend: "Send the token in its place.",
             },
+            Self::TooManyRequests => Meaning {
+                means: "Too much from this address has failed for which the tenant's endpoint had to ask the API server.",
+                causes: &[
+                    "A pod sends a ServiceAccount token that the API server refuses, again and again.",
+                    "The API server is away, and very many pods share one address.",
+                    "Somebody tries tokens.",
+                ],
+                mend: "Wait as Retry-After says. The lines token-refused of the endpoint's log, with this address, say what was wrong with those before.",
+            },
             Self::UserInactive => Meaning {
                 means: "The user may not be acted for any more.",
                 causes: &[

@@ -13,7 +13,8 @@ use crate::oauth::OAuthError;
 use crate::params::Params;
 use crate::rule::Rule;
 
-/// The application of a request that has shown who it is. A wrong secret and an unknown client are one answer.
+/// The application of a request that has shown who it is. A wrong secret and an unknown client are one answer. How often that
+/// comes is not limited: see [`throttle`](super::throttle).
 pub fn authenticate<'a>(visit: &'a Visit, params: &Params) -> Result<&'a Application, OAuthError> {
     let header = match visit
         .headers

@@ -161,7 +161,7 @@ async fn check(endpoint: &Endpoint, visit: &Visit, request: &Request, params: &P
     };
     let name = params.get(USERNAME).unwrap_or_default().to_owned();
     let password = params.get(PASSWORD).unwrap_or_default().to_owned();
-    let attempt = Attempt::new(&visit.realm.config.tenant_uid, &name, visit.address);
+    let attempt = Attempt::with_password(&visit.realm.config.tenant_uid, &name, visit.address);
     let again = |problem| ask(visit, application, request, Some(problem), Some(&name));
     if let Err(wait) = endpoint.throttle.begin(&attempt, visit.now) {
         audit::sign_in_throttled(visit, &request.client, wait);

@@ -1,4 +1,9 @@
-//! How often a password may be wrong, and how many are checked at a time.
+//! How often something may fail for which the endpoint does costly work, and how many passwords are checked at a time.
+//!
+//! What is limited has a cost, or can be guessed: passwords, answers of providers (requests to the provider and signatures),
+//! tokens of workloads (requests to the API server). Client secrets are not: 256 bits cannot be guessed, a wrong one costs a
+//! few microseconds, and a limit of an application would let anybody lock it out, as one of an address would let a single pod
+//! that still has an old secret lock out all others behind the same address.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,9 +31,17 @@ const ACCOUNT: Limit = Limit {
     window: 3600,
 };
 /// From one address, at any accounts.
-const ADDRESS: Limit = Limit {
+const PASSWORDS: Limit = Limit {
     failures: 50,
     window: 600,
+};
+
+/// From one address, of what has the endpoint ask somebody else: a provider, or the API server. The window is short, since many
+/// may share an address, and whoever is asked may be away for a while. At 5 s each, which is how long an answer is waited for,
+/// one address has less than a third of the 16 reviews that there are at once.
+const ASKING: Limit = Limit {
+    failures: 60,
+    window: 60,
 };
 
 /// The accounts and addresses that are remembered: a few megabytes.
@@ -41,10 +54,21 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// one of the dearest that are taken (64 MiB).
 const MEMORY: u32 = 80;
 
+/// What an address tries.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Trying {
+    /// The answer of a provider.
+    Answer,
+    /// The token of a workload.
+    Assertion,
+    /// A password.
+    Password,
+}
+
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Key {
     Account(Uid, String),
-    Address(IpAddr),
+    Address(Trying, IpAddr),
     Pair(Uid, String, IpAddr),
 }
 
@@ -72,18 +96,36 @@ impl Default for Throttle {
     }
 }
 
-/// Who tries to sign in.
+/// Who tries something.
 pub struct Attempt {
     keys: Vec<(Key, Limit)>,
 }
 
 impl Attempt {
+    /// Comes back with an answer of a provider.
+    pub fn with_answer(address: Option<IpAddr>) -> Self {
+        Self::asking(Trying::Answer, address)
+    }
+
+    /// Shows a token of a workload that is to be reviewed.
+    pub fn with_assertion(address: Option<IpAddr>) -> Self {
+        Self::asking(Trying::Assertion, address)
+    }
+
+    fn asking(what: Trying, address: Option<IpAddr>) -> Self {
+        let address = address.map(network);
+        let keys = address.map(|address| (Key::Address(what, address), ASKING));
+        Self {
+            keys: keys.into_iter().collect(),
+        }
+    }
+
     /// An attempt at an account, by the name that was typed, whether there is one or not.
-    pub fn new(tenant: &Uid, account: &str, address: Option<IpAddr>) -> Self {
+    pub fn with_password(tenant: &Uid, account: &str, address: Option<IpAddr>) -> Self {
         let account: String = account.trim().to_lowercase().chars().take(255).collect();
         let mut keys = vec![(Key::Account(tenant.clone(), account.clone()), ACCOUNT)];
         if let Some(address) = address.map(network) {
-            keys.push((Key::Address(address), ADDRESS));
+            keys.push((Key::Address(Trying::Password, address), PASSWORDS));
             keys.push((Key::Pair(tenant.clone(), account, address), PAIR));
         }
         Self { keys }
@@ -163,7 +205,7 @@ mod tests {
     const NOW: UnixTime = UnixTime(1_795_000_000);
 
     fn attempt(account: &str, address: &str) -> Attempt {
-        Attempt::new(
+        Attempt::with_password(
             &Uid::parse("t").unwrap(),
             account,
             Some(address.parse().unwrap()),
@@ -223,5 +265,31 @@ mod tests {
             assert_eq!(begin("ada", &format!("198.51.100.{host}")), Ok(()));
         }
         assert!(begin("ada", "203.0.113.1").is_err());
+    }
+    #[test]
+    fn what_asks_others_is_limited_by_address_and_kind_for_a_minute() {
+        let throttle = Throttle::default();
+        let address = |text: &str| Some(text.parse().unwrap());
+        let answer = |at: &str| Attempt::with_answer(address(at));
+        let assertion = |at: &str| Attempt::with_assertion(address(at));
+        for _ in 0..60 {
+            assert_eq!(throttle.begin(&answer("2001:db8::1"), NOW), Ok(()));
+        }
+        let a_minute = Err(Duration::from_mins(1));
+        assert_eq!(throttle.begin(&answer("2001:db8::2"), NOW), a_minute);
+        assert_eq!(throttle.begin(&answer("192.0.2.1"), NOW), Ok(()));
+        assert_eq!(throttle.begin(&assertion("2001:db8::1"), NOW), Ok(()));
+        assert_eq!(throttle.begin(&attempt("ada", "2001:db8::1"), NOW), Ok(()));
+        assert_eq!(throttle.begin(&answer("2001:db8::1"), NOW + 60), Ok(()));
+        // Those that do not fail take nothing of it.
+        for _ in 0..200 {
+            let good = assertion("192.0.2.1");
+            assert_eq!(throttle.begin(&good, NOW), Ok(()));
+            throttle.succeeded(&good);
+        }
+        // Nobody is locked out where addresses are not known.
+        for _ in 0..200 {
+            assert_eq!(throttle.begin(&Attempt::with_answer(None), NOW), Ok(()));
+        }
     }
 }

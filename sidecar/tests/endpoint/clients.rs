@@ -175,3 +175,20 @@ async fn attack_27_a_secret_with_a_client_that_has_none_is_somebody_elses() -> R
     })
     .await
 }
+
+/// Else anybody could lock an application out, or one pod with an old secret all that share its address.
+#[tokio::test]
+async fn wrong_secrets_lock_nobody_out() -> Result<()> {
+    on_both("clients::wrong_secrets_lock_nobody_out", async |opened| {
+        let mut site = Site::on(opened);
+        site.peer = Some("192.0.2.1".parse()?);
+        let machine = site.client(MACHINE);
+        for number in 0..300 {
+            let reply = by_form(&site, &machine.id, &number.to_string()).await;
+            reply.refused(401, "access_denied", "Unauthorized");
+        }
+        by_form(&site, &machine.id, &machine.secret).await.good();
+        Ok(())
+    })
+    .await
+}

@@ -7,6 +7,7 @@ use mintage_core::Seconds;
 use mintage_sidecar::endpoint::Reach;
 use serde_json::{Value, json};
 
+use crate::audit::exposed;
 use crate::browser::SESSION;
 use crate::cluster::NOW;
 use crate::cluster::endpoint::WEB;
@@ -393,6 +394,49 @@ async fn what_is_too_long_for_an_address_is_told_to_the_application() -> Result<
         let huge = huge.with("login_hint", &"h".repeat(600));
         let reply = browser.get(&huge.target()).await;
         reply.misused("invalid_request", "the request is too long");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_address_whose_answers_sign_nobody_in_waits_and_no_other_does() -> Result<()> {
+    let name = "providers::an_address_whose_answers_sign_nobody_in_waits_and_no_other_does";
+    on_both(name, async |opened| {
+        let (site, idp) = with_provider(opened).await;
+        let from = |peer: &str| {
+            let mut browser = site.browser();
+            browser.peer = Some(peer.parse().unwrap());
+            browser
+        };
+        let ask = site.ask(WEB).with("connection", "corp");
+        idp.edit(|script| {
+            script.manners.insert("/token", Manner::Refusing);
+        });
+        for _ in 0..60 {
+            let mut eve = from("192.0.2.1");
+            let reply = eve.get(&ask.target()).await;
+            let reply = eve.get(&idp.sign_in(reply.location(), "ada")).await;
+            reply.failed(502, "connection-failed");
+        }
+        idp.edit(|script| script.manners.clear());
+        site.clock.set(NOW + 20);
+        let mut eve = from("192.0.2.1");
+        let reply = eve.get(&ask.target()).await;
+        let back = idp.sign_in(reply.location(), "ada");
+        let reply = eve.get(&back).await;
+        reply.failed(429, "too-many");
+        assert_eq!(reply.header("retry-after"), "40");
+        let mut other = from("192.0.2.2");
+        let reply = other.get(&ask.target()).await;
+        let reply = other.get(&idp.sign_in(reply.location(), "bob")).await;
+        reply.code();
+        // The answer was not used up.
+        site.clock.set(NOW + 60);
+        eve.get(&back).await.code();
+        let shown = exposed(&site);
+        let line = "mintage_endpoint_sign_ins_total{outcome=\"throttled\"} 1\n";
+        assert!(shown.contains(line), "{shown}");
         Ok(())
     })
     .await

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::NOW;
 use crate::cluster::endpoint::WORKER;
-use crate::site::HOST;
+use crate::site::{HOST, post};
 use crate::support::api_server::{Cluster, Manner};
 use crate::workloads::{ISSUER, LATER, Scene, form, refused};
 
@@ -240,5 +240,43 @@ async fn attack_41_the_api_server_is_not_flooded_by_way_of_the_endpoint() -> Res
     }
     scene.ask(&scene.token(), &[]).await.good();
     assert!(scene.metric("token_reviews_total{outcome=\"busy\"} 24"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_that_shows_bad_tokens_waits_and_no_other_does() -> Result<()> {
+    let scene = Scene::new().await?;
+    let (eve, pod) = (Some("192.0.2.1".parse()?), Some("192.0.2.2".parse()?));
+    let send = |token: &str, peer| {
+        let request = post(HOST, "/oauth/token", &form(token, &[]));
+        scene.site.send(request, peer)
+    };
+    let known = scene.token();
+    send(&known, eve).await.good();
+    scene.cluster.answer(Manner::Saying(|status| {
+        status["authenticated"] = false.into();
+    }));
+    let bad = |number: i64| scene.cluster.token(WORKER, ISSUER, LATER + number);
+    for number in 1..=60 {
+        let reply = send(&bad(number), eve).await;
+        refused(&reply, 401, "invalid_client", "assertion-invalid");
+    }
+    let asked = scene.cluster.asked();
+    scene.site.clock.set(NOW + 20);
+    let reply = send(&bad(61), eve).await;
+    refused(&reply, 429, "too_many_requests", "too-many-requests");
+    assert_eq!(reply.header("retry-after"), "40");
+    assert_eq!(scene.cluster.asked(), asked, "nobody is asked");
+    assert!(scene.metric("token_reviews_total{outcome=\"throttled\"} 1"));
+    assert!(scene.metric("refusals_total{rule=\"too-many-requests\"} 1"));
+
+    scene.cluster.answer(Manner::Good);
+    send(&bad(62), pod).await.good();
+    // Nor does it, where nobody has to be asked, or when the minute is over.
+    send(&known, eve).await.good();
+    let reply = send(&bad(63), eve).await;
+    refused(&reply, 429, "too_many_requests", "too-many-requests");
+    scene.site.clock.set(NOW + 60);
+    send(&bad(63), eve).await.good();
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::{CALLBACK, Provider};
 use crate::endpoint::pages::{Failure, Problem};
 use crate::endpoint::sign_in::{self, STATE, SignedIn};
 use crate::endpoint::store::{self, Digest};
+use crate::endpoint::throttle::Attempt;
 use crate::endpoint::visit::Visit;
 use crate::endpoint::{Endpoint, Here, answer, audit, flow, scene};
 use crate::params::Params;
@@ -34,6 +35,12 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
         Ok(errand) => errand,
         Err(failure) => return scene::fail(&visit, failure, None),
     };
+    // Before it is used up: whoever is told to wait may come again with it.
+    let attempt = Attempt::with_answer(visit.address);
+    if let Err(wait) = endpoint.throttle.begin(&attempt, visit.now) {
+        audit::sign_in_throttled(&visit, &errand.request.client, wait);
+        return scene::fail(&visit, Failure::TooMany { wait }, None);
+    }
     // An answer is taken once, whatever it is.
     let tenant = &visit.realm.config.tenant_uid;
     let ends_at = errand.begun + flow::Step::Provider.life();
@@ -57,10 +64,20 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
         return provider.failed(&visit, &errand.request, Fault::ProviderMixedUp);
     }
     match take(&endpoint, &visit, provider, &errand, state, &params).await {
-        Ok(response) => response,
+        Ok(Taken::SignedIn(response)) => {
+            endpoint.throttle.succeeded(&attempt);
+            response
+        }
+        Ok(Taken::Nobody(response)) => response,
         Err(Refused::Fault(fault)) => provider.failed(&visit, &errand.request, fault),
         Err(Refused::Store(error)) => scene::unavailable(&visit, &error),
     }
+}
+
+/// What comes of an answer.
+enum Taken {
+    SignedIn(Response),
+    Nobody(Response),
 }
 
 /// Why an answer signs nobody in.
@@ -88,16 +105,18 @@ async fn take(
     errand: &Errand,
     state: &str,
     params: &Params,
-) -> Result<Response, Refused> {
+) -> Result<Taken, Refused> {
     let known = endpoint.providers.find(&provider.issuer, visit.now).await?;
     // Before anything of the answer is used, and before a code goes anywhere.
     known.metadata.check_answer(params.get("iss"))?;
     if let Some(error) = params.get("error") {
-        return Ok(refused(visit, provider, errand, error_code(error)));
+        let refused = refused(visit, provider, errand, error_code(error));
+        return Ok(Taken::Nobody(refused));
     }
     let Some(code) = params.get("code") else {
         let text = "the provider sent neither code nor error";
-        return Ok(scene::fail(visit, Failure::RequestWrong, Some(text)));
+        let failed = scene::fail(visit, Failure::RequestWrong, Some(text));
+        return Ok(Taken::Nobody(failed));
     };
     let verifier = visit.realm.master.provider_verifier(state);
     let tokens = provider
@@ -137,7 +156,8 @@ async fn take(
         profile: &identity.profile,
         authenticated_at: identity.authenticated_at.unwrap_or(visit.now),
     };
-    Ok(sign_in::signed_in(endpoint, visit, &errand.request, who).await)
+    let response = sign_in::signed_in(endpoint, visit, &errand.request, who).await;
+    Ok(Taken::SignedIn(response))
 }
 
 /// Whom the ID token speaks of; with the provider's keys read again if it is under one that is not known.

@@ -8,6 +8,8 @@
 mod api_server;
 mod reviews;
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
@@ -20,6 +22,7 @@ use mintage_core::world::GrantType;
 pub use api_server::{ApiServer, NoApiServer};
 pub use reviews::Reviews;
 
+use super::throttle::Attempt;
 use super::visit::Visit;
 use super::{Endpoint, credentials};
 use crate::oauth::{ASSERTION_TYPE, OAuthError};
@@ -34,6 +37,8 @@ type Refused = (OAuthError, Option<WorkloadId>);
 pub enum NotReviewed {
     /// Too many are asked about at once.
     Busy,
+    /// Too many of this address were asked about and not good: how long to wait.
+    TooMany(Duration),
     /// The token is not good.
     NotGood(NotGood),
     /// The API server gives no answer that can be used.
@@ -58,7 +63,10 @@ pub async fn give(
     let reviews = endpoint.reviews.as_ref();
     let reviews = reviews.ok_or_else(|| by_nobody(not_taken()))?;
     let issuer = visit.issuer();
-    let reviewed = reviews.review(token, issuer.as_str(), visit.now).await;
+    let attempt = Attempt::with_assertion(visit.address);
+    let limit = (&*endpoint.throttle, &attempt);
+    let reviewed = reviews.review(token, issuer.as_str(), visit.now, limit);
+    let reviewed = reviewed.await;
     let workload = reviewed.map_err(|why| by_nobody(not_reviewed(why, issuer.as_str())))?;
     match issue(visit, &workload, params) {
         Ok(response) => Ok(response),
@@ -150,6 +158,10 @@ fn not_reviewed(why: NotReviewed, issuer: &str) -> OAuthError {
     match why {
         NotReviewed::Busy => unreviewed(
             "too many ServiceAccount tokens are being reviewed (assertion-unreviewed: try again shortly)",
+        ),
+        NotReviewed::TooMany(wait) => OAuthError::too_many(
+            wait,
+            "too many ServiceAccount tokens from this address were not good (too-many-requests: see Retry-After, and mend what sends them)",
         ),
         NotReviewed::Unavailable => unreviewed(
             "the API server of the cluster cannot review the ServiceAccount token now (assertion-unreviewed: see token-review-failed in the endpoint's log; try again shortly)",

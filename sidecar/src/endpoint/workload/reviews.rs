@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::NotReviewed;
 use super::api_server::ApiServer;
 use crate::endpoint::Metrics;
+use crate::endpoint::throttle::{Attempt, Throttle};
 
 /// How long the word on a good token is gone by, in seconds: as long as a pod that is gone may go on.
 const MEMORY: Seconds = 60;
@@ -25,6 +26,9 @@ const AT_ONCE: usize = 16;
 
 /// How long a request waits for its turn.
 const TURN: Duration = Duration::from_secs(2);
+
+/// Who counts, and whom.
+type Limit<'a> = (&'a Throttle, &'a Attempt);
 
 /// SHA-256 of an audience and a token.
 type Digest = [u8; 32];
@@ -56,18 +60,20 @@ impl Reviews {
         }
     }
 
-    /// Whose token it is: of a pod that lives, for this audience. Tokens that are not good are not remembered.
+    /// Whose token it is: of a pod that lives, for this audience. Tokens that are not good are not remembered, and are limited.
     pub(super) async fn review(
         &self,
         token: &str,
         audience: &str,
         now: UnixTime,
+        limit: Limit<'_>,
     ) -> Result<WorkloadId, NotReviewed> {
-        let reviewed = self.find(token, audience, now).await;
+        let reviewed = self.find(token, audience, now, limit).await;
         self.metrics.count_review(match &reviewed {
             Ok((_, outcome)) => outcome,
             Err(NotReviewed::Busy) => "busy",
             Err(NotReviewed::NotGood(_)) => "refused",
+            Err(NotReviewed::TooMany(_)) => "throttled",
             Err(NotReviewed::Unavailable) => "unavailable",
         });
         reviewed.map(|(workload, _)| workload)
@@ -78,6 +84,7 @@ impl Reviews {
         token: &str,
         audience: &str,
         now: UnixTime,
+        (throttle, attempt): Limit<'_>,
     ) -> Result<(WorkloadId, &'static str), NotReviewed> {
         // What can be seen to be wrong is nothing to ask the API server about.
         let expires_at = service_account::look(token, audience, now)?;
@@ -91,6 +98,8 @@ impl Reviews {
         if let Some(known) = self.remembered(&name, now) {
             return Ok((known, "remembered"));
         }
+        // Not before its turn: a pod that asks for much at once has one review, and the rest is remembered.
+        throttle.begin(attempt, now).map_err(NotReviewed::TooMany)?;
         let reviewed = self.api_server.review(token, audience).await;
         let caller = reviewed
             .map_err(|error| {
@@ -104,6 +113,7 @@ impl Reviews {
             until: expires_at.min(now + MEMORY),
         };
         self.known.insert(name, known);
+        throttle.succeeded(attempt);
         Ok((caller.workload, "accepted"))
     }
 
