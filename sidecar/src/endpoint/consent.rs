@@ -41,7 +41,7 @@ pub async fn known(
     };
     endpoint
         .store
-        .find_consent(&visit.realm.config.tenant_uid, about)
+        .find_consent(&visit.realm.config.tenant_uid, about, visit.now)
         .await
 }
 

@@ -260,6 +260,7 @@ impl Metrics {
     pub(super) fn count_swept(&self, swept: Swept) {
         for (kind, count) in [
             ("code", swept.codes),
+            ("consent", swept.consents),
             ("family", swept.families),
             ("session", swept.sessions),
             ("person", swept.people),

@@ -67,7 +67,7 @@ async fn what_was_anothers_of_the_same_name_ends() -> Result<()> {
         let family_of = async || store.find_family(&tenant(), &id(1), &token, NOW).await;
         assert!(session_of().await?.is_some());
         assert!(family_of().await?.is_some());
-        assert_eq!(store.find_consent(&tenant(), about).await?, scopes);
+        assert_eq!(store.find_consent(&tenant(), about, NOW).await?, scopes);
         let replaced = ada_is("https://another.test", NOW + 2).await?;
         let one_each = Replaced {
             families: 1,
@@ -77,7 +77,7 @@ async fn what_was_anothers_of_the_same_name_ends() -> Result<()> {
         assert_eq!(replaced, Some(one_each));
         assert_eq!(session_of().await?, None);
         assert!(family_of().await?.is_none());
-        assert!(store.find_consent(&tenant(), about).await?.is_empty());
+        assert!(store.find_consent(&tenant(), about, NOW).await?.is_empty());
         let person = store.find_person(&tenant(), &ada).await?.unwrap();
         assert_eq!(person.known_since, NOW + 2);
         assert_eq!(person.issuer, "https://another.test");

@@ -58,7 +58,7 @@ async fn attack_32_who_takes_over_a_tenants_name_finds_nothing() -> Result<()> {
             ] {
                 assert_eq!(store.revoke_families(&new, whose, NOW).await?, 0);
             }
-            assert_eq!(store.find_consent(&new, about).await?, BTreeSet::new());
+            assert_eq!(store.find_consent(&new, about, NOW).await?, BTreeSet::new());
             assert!(!store.withdraw_consent(&new, about).await?);
 
             // The same calls, by the tenant itself.
@@ -70,7 +70,7 @@ async fn attack_32_who_takes_over_a_tenants_name_finds_nothing() -> Result<()> {
             assert_eq!(found, Some((family(id(1)), Standing::Live)));
             let redeemed = store.redeem_code(&old, &secret, &shop, NOW).await?;
             assert!(matches!(redeemed, Redeemed::Good { .. }), "{redeemed:?}");
-            assert_eq!(store.find_consent(&old, about).await?, openid);
+            assert_eq!(store.find_consent(&old, about, NOW).await?, openid);
             Ok(())
         },
     )

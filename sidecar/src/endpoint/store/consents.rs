@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use mintage_core::{ClientId, Identifier, Scope, Uid, UnixTime, UserId};
+use mintage_core::{ClientId, Identifier, Scope, Seconds, Uid, UnixTime, UserId};
 
 use super::backend::statement;
 use super::{Database, Error};
@@ -24,11 +24,21 @@ impl About<'_> {
     }
 }
 
-/// Which scopes users let applications have.
+/// A consent that is in use is marked so often at most: most visits write nothing.
+const MARKED: Seconds = 86_400;
+
+/// Which scopes users let applications have. A consent that nobody asked for in [`UNUSED`] seconds is forgotten.
+///
+/// [`UNUSED`]: super::UNUSED
 #[async_trait]
 pub trait Consents {
-    /// The scopes that were consented to; none if there is no consent.
-    async fn find_consent(&self, tenant: &Uid, about: About<'_>) -> Result<BTreeSet<Scope>, Error>;
+    /// The scopes that were consented to; none if there is no consent. It counts as used.
+    async fn find_consent(
+        &self,
+        tenant: &Uid,
+        about: About<'_>,
+        now: UnixTime,
+    ) -> Result<BTreeSet<Scope>, Error>;
 
     /// Adds scopes to those that were consented to, all or none.
     async fn record_consent(
@@ -48,18 +58,41 @@ pub trait Consents {
 
 #[async_trait]
 impl Consents for Database {
-    async fn find_consent(&self, tenant: &Uid, about: About<'_>) -> Result<BTreeSet<Scope>, Error> {
+    async fn find_consent(
+        &self,
+        tenant: &Uid,
+        about: About<'_>,
+        now: UnixTime,
+    ) -> Result<BTreeSet<Scope>, Error> {
         let select = statement!(
-            "SELECT scope FROM consents
+            "SELECT scope, COALESCE(used_at, given_at) FROM consents
              WHERE tenant = $1 AND user_id = $2 AND client = $3 AND audience = $4",
             tenant.as_str(),
             about.user.as_str(),
             about.client.as_str(),
             about.audience(),
         );
-        let rows = self.backend.read(select).await?.into_iter();
-        rows.map(|mut row| Scope::parse(&row.text()?).map_err(Error::damaged))
-            .collect()
+        let mut scopes = BTreeSet::new();
+        let mut is_due = false;
+        for mut row in self.backend.read(select).await? {
+            scopes.insert(Scope::parse(&row.text()?).map_err(Error::damaged)?);
+            is_due |= row.time()? <= now - MARKED;
+        }
+        if is_due {
+            let mark = statement!(
+                "UPDATE consents SET used_at = $5
+                 WHERE tenant = $1 AND user_id = $2 AND client = $3 AND audience = $4
+                 AND COALESCE(used_at, given_at) < $5
+                 RETURNING used_at",
+                tenant.as_str(),
+                about.user.as_str(),
+                about.client.as_str(),
+                about.audience(),
+                now,
+            );
+            self.backend.write(mark).await?;
+        }
+        Ok(scopes)
     }
 
     async fn record_consent(
@@ -74,7 +107,10 @@ impl Consents for Database {
         for scope in scopes {
             let insert = statement!(
                 "INSERT INTO consents (tenant, user_id, client, audience, scope, given_at)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (tenant, user_id, client, audience, scope)
+                 DO UPDATE SET used_at = excluded.given_at
+                 WHERE COALESCE(consents.used_at, consents.given_at) < excluded.given_at",
                 tenant.as_str(),
                 about.user.as_str(),
                 about.client.as_str(),

@@ -12,7 +12,8 @@ pub fn sqlite() -> Migrator {
     migrator([
         include_str!("migrations/0001_sqlite.sql"),
         include_str!("migrations/0002_sqlite.sql"),
-        include_str!("migrations/0003_codes_sqlite.sql"),
+        include_str!("migrations/0003_sqlite.sql"),
+        include_str!("migrations/0004_sqlite.sql"),
     ])
 }
 
@@ -21,7 +22,8 @@ pub fn postgres() -> Migrator {
     migrator([
         include_str!("migrations/0001_postgres.sql"),
         include_str!("migrations/0002_postgres.sql"),
-        include_str!("migrations/0003_codes_postgres.sql"),
+        include_str!("migrations/0003_postgres.sql"),
+        include_str!("migrations/0004_postgres.sql"),
     ])
 }
 

@@ -46,7 +46,7 @@ pub use people::{People, Replaced};
 pub use place::{InvalidPlace, Moved, Place, PostgresUrl};
 pub use records::{Code, Digest, Family, FamilyId, InvalidProfile, Person, Profile, Session};
 pub use sessions::Sessions;
-pub use sweep::{Swept, Upkeep};
+pub use sweep::{Swept, UNUSED, Upkeep};
 pub use watched::Watched;
 
 use backend::Backend;

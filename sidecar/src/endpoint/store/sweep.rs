@@ -12,6 +12,10 @@ const KEPT: Seconds = 86_400;
 /// A user of a provider is known for as long as an access token can live (30 days), which `/userinfo` may be asked for.
 const KNOWN: Seconds = 31 * 86_400;
 
+/// A consent is forgotten when nobody has asked for it in so long: longer than any refresh token lives (a year at most), and
+/// the only end that those of a tenant have that was deleted. Whoever comes back later is asked anew.
+pub const UNUSED: Seconds = 400 * 86_400;
+
 /// How many rows a sweep marked and deleted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Swept {
@@ -23,6 +27,8 @@ pub struct Swept {
     pub ended: usize,
     /// Refresh families that ended a day ago.
     pub families: usize,
+    /// Consents that nobody has asked for in [`UNUSED`] seconds.
+    pub consents: usize,
     /// Users of a provider who have nothing here any more.
     pub people: usize,
     /// What came once, and that nobody would take any more.
@@ -38,6 +44,7 @@ impl Swept {
             self.codes,
             self.ended,
             self.families,
+            self.consents,
             self.people,
             self.used,
         ];
@@ -108,6 +115,7 @@ impl Upkeep for Database {
                 + self.count(used_codes(now - KEPT, batch)).await?,
             ended: self.count(ended_families(now, batch)).await?,
             families: self.count(families).await?,
+            consents: self.count(unused_consents(now, batch)).await?,
             people: self.count(people).await?,
             used: self.count(used).await?,
         })
@@ -169,6 +177,20 @@ fn ended_sessions(by: UnixTime, batch: i64) -> Statement {
          AND (ends_at <= $1 OR idle_until <= $1)
          RETURNING ends_at",
         by,
+        batch,
+    )
+}
+
+/// Deletes consents.
+fn unused_consents(now: UnixTime, batch: i64) -> Statement {
+    statement!(
+        "DELETE FROM consents
+         WHERE (tenant, user_id, client, audience, scope) IN
+             (SELECT tenant, user_id, client, audience, scope FROM consents
+              WHERE COALESCE(used_at, given_at) <= $1 LIMIT $2)
+         AND COALESCE(used_at, given_at) <= $1
+         RETURNING given_at",
+        now - UNUSED,
         batch,
     )
 }

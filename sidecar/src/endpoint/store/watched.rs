@@ -115,8 +115,13 @@ impl Codes for Watched {
 
 #[async_trait]
 impl Consents for Watched {
-    async fn find_consent(&self, tenant: &Uid, about: About<'_>) -> Result<BTreeSet<Scope>, Error> {
-        self.ask("find_consent", self.store.find_consent(tenant, about))
+    async fn find_consent(
+        &self,
+        tenant: &Uid,
+        about: About<'_>,
+        now: UnixTime,
+    ) -> Result<BTreeSet<Scope>, Error> {
+        self.ask("find_consent", self.store.find_consent(tenant, about, now))
             .await
     }
 
