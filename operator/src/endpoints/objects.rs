@@ -77,6 +77,10 @@ const GRACE: u32 = 40;
 /// What the volume of the embedded store holds at first; most sessions and refresh tokens take a few hundred bytes.
 const STORAGE: &str = "1Gi";
 
+/// How many seconds a pod that is to end goes on as before: meanwhile proxies and nodes hear that it is to be asked no more. With the 20
+/// that requests under way have then, it is less than the grace period.
+const LINGER: u32 = 5;
+
 /// Label of everything that belongs to a tenant's endpoint, and of its pods; its value is the tenant's name.
 pub const LABEL: &str = "mintage.dev/endpoint";
 
@@ -268,6 +272,7 @@ fn container(wishes: &Endpoint, config: &Config, settings: &Settings) -> Value {
             { "name": "proxies", "containerPort": PROXIES, "protocol": "TCP" },
             { "name": "admin", "containerPort": ADMIN, "protocol": "TCP" },
         ],
+        "lifecycle": { "preStop": { "sleep": { "seconds": LINGER } } },
         "livenessProbe": probe("/healthz", 10, 3),
         "readinessProbe": probe("/readyz", 2, 2),
         // Who sends requests here hears a little later that it ends.

@@ -192,6 +192,16 @@ fn everything_is_the_tenants_and_finds_its_pods() {
 }
 
 #[test]
+fn a_pod_that_is_to_end_goes_on_until_nobody_is_led_to_it_any_more() {
+    let all = made("acme", &with_database(2));
+    let pod = &body(&all, Kind::Deployment)["spec"]["template"]["spec"];
+    let linger = &pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"];
+    assert_eq!(*linger, 5);
+    // With what requests under way have then, `--drain-seconds`.
+    assert!(linger.as_u64().unwrap() + 20 < pod["terminationGracePeriodSeconds"].as_u64().unwrap());
+}
+
+#[test]
 fn an_ingress_leads_each_domain_to_the_listener_that_fits_its_controller() {
     let mut wishes = embedded();
     assert!(!kinds(&made("acme", &wishes)).contains(&Kind::Ingress));
