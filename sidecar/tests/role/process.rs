@@ -309,6 +309,22 @@ async fn a_file_that_says_where_the_store_is_is_read_again() {
 }
 
 #[tokio::test]
+async fn it_waits_for_the_file_that_says_where_the_store_is() {
+    let mut tenant = Tenant::new(|_| {});
+    let files = tenant.files();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("url");
+    let mut process =
+        Process::start_on(&tenant, &files, ["--store-file", file.to_str().unwrap()]).await;
+    process.event("store-unavailable").await;
+    let text = process.until_ready(503).await;
+    assert!(text.starts_with("the file that says where"), "{text}");
+    // As when the Secret is made after the Tenant.
+    std::fs::write(&file, "memory\n").unwrap();
+    process.until_ready(200).await;
+}
+
+#[tokio::test]
 async fn what_it_needs_to_know_is_asked_for() {
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mintage-sidecar"));
@@ -321,9 +337,11 @@ async fn what_it_needs_to_know_is_asked_for() {
     assert!(said.contains("--store"), "{said}");
     let (code, said) = run(&["endpoint", "--store", "memory", "--store-file", "x"]);
     assert_eq!(code, Some(2), "{said}");
-    let (code, said) = run(&["endpoint", "--store-file", "/nowhere/url"]);
+    // One that is there, and says nothing of a store.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let (code, said) = run(&["endpoint", "--store-file", file]);
     assert_eq!(code, Some(2));
-    assert!(said.contains("/nowhere/url"), "{said}");
+    assert!(said.contains(file), "{said}");
     let (code, said) = run(&["endpoint", "--help"]);
     assert_eq!(code, Some(0));
     assert!(said.contains("--proxy-listen"), "{said}");

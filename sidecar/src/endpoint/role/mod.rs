@@ -48,6 +48,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// Serves until a signal ends it.
 pub async fn serve(options: EndpointOptions) -> Result<()> {
     let asked_to_end = signals::termination();
+    // What is there and says nothing of use is told before anything begins.
     let mut whereabouts = options.whereabouts()?;
     let reach = Reach::trusting_file(options.provider_ca.as_deref())?;
     let api_server = options.api_server()?;
@@ -137,22 +138,25 @@ fn no_other_issuer() -> Router {
     issuer_api(Arc::default())
 }
 
-/// Opens the store, as soon as it can be reached. What waiting does not help ends the process.
+/// Opens the store, as soon as it is said where it is and it can be reached. What waiting does not help ends the process.
 async fn open(whereabouts: &mut Whereabouts, standing: &Standing) -> Result<Arc<dyn Store>> {
     let (mut wait, most) = RETRY;
     loop {
-        match store::open(whereabouts.place()).await {
-            Ok(opened) => return Ok(opened),
-            Err(error @ Error::Unavailable(_)) => {
-                let text = format!("the store cannot be reached: {error}");
-                tracing::warn!(event = "store-unavailable", %error, "trying again");
-                standing.wait_for(text);
-            }
-            Err(error) => return Err(error).context("the store cannot be used"),
-        }
+        let text = match whereabouts.place() {
+            Some(place) => match store::open(place).await {
+                Ok(opened) => return Ok(opened),
+                Err(error @ Error::Unavailable(_)) => {
+                    format!("the store cannot be reached: {error}")
+                }
+                Err(error) => return Err(error).context("the store cannot be used"),
+            },
+            None => "the file that says where the store is is not there".to_owned(),
+        };
+        tracing::warn!(event = "store-unavailable", error = text, "trying again");
+        standing.wait_for(text);
         sleep(wait).await;
         wait = (wait * 2).min(most);
-        // Its password may have been the wrong one.
+        // It may be there now, or have another password.
         whereabouts.look_again();
     }
 }

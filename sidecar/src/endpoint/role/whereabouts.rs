@@ -1,6 +1,7 @@
 //! Where the store is, and the file that says so while the password of a database changes.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,9 @@ use crate::endpoint::store::{Place, Store};
 /// How often the file is read. Kubelet takes longer to bring a new one.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// A place, as it was said last.
+/// A place, as it was said last; `None` until it was.
 pub struct Whereabouts {
-    place: Place,
+    place: Option<Place>,
     file: Option<File>,
 }
 
@@ -29,16 +30,23 @@ struct File {
 impl Whereabouts {
     /// Said once and for all.
     pub fn said(place: Place) -> Self {
-        Self { place, file: None }
+        Self {
+            place: Some(place),
+            file: None,
+        }
     }
 
-    /// As a file says.
+    /// As a file says. It comes with a Secret, which may be made later.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let text = Zeroizing::new(text);
+        let text = match fs::read_to_string(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            read => Some(read.with_context(|| path.display().to_string())?),
+        };
+        let text = text.map(Zeroizing::new);
         // What it is is not repeated: it may have a password.
-        let place = text.trim().parse();
+        let place = text.as_ref().map(|text| text.trim().parse()).transpose();
         let place = place.with_context(|| path.display().to_string())?;
+        let text = text.unwrap_or_default();
         let path = path.to_owned();
         Ok(Self {
             place,
@@ -47,8 +55,8 @@ impl Whereabouts {
     }
 
     /// The place.
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// Reads the file again; whether it says something else, which is a place. Else what was said before counts.
@@ -66,7 +74,7 @@ impl Whereabouts {
         file.text = text;
         match file.text.trim().parse() {
             Ok(place) => {
-                self.place = place;
+                self.place = Some(place);
                 true
             }
             Err(error) => {
@@ -84,7 +92,8 @@ impl Whereabouts {
             if !self.look_again() {
                 continue;
             }
-            match store.take_up(&self.place) {
+            let Some(place) = &self.place else { continue };
+            match store.take_up(place) {
                 Ok(()) => tracing::info!(
                     event = "store-file-read",
                     "new connections go by what it says now"
