@@ -1,38 +1,28 @@
 //! A tenant's endpoint in pods: an application gets a token of it, a user signs in, and both go on when its pod is gone.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, Result, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use mintage_tests::cluster::{Authority, eventually};
+use mintage_tests::people::{
+    API, Door, applications, certificate, claims, has_certificate, of_code, of_refresh, ready,
+    set_up, text, users, volume,
+};
 use mintage_tests::stage::{Forward, Report, Stage, say};
-use mintage_tests::visitor::Visitor;
 use mintage_tests::workspace;
-use reqwest::{Response, Url};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::calls::CHECKOUT;
 
 const NAMESPACE: &str = "people";
 const HOST: &str = "login.example.com";
 const PODS: &str = "deployment/mintage-endpoint-staff";
-const API: &str = "https://diary.example.com";
+
 /// An API of the quickstart with issuance: Central.
 const REPORTS: &str = "https://reports.example.com";
-const CALLBACK: &str = "https://app.example.com/callback";
-
-/// The code verifier and challenge of RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-
-/// What an application is set up with.
-type SetUp = BTreeMap<String, String>;
 
 /// All of it.
 pub async fn all(stage: &Stage, report: &mut Report) -> Result<()> {
@@ -80,138 +70,38 @@ async fn has_volumes(stage: &Stage) -> Result<bool> {
 async fn runs(stage: &Stage, authority: &Authority) -> Result<()> {
     if stage.bare().is_some() {
         // It has no provisioner of volumes.
-        let volume = volume(stage, NAMESPACE, "staff")?;
-        stage.apply("volume.json", &volume).await?;
+        volume(stage, NAMESPACE, "staff").await?;
     }
     let manifests = fs::read_to_string(workspace().join("tests/e2e/endpoint.yaml"))?;
     stage.apply("endpoint.yaml", &manifests).await?;
-    let users = fs::read_to_string(workspace().join("examples/webapp/users.yaml"))?;
-    let users = users.replace("namespace: acme", "namespace: people");
-    stage.apply("users.yaml", &users).await?;
+    applications(stage, NAMESPACE).await?;
+    users(stage, NAMESPACE).await?;
     certificate(stage, authority, NAMESPACE, HOST).await?;
-    ready(stage, NAMESPACE, "staff").await
+    ready(stage, NAMESPACE, "staff").await?;
+    let (_forward, door) = door(stage, authority).await?;
+    has_certificate(&door).await
 }
 
-/// A certificate for a host, in the Secret `login-tls`.
-async fn certificate(
-    stage: &Stage,
-    authority: &Authority,
-    namespace: &str,
-    host: &str,
-) -> Result<()> {
-    let server = authority.server(&[host])?;
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": {"name": "login-tls", "namespace": namespace},
-        "stringData": {"tls.crt": server.certificate, "tls.key": server.key},
-    });
-    stage.apply("login-tls.json", &secret.to_string()).await
-}
-
-async fn ready(stage: &Stage, namespace: &str, tenant: &str) -> Result<()> {
-    let tenant = format!("tenant/{tenant}");
-    let ready = ["--for=condition=EndpointReady", "--timeout=180s"];
-    let wait = [&["wait", tenant.as_str()], &ready[..]].concat();
-    stage.kubectl(namespace, &wait).await?;
-    Ok(())
-}
-
-/// A folder of the node for the claim: it is anybody's to write, as provisioners make them.
-fn volume(stage: &Stage, namespace: &str, tenant: &str) -> Result<String> {
-    let folder = stage.folder().join(format!("volume-{tenant}"));
-    fs::create_dir_all(&folder)?;
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
-    Ok(json!({
-        "apiVersion": "v1", "kind": "PersistentVolume",
-        "metadata": {"name": tenant},
-        "spec": {
-            "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteOnce"],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "storageClassName": "",
-            "claimRef": {"namespace": namespace, "name": format!("mintage-endpoint-{tenant}")},
-            "hostPath": {"path": folder},
-        },
-    })
-    .to_string())
-}
-
-/// The endpoint by a forwarded port, which is part of no issuer.
-struct Door {
-    visitor: Visitor,
-    url: String,
-    _forward: Forward,
-}
-
-impl Door {
-    async fn open(stage: &Stage, authority: &Authority) -> Result<Self> {
-        let forward = stage.forward(NAMESPACE, PODS, 7743).await?;
-        let address = forward.address()?;
-        let visitor = Visitor::at(&[HOST], address, authority.pem.as_bytes())?;
-        Ok(Self {
-            visitor,
-            url: format!("https://{HOST}:{}", address.port()),
-            _forward: forward,
-        })
-    }
-
-    async fn token(&self, application: &SetUp, form: &[(&str, &str)]) -> Result<Response> {
-        let request = self
-            .visitor
-            .client()
-            .post(format!("{}/oauth/token", self.url));
-        let (id, secret) = (&application["CLIENT_ID"], &application["CLIENT_SECRET"]);
-        Ok(request
-            .basic_auth(id, Some(secret))
-            .form(form)
-            .send()
-            .await?)
-    }
-
-    async fn given(&self, application: &SetUp, form: &[(&str, &str)]) -> Result<Value> {
-        let answer = self.token(application, form).await?;
-        let (status, text) = (answer.status(), answer.text().await?);
-        ensure!(status == 200, "{status}: {text}");
-        Ok(serde_json::from_str(&text)?)
-    }
-}
-
-/// What an application is set up with: the Secret that its status names.
-async fn set_up(stage: &Stage, application: &str) -> Result<SetUp> {
-    let name = format!("application/{application}");
-    let ready = ["wait", &name, "--for=condition=Ready", "--timeout=60s"];
-    stage.kubectl(NAMESPACE, &ready).await?;
-    let named = ["get", &name, "--output", "jsonpath={.status.secretName}"];
-    let secret = stage.kubectl(NAMESPACE, &named).await?;
-    let data = ["get", "secret", &secret, "--output", "jsonpath={.data}"];
-    let data: SetUp = serde_json::from_str(&stage.kubectl(NAMESPACE, &data).await?)?;
-    let entries = data.into_iter();
-    entries
-        .map(|(key, value)| Ok((key, String::from_utf8(STANDARD.decode(value)?)?)))
-        .collect()
+/// The endpoint by a forwarded port.
+async fn door(stage: &Stage, authority: &Authority) -> Result<(Forward, Door)> {
+    let forward = stage.forward(NAMESPACE, PODS, 7743).await?;
+    let door = Door::at(HOST, forward.address()?, &authority.pem)?;
+    Ok((forward, door))
 }
 
 async fn machine(stage: &Stage, authority: &Authority) -> Result<()> {
-    let batch = set_up(stage, "batch").await?;
+    let batch = set_up(stage, NAMESPACE, "batch").await?;
     ensure!(
         batch["ISSUER_BASE_URL"] == format!("https://{HOST}/"),
         "another issuer"
     );
-    let door = Door::open(stage, authority).await?;
+    let (_forward, door) = door(stage, authority).await?;
     let form = [("grant_type", "client_credentials"), ("audience", API)];
     let given = door.given(&batch, &form).await?;
     ensure!(given["scope"] == "read", "{given}");
     let token = given["access_token"].as_str().context("no token")?;
-
-    let keys = format!("{}/.well-known/jwks.json", door.url);
-    let keys: jsonwebtoken::jwk::JwkSet =
-        door.visitor.client().get(keys).send().await?.json().await?;
-    let kid = jsonwebtoken::decode_header(token)?.kid.context("no kid")?;
-    let key = jsonwebtoken::DecodingKey::from_jwk(keys.find(&kid).context("an unknown key")?)?;
-    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
-    rules.set_audience(&[API]);
-    rules.set_issuer(&[format!("https://{HOST}/")]);
-    jsonwebtoken::decode::<Value>(token, &key, &rules)?;
+    door.verified(token, API, &format!("https://{HOST}/"))
+        .await?;
 
     let mut other = batch;
     other.insert("CLIENT_SECRET".into(), "guessed".into());
@@ -223,48 +113,16 @@ async fn machine(stage: &Stage, authority: &Authority) -> Result<()> {
 }
 
 async fn user(stage: &Stage, authority: &Authority) -> Result<String> {
-    let web = set_up(stage, "web").await?;
-    let mut door = Door::open(stage, authority).await?;
-    let request = Url::parse_with_params(
-        &format!("{}/authorize", door.url),
-        [
-            ("response_type", "code"),
-            ("client_id", &web["CLIENT_ID"]),
-            ("redirect_uri", CALLBACK),
-            ("scope", "openid profile read offline_access"),
-            ("audience", API),
-            ("state", "here"),
-            ("code_challenge", CHALLENGE),
-            ("code_challenge_method", "S256"),
-        ],
-    )?;
-    let back = Url::parse(&door.visitor.sign_in(request.as_str()).await?)?;
-    let answer: BTreeMap<_, _> = back.query_pairs().into_owned().collect();
-    ensure!(
-        answer.get("state").is_some_and(|state| state == "here"),
-        "{back}"
-    );
-    let code = answer.get("code").with_context(|| back.to_string())?;
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", code),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-    ];
-    let given = door.given(&web, &form).await?;
-    let claims = given["id_token"]
-        .as_str()
-        .and_then(|token| token.split('.').nth(1));
-    let claims: Value =
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims.context("no ID token")?)?)?;
+    let web = set_up(stage, NAMESPACE, "web").await?;
+    let (_forward, mut door) = door(stage, authority).await?;
+    let code = door.code(&web).await?;
+    let given = door.given(&web, &of_code(&code)).await?;
+    let claims = claims(&text(&given, "id_token")?)?;
     ensure!(
         claims["sub"] == "staff|ada" && claims["name"] == "Ada Lovelace",
         "{claims}"
     );
-    let refresh = given["refresh_token"]
-        .as_str()
-        .context("no refresh token")?;
-    Ok(refresh.to_owned())
+    text(&given, "refresh_token")
 }
 
 async fn outlives(stage: &Stage, authority: &Authority, refresh: &str) -> Result<()> {
@@ -273,10 +131,9 @@ async fn outlives(stage: &Stage, authority: &Authority, refresh: &str) -> Result
     stage.kubectl(NAMESPACE, &delete).await?;
     let ready = ["rollout", "status", PODS, "--timeout=120s"];
     stage.kubectl(NAMESPACE, &ready).await?;
-    let web = set_up(stage, "web").await?;
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
-    let door = Door::open(stage, authority).await?;
-    let given = door.given(&web, &form).await?;
+    let web = set_up(stage, NAMESPACE, "web").await?;
+    let (_forward, door) = door(stage, authority).await?;
+    let given = door.given(&web, &of_refresh(refresh)).await?;
     ensure!(given["access_token"].is_string(), "{given}");
     Ok(())
 }
@@ -285,8 +142,7 @@ async fn outlives(stage: &Stage, authority: &Authority, refresh: &str) -> Result
 async fn central(stage: &Stage, authority: &Authority) -> Result<()> {
     let (namespace, tenant) = ("identity", "acme");
     if stage.bare().is_some() {
-        let volume = volume(stage, namespace, tenant)?;
-        stage.apply("volume.json", &volume).await?;
+        volume(stage, namespace, tenant).await?;
     }
     certificate(stage, authority, namespace, "acme.localhost").await?;
     let endpoint = json!({
@@ -310,21 +166,15 @@ async fn central(stage: &Stage, authority: &Authority) -> Result<()> {
     .await?;
     ensure!(given["body"]["scope"] == "read:reports", "{given}");
     let token = given["body"]["access_token"].as_str().context("no token")?;
-    let claims = token.split('.').nth(1).context("no claims")?;
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims)?)?;
+    let claims = claims(token)?;
     ensure!(claims["sub"] == "shop/checkout@clients", "{claims}");
     // Signed by the tenant's own key: the one that its endpoint shows to the world.
     let kid = jsonwebtoken::decode_header(token)?.kid.context("no kid")?;
     let forward = stage
         .forward(namespace, "deployment/mintage-endpoint-acme", 7743)
         .await?;
-    let address = forward.address()?;
-    let visitor = Visitor::at(&["acme.localhost"], address, authority.pem.as_bytes())?;
-    let keys = format!(
-        "https://acme.localhost:{}/.well-known/jwks.json",
-        address.port()
-    );
-    let keys: jsonwebtoken::jwk::JwkSet = visitor.client().get(keys).send().await?.json().await?;
+    let door = Door::at("acme.localhost", forward.address()?, &authority.pem)?;
+    let keys = door.keys().await?;
     ensure!(keys.find(&kid).is_some(), "{kid} is not the tenant's");
     Ok(())
 }

@@ -10,6 +10,14 @@ mod front;
 mod jobs;
 mod pods;
 mod refusals;
+mod replicas;
+#[expect(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a fixture of the sidecar's own tests, which use more of it"
+)]
+#[path = "../../sidecar/tests/store/server.rs"]
+mod server;
 mod uninstall;
 
 use anyhow::{Context as _, Result};
@@ -50,6 +58,7 @@ async fn live(stage: &Stage, report: &mut Report) -> Result<()> {
     jobs::all(stage, report).await?;
     follow::all(stage, report).await?;
     endpoint::all(stage, report).await?;
+    replicas::all(stage, report).await?;
     if !stage.is_kept() {
         uninstall::all(stage, report).await?;
     }

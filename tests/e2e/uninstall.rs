@@ -58,9 +58,9 @@ async fn pods(stage: &Stage) -> Result<()> {
 
 async fn deleted(stage: &Stage) -> Result<()> {
     let namespaces = [
-        "shop", "orders", "payments", "identity", "people", NAMESPACE,
+        "shop", "orders", "payments", "identity", "people", "crowd", NAMESPACE,
     ];
-    // That of the endpoint is not there where its steps were skipped.
+    // Those of the endpoints are not there where their steps were skipped.
     let delete = [
         "delete",
         "namespace",

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod mintage;
 pub mod node;
 pub mod operator;
+pub mod people;
 pub mod permissions;
 pub mod pod;
 pub mod release;

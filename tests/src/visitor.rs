@@ -34,6 +34,9 @@ impl Visitor {
         let mut builder = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
+            // Each request may meet another process.
+            .pool_max_idle_per_host(0)
+            .tls_info(true)
             .tls_certs_only([ca]);
         for host in hosts {
             builder = builder.resolve(host, address);
@@ -47,6 +50,23 @@ impl Visitor {
     /// What goes by the authority and the addresses of the tenant, without cookies.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The names of the cookies.
+    pub fn cookies(&self) -> impl Iterator<Item = &str> {
+        self.cookies.keys().map(String::as_str)
+    }
+
+    /// Takes over the cookies of another one: the same browser, elsewhere.
+    pub fn know(&mut self, other: &Self) {
+        self.cookies.clone_from(&other.cookies);
+    }
+
+    /// Asks without a page to see; the address of the application, with the answer.
+    pub async fn ask_silently(&mut self, request: &str) -> Result<String> {
+        let response = self.send(self.client.get(request)).await?;
+        ensure!(response.status() == 302, "{request}: {}", response.status());
+        Ok(location(&response)?.to_owned())
     }
 
     /// Signs in for an authorization request; the address of the application, with the answer.

@@ -284,7 +284,7 @@ fn user() -> Result<Option<(u32, u32)>> {
     Ok(Some((id("-u")?, id("-g")?)))
 }
 
-/// A certificate for `localhost` by an authority: that authority's, its own, and its key, all as PEM.
+/// A certificate for `localhost`, and `postgres` as pods may call it, by an authority: that authority's, its own, and its key, all as PEM.
 fn certificates() -> Result<(String, String, String)> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -292,7 +292,7 @@ fn certificates() -> Result<(String, String, String)> {
     let authority = params.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(params, authority_key);
     let key = KeyPair::generate()?;
-    let params = CertificateParams::new(vec!["localhost".to_owned()])?;
+    let params = CertificateParams::new(["localhost", "postgres"].map(str::to_owned))?;
     let certificate = params.signed_by(&key, &issuer)?.pem();
     Ok((authority, certificate, key.serialize_pem()))
 }

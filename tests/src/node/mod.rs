@@ -5,7 +5,8 @@
 //!                │                                                        ├─ kubelet
 //!                │                                                        └─ kube-proxy (with Services)
 //!                ├─ Door: a port inside the node ──► the control plane, on the machine's loopback
-//!                └─ Egress (with Services): the API server ──► kubelet, webhooks
+//!                ├─ Egress (with Services): the API server ──► kubelet, webhooks
+//!                └─ Gate (with Services): a port of the machine's ──► a Service or a pod
 //! ```
 //!
 //! It has mounts, processes, a network and groups of its own. There is no way out of its network but to the API server.
@@ -19,6 +20,7 @@
 mod cut;
 mod door;
 mod egress;
+mod gate;
 mod image;
 mod machine;
 mod settings;
@@ -38,8 +40,9 @@ use crate::cluster::process::{Server, last_lines};
 use crate::cluster::{ADMIN, ControlPlane, MASTERS, routed, within};
 
 pub use cut::Cut;
-use door::Door;
+pub use door::Door;
 use egress::Egress;
+pub use gate::Gate;
 pub use image::Image;
 use machine::Programs;
 use xtask::groups::Groups;
@@ -58,7 +61,7 @@ pub struct Node {
     /// Its first process, by the machine's number.
     init: u32,
     _doors: Vec<Door>,
-    _egress: Option<Egress>,
+    egress: Option<(Egress, PathBuf)>,
     // After the server: nobody may be in them when they are removed.
     groups: Groups,
 }
@@ -149,13 +152,15 @@ impl Node {
             .map(|address| Door::open(init, SocketAddr::from((address, port))))
             .collect::<Result<_>>()?;
         let socket = routed::socket(plane.folder());
-        let egress = routes.then(|| Egress::open(init, &socket)).transpose()?;
+        let egress = routes
+            .then(|| anyhow::Ok((Egress::open(init, &socket)?, socket)))
+            .transpose()?;
         fs::write(folder.join("door"), "")?;
         let node = Self {
             name: name.to_owned(),
             init,
             _doors: doors,
-            _egress: egress,
+            egress,
             folder,
             server,
             groups,
@@ -173,6 +178,18 @@ impl Node {
     /// A path of the node's, as this process finds it.
     pub fn path(&self, inside: &str) -> PathBuf {
         of_process(self.init, inside)
+    }
+
+    /// Leads pods to a port of the machine's loopback: by the node's address, which this returns, and the same port.
+    pub fn door(&self, port: u16) -> Result<(Door, SocketAddr)> {
+        let address = SocketAddr::new(ADDRESS.parse()?, port);
+        Ok((Door::open(self.init, address)?, address))
+    }
+
+    /// Leads from an address of this machine's to a Service or a pod.
+    pub async fn gate(&self, at: SocketAddr, to: SocketAddr) -> Result<Gate> {
+        let (_, socket) = self.egress.as_ref().context("it routes no Services")?;
+        Gate::open(socket, at, to).await
     }
 
     /// What a container has written so far, over all its starts, without the times.

@@ -250,14 +250,14 @@ const CHART_TOOLS: [Module; 4] = [
 /// Prepares what `cargo xtask test` needs; what cannot be prepared holds the reason.
 pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
     let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &CHART_TOOLS])?;
-    clients.extend([nft()?, nginx()?]);
+    clients.extend([nft()?, nginx()?, postgres()?]);
     Ok(clients)
 }
 
 /// Prepares a cluster of one node, and Helm to install things in it.
 pub fn prepare_bare(tools: &Tools) -> anyhow::Result<Vec<Client>> {
     let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &[HELM]])?;
-    clients.extend([nft()?, nginx()?]);
+    clients.extend([nft()?, nginx()?, postgres()?]);
     Ok(clients)
 }
 
@@ -311,6 +311,11 @@ fn nft() -> anyhow::Result<Client> {
 /// Which stands in front of an API of `tests/e2e`, and of one of `tests/edge`.
 pub fn nginx() -> anyhow::Result<Client> {
     Client::found("nginx", packages::find("nginx", "nginx"))
+}
+
+/// In which two pods of an endpoint remember, in `tests/e2e`.
+fn postgres() -> anyhow::Result<Client> {
+    Client::found("postgres", packages::postgres())
 }
 
 /// Prepares the control plane, and two generations of Helm.
