@@ -101,6 +101,11 @@ fn name(program: &str) -> String {
 
 /// Installs the definitions and the operator, and waits until it is ready.
 pub async fn install(cluster: &Cluster) -> Result<()> {
+    install_with(cluster, &[]).await
+}
+
+/// The same with options for the operator, `--set` and values of the chart.
+pub async fn install_with(cluster: &Cluster, further: &[&str]) -> Result<()> {
     let wait = ["--wait", "--timeout", "3m"];
     let definitions = ["install", DEFINITIONS, "charts/mintage-crds"];
     helm(cluster, &[&definitions[..], &wait].concat()).await?;
@@ -112,7 +117,7 @@ pub async fn install(cluster: &Cluster) -> Result<()> {
         NAMESPACE,
         "--create-namespace",
     ];
-    helm(cluster, &[&operator[..], &wait].concat()).await?;
+    helm(cluster, &[&operator[..], &wait, further].concat()).await?;
     Ok(())
 }
 

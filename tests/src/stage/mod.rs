@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::bare::Bare;
 use crate::cluster::{Cluster, command_line};
+use crate::node::Image;
 use crate::operator::NAMESPACE;
 use crate::release::{Images, kubectl};
 use crate::skip;
@@ -55,6 +56,15 @@ impl Deref for Stage {
 impl Stage {
     /// Starts the cluster, or finds the given one; `None` where this machine can have none, and then the test is skipped.
     pub async fn start(test: &str, report: &mut Report) -> Result<Option<Self>> {
+        Self::start_with(test, report, &[]).await
+    }
+
+    /// The same with further images, where the cluster is started here.
+    pub async fn start_with(
+        test: &str,
+        report: &mut Report,
+        further: &[Image],
+    ) -> Result<Option<Self>> {
         for tool in ["helm", "kubectl"] {
             if let Err(reason) = command_line(tool)? {
                 return skip::skip(test, &format!("{tool}: {reason}")).map(|()| None);
@@ -64,7 +74,8 @@ impl Stage {
             Place::Given(Box::new(Cluster::given(file.as_ref())?))
         } else {
             let images = Images::find()?;
-            let start = Bare::start(&images.made, &images.archives);
+            let made = [&images.made, further].concat();
+            let start = Bare::start(&made, &images.archives);
             match report.step("a cluster of one node starts", start).await? {
                 Ok(bare) => Place::Bare(Box::new(bare)),
                 Err(reason) => return skip::skip(test, &reason).map(|()| None),

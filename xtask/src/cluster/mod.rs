@@ -192,6 +192,12 @@ pub fn endurance(part: &str, minutes: u64) -> Result<Result<(), String>> {
     programs.run("endurance", Some(part), &variables)
 }
 
+/// Shows an endpoint behind what others made, on debug builds; `Err` says what is not as it should be.
+pub fn outside() -> Result<Result<(), String>> {
+    let programs = ClusterPrograms::prepare_outside()?;
+    programs.run("outside", None, &built(true)?)
+}
+
 /// Builds what runs in clusters; the variables in which it is found.
 fn built(debug: bool) -> Result<Variables> {
     // As `cargo xtask test` builds them: with another choice of packages all of it would be built again.

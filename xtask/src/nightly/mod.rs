@@ -94,6 +94,16 @@ fn steps() -> Vec<Step> {
             "all of `cargo xtask e2e` on a kind cluster; where no Docker runs, one is started for it",
             Box::new(|_| cluster::kind().map(Outcome::from)),
         )])
+        .chain([step(
+            "outside",
+            "an endpoint behind Traefik, by an Ingress and by a Gateway, with certificates by cert-manager",
+            Box::new(|_| {
+                Ok(match cluster::outside()? {
+                    Ok(()) => Outcome::Passed,
+                    Err(what) => Outcome::Failed(what),
+                })
+            }),
+        )])
         .chain(ENDURANCE.map(|(name, about, part)| {
             let run = move |args: &Args| {
                 Ok(match cluster::endurance(part, args.minutes)? {

@@ -29,6 +29,8 @@ struct Module {
     /// The Debian package of the C library that the programs need, if they need one.
     library: &'static str,
     programs: &'static [(&'static str, &'static str)],
+    /// A module and its folder with the definitions of the kinds that the programs know, if they know some.
+    definitions: Option<(&'static str, &'static str)>,
 }
 
 /// Most are Go alone.
@@ -39,6 +41,7 @@ const PLAIN: Module = Module {
     tags: "",
     library: "",
     programs: &[],
+    definitions: None,
 };
 
 /// A variable that the linker sets.
@@ -121,6 +124,7 @@ const NODE: [Module; 3] = [
         tags: "seccomp",
         library: "libseccomp-dev",
         programs: &[("runc", "github.com/opencontainers/runc")],
+        ..PLAIN
     },
     Module {
         folder: "cni",
@@ -214,6 +218,29 @@ const HELM_3: Module = Module {
     ..PLAIN
 };
 
+/// What stands around an endpoint in clusters, by others; only a nightly step needs it.
+const OUTSIDE: [Module; 2] = [
+    Module {
+        folder: "certmanager",
+        minutes: "2 minutes",
+        version: ("github.com/cert-manager/cert-manager", &[]),
+        programs: &[("certmanager", "mintage.dev/cluster/certmanager")],
+        definitions: Some(("github.com/cert-manager/cert-manager", "deploy/crds")),
+        ..PLAIN
+    },
+    Module {
+        folder: "traefik",
+        minutes: "6 minutes",
+        version: (
+            "github.com/traefik/traefik/v3",
+            &[Version("github.com/traefik/traefik/v3/pkg/version.Version")],
+        ),
+        programs: &[("traefik", "github.com/traefik/traefik/v3/cmd/traefik")],
+        definitions: Some(("sigs.k8s.io/gateway-api", "config/crd/standard")),
+        ..PLAIN
+    },
+];
+
 const CHART_TOOLS: [Module; 4] = [
     HELM,
     Module {
@@ -258,6 +285,13 @@ pub fn prepare_all(tools: &Tools) -> anyhow::Result<Vec<Client>> {
 pub fn prepare_bare(tools: &Tools) -> anyhow::Result<Vec<Client>> {
     let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &[HELM]])?;
     clients.extend([nft()?, nginx()?, postgres()?]);
+    Ok(clients)
+}
+
+/// Prepares the same, and what stands around an endpoint by others.
+pub fn prepare_outside(tools: &Tools) -> anyhow::Result<Vec<Client>> {
+    let mut clients = prepare_with(tools, &[&NODE, &ROUTING, &[HELM], &OUTSIDE])?;
+    clients.extend([nft()?, nginx()?]);
     Ok(clients)
 }
 
@@ -378,6 +412,7 @@ impl Module {
                 tags: self.tags,
                 linker_flags: &self.linker_flags(place)?,
                 c: needs_library.then_some(&library),
+                definitions: self.definitions,
             };
             go::build(place, version, &build, &caches, || {
                 say(format_args!(
@@ -450,6 +485,7 @@ mod tests {
         let all = CONTROL_PLANE.iter().chain(&NODE).chain(&ROUTING);
         for module in all
             .chain(&CHART_TOOLS)
+            .chain(&OUTSIDE)
             .chain([&HELM_3, &KIND, &KUBEADM, &PAUSE])
         {
             let place = Place {

@@ -6,7 +6,7 @@
 //! ```
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -157,6 +157,11 @@ impl ClusterPrograms {
         }))
     }
 
+    /// Prepares what a whole cluster is started with, and what stands around an endpoint by others.
+    pub fn prepare_outside() -> anyhow::Result<Self> {
+        Ok(Self(cluster::prepare_outside(&tools::find()?)?))
+    }
+
     /// Prepares kind alone.
     pub fn prepare_kind() -> anyhow::Result<Self> {
         Ok(Self(cluster::prepare_kind(&tools::find()?)?))
@@ -199,9 +204,9 @@ impl ClusterPrograms {
     }
 }
 
-/// Where Go keeps what it fetches and builds for clusters, as variables of its own.
-pub fn go_folders() -> anyhow::Result<[(&'static str, PathBuf); 2]> {
-    Ok(clients::go::folders(&cluster::cache()?))
+/// Where the files of a module lie, in the version that a folder's go.mod pins.
+pub fn go_module(folder: &Path, module: &str) -> anyhow::Result<PathBuf> {
+    clients::go::folder_of(folder, module, &cluster::cache()?)
 }
 
 /// Removes what Go fetched and built for clusters, which is of no use once all programs are there.

@@ -222,14 +222,7 @@ fn program(name: &str) -> Option<&str> {
 fn kind_files() -> Result<PathBuf> {
     let folder = workspace::root().join("tests/cluster/kind");
     let module = "sigs.k8s.io/kind";
-    let go = |arguments: &[&str]| -> Result<String> {
-        let mut go = Command::new("go");
-        go.args(arguments).current_dir(&folder);
-        process::read(go.envs(test::go_folders()?))
-    };
-    go(&["mod", "download", "-modcacherw", module])?;
-    let found = go(&["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module])?;
-    let files = Path::new(found.trim()).join("images/base/files");
+    let files = test::go_module(&folder, module)?.join("images/base/files");
     if !files.is_dir() {
         bail!(
             "{module} has no files of a node's image in {}",

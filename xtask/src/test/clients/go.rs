@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use super::Language;
 use crate::place::{Place, run, text};
+use crate::process;
 
 pub(super) const LANGUAGE: Language = Language {
     folder: "go",
@@ -52,6 +53,8 @@ pub struct Build<'a> {
     pub linker_flags: &'a str,
     /// What C libraries are found by, for programs that need some. Others are static, and need no C compiler.
     pub c: Option<&'a dyn Fn() -> anyhow::Result<Variables>>,
+    /// A module and its folder with manifests that go with the programs: they are copied to `definitions`, beside `bin`.
+    pub definitions: Option<(&'a str, &'a str)>,
 }
 
 /// Builds other people's programs from what the folder's go.mod pins, and from sources of its own if it has some. What Go keeps from one build to the next lies in
@@ -68,6 +71,7 @@ pub fn build(
         tags,
         linker_flags,
         c,
+        definitions,
     } = build;
     let folder = place.cache.join("bin");
     let mut inputs = ["go.mod", "go.sum"]
@@ -75,7 +79,10 @@ pub fn build(
         .to_vec();
     inputs.extend(place.sources("go")?);
     // Another set of programs or flags is another build.
-    let tool = format!("{version} {programs:?} {linker_flags}{tags}");
+    let mut tool = format!("{version} {programs:?} {linker_flags}{tags}");
+    if let Some((module, folder)) = definitions {
+        tool = format!("{tool} {module}/{folder}");
+    }
     place.once(&tool, &inputs, || {
         before()?;
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -98,12 +105,54 @@ pub fn build(
             .env("CGO_ENABLED", with_c)
             .envs(variables)
             .envs(folders(caches))
-            .current_dir(&place.source))
+            .current_dir(&place.source))?;
+        match definitions {
+            Some((module, folder)) => {
+                let from = folder_of(&place.source, module, caches)?.join(folder);
+                copy_manifests(&from, &place.cache.join("definitions"))
+            }
+            None => Ok(()),
+        }
     })
 }
 
+/// Where the files of a module lie, in the version that a folder's go.mod pins; fetched, if they are not there.
+pub fn folder_of(source: &Path, module: &str, caches: &Path) -> anyhow::Result<PathBuf> {
+    let go = |arguments: &[&str]| {
+        let mut go = Command::new("go");
+        go.args(arguments).envs(folders(caches)).current_dir(source);
+        process::read(&mut go)
+    };
+    go(&["mod", "download", "-modcacherw", module])?;
+    let found = go(&["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module])?;
+    Ok(found.trim().into())
+}
+
+/// Copies the manifests of a folder, and leaves nothing of an earlier version.
+fn copy_manifests(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to).with_context(|| to.display().to_string())?;
+    }
+    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    let mut copied = 0;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let path = entry?.path();
+        let (Some(name), Some("yaml")) = (
+            path.file_name(),
+            path.extension().and_then(|text| text.to_str()),
+        ) else {
+            continue;
+        };
+        // Read and written: what Go keeps is write-protected, and a copy would be.
+        fs::write(to.join(name), fs::read(&path)?)?;
+        copied += 1;
+    }
+    ensure!(copied > 0, "{} has no manifests", from.display());
+    Ok(())
+}
+
 /// Where Go keeps what serves several builds, as variables of its own.
-pub fn folders(caches: &Path) -> [(&'static str, PathBuf); 2] {
+fn folders(caches: &Path) -> [(&'static str, PathBuf); 2] {
     [("GOCACHE", "build"), ("GOMODCACHE", "modules")]
         .map(|(name, folder)| (name, caches.join(folder)))
 }
@@ -116,4 +165,27 @@ pub fn clean(caches: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_are_copied_and_older_ones_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::create_dir_all(&from).unwrap();
+        assert!(copy_manifests(&from, &to).is_err(), "there are none");
+        for name in ["a.yaml", "README.md"] {
+            fs::write(from.join(name), "").unwrap();
+        }
+        fs::write(to.join("old.yaml"), "").unwrap();
+        copy_manifests(&from, &to).unwrap();
+        let left: Vec<_> = fs::read_dir(&to)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["a.yaml"]);
+    }
 }
