@@ -213,12 +213,14 @@ impl Outputs {
         let asked = at_once(due.collect(), |tenant| async move {
             (tenant, reviewers.ask(writer).await)
         });
-        for (tenant, asked) in asked.await {
+        let asked = asked.await;
+        let account = self.reviewers.account().unwrap_or_default();
+        for (tenant, asked) in asked {
             let Some(asked) = asked else { continue };
             let asked = asked.map_err(|failure| {
                 outcome.deposed |= matches!(failure, Failure::NotLeading);
                 let text = format!(
-                    "its endpoint gets no token by which to ask about those of workloads: {failure}"
+                    "its endpoint gets no token of ServiceAccount {account} by which to ask about those of workloads: {failure}"
                 );
                 let complaints = outcome.complaints.entry(tenant.clone());
                 complaints.or_default().push(text.clone());

@@ -101,6 +101,12 @@ impl Reviewers {
         self.given.remove(tenant);
     }
 
+    /// Whose they are.
+    pub fn account(&self) -> Option<String> {
+        let of = self.of.as_ref()?;
+        Some(format!("{}/{}", of.namespace, of.name))
+    }
+
     /// Asks the API server for one; what it says if there is none.
     pub async fn ask(&self, writer: &Writer) -> Option<Result<Zeroizing<String>, Failure>> {
         let Reviewer {

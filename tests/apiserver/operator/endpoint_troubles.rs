@@ -148,24 +148,34 @@ async fn a_claim_that_was_made_larger_stays_so() -> Result<()> {
     scene.tenant_ready("identity/acme").await?;
 
     // What has a class that allows for it and is bound may be made larger, and never smaller again.
-    let class = json!({
-        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "grows"},
-        "provisioner": "nobody.test", "allowVolumeExpansion": true,
-    });
-    let file = scene.plane.folder().join("class.json");
-    std::fs::write(&file, class.to_string())?;
+    let volume = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "grows"},
+            "provisioner": "nobody.test", "allowVolumeExpansion": true,
+        },
+        {
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "volume"},
+            "spec": {
+                "storageClassName": "grows", "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                "claimRef": {"namespace": "identity", "name": PODS}, "hostPath": {"path": "/nowhere"},
+            },
+        },
+    ]});
+    let file = scene.plane.folder().join("volume.json");
+    std::fs::write(&file, volume.to_string())?;
     scene.apply(&file).await?;
     let claims: Api<PersistentVolumeClaim> = of(&scene, "identity");
-    let patch = |patch: Value| Patch::Merge(patch);
     let params = PatchParams::default();
-    let spec = json!({"spec": {"storageClassName": "grows"}});
-    claims.patch(PODS, &params, &patch(spec)).await?;
-    let bound = json!({"spec": {"volumeName": "some"}});
-    claims.patch(PODS, &params, &patch(bound)).await?;
-    let bound = json!({"status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}});
-    claims.patch_status(PODS, &params, &patch(bound)).await?;
+    let class = json!({"spec": {"storageClassName": "grows"}});
+    claims.patch(PODS, &params, &Patch::Merge(class)).await?;
+    within(PATIENCE, "the claim is bound", async || {
+        let status = claims.get(PODS).await?.status.unwrap_or_default();
+        ensure!(status.phase.as_deref() == Some("Bound"), "{status:?}");
+        Ok(())
+    })
+    .await?;
     let grown = json!({"spec": {"resources": {"requests": {"storage": "2Gi"}}}});
-    claims.patch(PODS, &params, &patch(grown)).await?;
+    claims.patch(PODS, &params, &Patch::Merge(grown)).await?;
     silence(&scene, std::time::Duration::from_secs(2)).await?;
 
     operator.terminate().await?;
