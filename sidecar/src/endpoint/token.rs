@@ -164,8 +164,9 @@ async fn code(
         .iter()
         .any(|scope| scope.as_str() == "offline_access");
     let refresh_token = if offline && application.may(GrantType::RefreshToken) {
-        let token = issue::refresh_token(endpoint, visit, application, family, &granted).await;
-        Some(token?.ok_or_else(invalid)?)
+        // The code may have come again meanwhile. The first to show it is answered all the same, as one is that was answered a
+        // moment before, and has no refresh token.
+        issue::refresh_token(endpoint, visit, application, family, &granted).await?
     } else {
         None
     };
