@@ -1,7 +1,9 @@
 //! Which certificate a client is shown.
 
+use mintage_core::world::World;
 use mintage_sidecar::files::Files;
 
+use crate::cluster::name;
 use crate::process::Process;
 use crate::tenant::Tenant;
 
@@ -14,6 +16,34 @@ async fn a_domain_without_a_certificate_is_not_served_over_tls() {
     assert_eq!(process.get("acme.test", KEYS).await.unwrap().status(), 200);
     // It is a domain of the tenant, whose certificate is nowhere: a proxy has it.
     assert!(process.get("login.acme.test", KEYS).await.is_err());
+}
+
+#[tokio::test]
+async fn without_the_certificate_that_it_is_told_of_it_is_not_ready() {
+    let with_certificate = |world: &mut World, of: &str| {
+        let mut login = (**world.tenants[0].endpoint.as_ref().unwrap()).clone();
+        login.certificate = Some(name(of));
+        login.trusted_proxies.clear();
+        world.tenants[0].endpoint = Some(login.into());
+    };
+    let mut tenant = Tenant::new(|world| with_certificate(world, "late-tls"));
+    let files = tenant.files();
+    let mut process = Process::start(&tenant, &files).await;
+    process.event("endpoint-loaded").await;
+    let text = process.until_ready(503).await;
+    let told = async |process: &Process| {
+        while !process.admin("/readyz").await.1.contains("late-tls") {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let patience = std::time::Duration::from_mins(2);
+    tokio::time::timeout(patience, told(&process))
+        .await
+        .expect(&text);
+    with_certificate(&mut tenant.cluster.world, "acme-tls");
+    process.dir.swap(&tenant.files());
+    process.until_ready(200).await;
+    assert_eq!(process.get("acme.test", KEYS).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

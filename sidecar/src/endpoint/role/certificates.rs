@@ -53,6 +53,11 @@ impl Certificates {
         complaints
     }
 
+    /// Whether there is one for a domain.
+    pub fn has(&self, domain: &Domain) -> bool {
+        self.0.contains_key(domain)
+    }
+
     /// The set-up of a listener with them.
     pub fn config(&self) -> Result<ServerConfig, rustls::Error> {
         let mut by_name = ResolvesServerCertUsingSni::new();

@@ -217,6 +217,7 @@ impl Loader {
             secret(name).map(entries)
         })?;
         complaints.extend(self.certificates.take_up(&certificates, secret));
+        self.standing.without_tls(self.no_tls(&realm.config));
         let is_whole = unreadable.is_empty();
         complaints.extend(unreadable);
         self.tls.store(Arc::new(self.certificates.config()?));
@@ -232,6 +233,17 @@ impl Loader {
         }
         self.said = complaints;
         Ok(is_whole)
+    }
+
+    /// Why nobody can be answered at the tenant's own domain, which has a certificate and no proxy in front.
+    fn no_tls(&self, config: &Config) -> Option<String> {
+        let name = config.certificates.get(&config.domain)?;
+        let is_served = self.certificates.has(&config.domain);
+        let is_lost = !is_served && config.login.trusted_proxies.is_empty();
+        is_lost.then(|| {
+            let (domain, namespace) = (&config.domain, &config.tenant.namespace);
+            format!("there is no certificate for {domain}: see Secret {namespace}/{name}, and endpoint-lacks in the log")
+        })
     }
 
     /// Revokes what anything that was told earlier had revoked.

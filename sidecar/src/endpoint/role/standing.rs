@@ -23,6 +23,8 @@ pub struct Standing {
     complaint: ArcSwapOption<String>,
     /// What the beginning waits for.
     waits: ArcSwapOption<String>,
+    /// Why nobody can be answered by TLS.
+    no_tls: ArcSwapOption<String>,
     draining: AtomicBool,
     registry: Registry,
     process: Process,
@@ -37,6 +39,7 @@ impl Standing {
             realms,
             complaint: ArcSwapOption::empty(),
             waits: ArcSwapOption::from_pointee("the store is not open yet".to_owned()),
+            no_tls: ArcSwapOption::empty(),
             draining: AtomicBool::new(false),
             registry: Registry::default(),
             process: Process::default(),
@@ -66,6 +69,11 @@ impl Standing {
         let is_news = complaint.is_some() && self.complaint.load().as_deref() != complaint.as_ref();
         self.complaint.store(complaint.map(Arc::new));
         is_news
+    }
+
+    /// Why nobody can be answered by TLS, or that somebody can.
+    pub fn without_tls(&self, why: Option<String>) {
+        self.no_tls.store(why.map(Arc::new));
     }
 
     /// What the beginning waits for.
@@ -102,7 +110,10 @@ impl Health for Arc<Standing> {
         let why = match self.left(SystemClock.now()) {
             None => "the operator has told nothing yet",
             Some(0) => "the operator has told nothing for too long",
-            Some(_) => return Ok(()),
+            Some(_) => match &*self.no_tls.load() {
+                Some(why) => return Err(why.to_string()),
+                None => return Ok(()),
+            },
         };
         let complaint = self.complaint.load();
         let cause = complaint
