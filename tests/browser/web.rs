@@ -103,7 +103,7 @@ async fn through_all_pages(shop: &Shop) -> Result<()> {
         .open(&format!("{}oidc/logout", shop.issuer))
         .await?;
     shop.judge("Sign out of Acme?", "sign-out").await?;
-    shop.click("button[value='no']").await?;
+    shop.click("button[value='stay']").await?;
     shop.judge("You are still signed in", "stayed").await?;
     shop.browser.open(&format!("{}/logout", shop.web)).await?;
     shop.text("#nobody", |text| text.contains("not signed in"))

@@ -59,7 +59,7 @@ struct Named {
 /// as the user before does so again. A Tenant names the Secret in spec.login.connections[].users.secretRef.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mintage users add ada --email ada@example.com -n identity --secret acme-users --file users.yaml\n  kubectl apply -f users.yaml\n\nWithout a file, one user at a time, each by a field manager of its own, so that none takes the others out:\n  mintage users add ada -n identity --secret acme-users | kubectl apply --server-side --field-manager=user-ada -f -"
+    after_help = "Examples:\n  mintage users add ada --email ada@example.com -n identity --secret acme-users --file users.yaml\n  kubectl apply -f users.yaml\n\nWithout a file, one user at a time, each by a field manager of its own, so that none takes the others out:\n  mintage users add ada -n identity --secret acme-users |\n    kubectl apply --server-side --field-manager=user-ada -f -"
 )]
 struct AddArgs {
     /// The user's name: what `sub` ends with, for ever. Letters, digits, '-', '_' and '.'.

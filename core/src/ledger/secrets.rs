@@ -117,8 +117,8 @@ mod tests {
 
     fn rules(generation: u32, accept_previous: Seconds) -> SecretRules {
         SecretRules {
-            generation,
             accept_previous,
+            generation,
         }
     }
 

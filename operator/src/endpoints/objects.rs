@@ -68,18 +68,14 @@ const SECRETS: &str = "/var/run/mintage-secrets";
 const DATA: &str = "/var/lib/mintage";
 const REVIEWER: &str = "/var/run/mintage-reviewer";
 
-/// How long a pod that is to end goes on taking new connections, in seconds.
-const PAUSE: u32 = 5;
-
-/// How long it has then: 20 s for requests that were begun, and 12 s for a database to let go.
-const GRACE: u32 = 40;
-
 /// What the volume of the embedded store holds at first; most sessions and refresh tokens take a few hundred bytes.
 const STORAGE: &str = "1Gi";
 
-/// How many seconds a pod that is to end goes on as before: meanwhile proxies and nodes hear that it is to be asked no more. With the 20
-/// that requests under way have then, it is less than the grace period.
+/// How many seconds a pod that is to end goes on as before: meanwhile proxies and nodes hear that it is to be asked no more.
 const LINGER: u32 = 5;
+
+/// How many it has then: 20 for requests under way, and 12 for a database to let go.
+const GRACE: u32 = 40;
 
 /// Label of everything that belongs to a tenant's endpoint, and of its pods; its value is the tenant's name.
 pub const LABEL: &str = "mintage.dev/endpoint";
@@ -220,7 +216,7 @@ fn deployment(place: &Place<'_>, wishes: &Endpoint, config: &Config, settings: &
                     "fsGroup": settings.user,
                     "seccompProfile": { "type": "RuntimeDefault" },
                 },
-                "terminationGracePeriodSeconds": PAUSE + GRACE,
+                "terminationGracePeriodSeconds": LINGER + GRACE,
                 "topologySpreadConstraints": spread,
                 "containers": [container(wishes, config, settings)],
                 "volumes": volumes(place, wishes, config, settings),
@@ -275,8 +271,6 @@ fn container(wishes: &Endpoint, config: &Config, settings: &Settings) -> Value {
         "lifecycle": { "preStop": { "sleep": { "seconds": LINGER } } },
         "livenessProbe": probe("/healthz", 10, 3),
         "readinessProbe": probe("/readyz", 2, 2),
-        // Who sends requests here hears a little later that it ends.
-        "lifecycle": { "preStop": { "sleep": { "seconds": PAUSE } } },
         "resources": settings.resources,
         "securityContext": {
             "allowPrivilegeEscalation": false,

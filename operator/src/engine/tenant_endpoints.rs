@@ -20,7 +20,7 @@ use crate::endpoints::{Object, Settings, objects};
 use crate::snapshot::Snapshot;
 
 /// What a Tenant that asks for an endpoint is told where none are run.
-const NO_ENDPOINT: &str = "spec.endpoint: this operator is set up to run no endpoints, so users cannot sign in, and applications get no tokens; install the chart with endpoints.enabled: true. Pods that are left of one before answer until they are too old: delete what has the label mintage.dev/endpoint";
+const NO_ENDPOINT: &str = "spec.endpoint: this operator is set up to run no endpoints, so users cannot sign in, and applications get no tokens; install the chart with endpoints.enabled: true. Pods that are left of one before answer until they are too old: delete the Deployments, Services and so on with the label mintage.dev/endpoint, and no PersistentVolumeClaim";
 
 /// What one is told that asks for a route where there is no Gateway API.
 const NO_ROUTE: &str = "spec.endpoint.httpRoute: this operator is set up for a cluster without the Gateway API, so there is no HTTPRoute; install the chart with endpoints.gatewayApi: true";

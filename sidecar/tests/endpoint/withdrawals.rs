@@ -11,6 +11,8 @@ use crate::stores::on_both;
 
 const INVALID: &str = "Unknown or invalid refresh token.";
 
+const UNREAD: &str = "the Secret with the user cannot be read (user-unread";
+
 #[tokio::test]
 async fn attack_26_nothing_is_given_for_a_user_who_was_blocked() -> Result<()> {
     let name = "withdrawals::attack_26_nothing_is_given_for_a_user_who_was_blocked";
@@ -134,10 +136,10 @@ async fn what_cannot_be_known_now_ends_no_refresh_token() -> Result<()> {
         let kept = std::cell::RefCell::new(json!(null));
         site.edit_damaged(|accounts| *kept.borrow_mut() = accounts.get_mut("ada").unwrap().take());
         let reply = site.refresh(&web, &token).await;
-        reply.refused(503, "temporarily_unavailable", "user-unread");
+        reply.refused(503, "temporarily_unavailable", UNREAD);
         site.userinfo(HOST, &opaque)
             .await
-            .refused(503, "temporarily_unavailable", "user-unread");
+            .refused(503, "temporarily_unavailable", UNREAD);
         site.edit_damaged(|accounts| {
             accounts.insert("ada".to_owned(), kept.borrow_mut().take());
             accounts.insert("eve".to_owned(), json!({ "password_hash": 7 }));
@@ -151,7 +153,7 @@ async fn what_cannot_be_known_now_ends_no_refresh_token() -> Result<()> {
         let accounts = std::cell::RefCell::new(crate::accounts::Accounts::new());
         site.edit_damaged(|all| std::mem::swap(all, &mut accounts.borrow_mut()));
         let reply = site.refresh(&web, &token).await;
-        reply.refused(503, "temporarily_unavailable", "user-unread");
+        reply.refused(503, "temporarily_unavailable", UNREAD);
         site.edit(|_, all| std::mem::swap(all, &mut accounts.borrow_mut()));
         let reply = site.refresh(&web, &token).await.good();
         let token = reply.text("refresh_token");
@@ -164,7 +166,7 @@ async fn what_cannot_be_known_now_ends_no_refresh_token() -> Result<()> {
             *removed.borrow_mut() = Some(world.audiences.remove(at.unwrap()));
         });
         let reply = site.refresh(&web, &token).await;
-        reply.refused(403, "access_denied", "audience-gone");
+        reply.refused(403, "access_denied", "Service not found");
         site.edit(|world, _| world.audiences.extend(removed.borrow_mut().take()));
         site.refresh(&web, &token).await.good();
         Ok(())

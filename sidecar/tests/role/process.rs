@@ -320,7 +320,7 @@ async fn it_waits_for_the_file_that_says_where_the_store_is() {
     let text = process.until_ready(503).await;
     assert!(text.starts_with("the file that says where"), "{text}");
     // As when the Secret is made after the Tenant.
-    std::fs::write(&file, "memory\n").unwrap();
+    fs::write(&file, "memory\n").unwrap();
     process.until_ready(200).await;
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
@@ -23,8 +24,8 @@ pub struct Whereabouts {
 
 struct File {
     path: PathBuf,
-    /// What was read last, whether it was a place or not.
-    text: Zeroizing<String>,
+    /// SHA-256 of what was read last, whether it was a place or not; `None` if nothing was.
+    read: Option<Digest>,
 }
 
 impl Whereabouts {
@@ -46,11 +47,11 @@ impl Whereabouts {
         // What it is is not repeated: it may have a password.
         let place = text.as_ref().map(|text| text.trim().parse()).transpose();
         let place = place.with_context(|| path.display().to_string())?;
-        let text = text.unwrap_or_default();
+        let read = text.as_deref().map(|text| digest(&SHA256, text.as_bytes()));
         let path = path.to_owned();
         Ok(Self {
             place,
-            file: Some(File { path, text }),
+            file: Some(File { path, read }),
         })
     }
 
@@ -68,11 +69,12 @@ impl Whereabouts {
         let Ok(text) = fs::read_to_string(&file.path).map(Zeroizing::new) else {
             return false;
         };
-        if text == file.text {
+        let read = digest(&SHA256, text.as_bytes());
+        let before = file.read.replace(read);
+        if before.is_some_and(|before| before.as_ref() == read.as_ref()) {
             return false;
         }
-        file.text = text;
-        match file.text.trim().parse() {
+        match text.trim().parse() {
             Ok(place) => {
                 self.place = Some(place);
                 true
