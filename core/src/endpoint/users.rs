@@ -96,7 +96,14 @@ pub struct Users {
     unread: BTreeSet<UserId>,
     /// By the lower-case e-mail address, or the entry's own name. `None`: two have it, so nobody signs in by it.
     names: BTreeMap<String, Option<UserId>>,
+    /// The hash that takes the longest to check, and what it costs.
+    dearest: Option<(Cost, HashText)>,
+    /// The most memory that one takes, in KiB.
+    memory: u32,
 }
+
+/// What checking a hash costs: memory in KiB times passes, which is the time that it takes, and memory in KiB.
+type Cost = (u32, u32);
 
 /// Whether there is such a user is not known now: what was given to them is neither good nor to be taken away.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -172,14 +179,14 @@ impl HashText {
         ))
     }
 
-    /// What checking it costs in memory, in KiB; `None` if it is no hash, or would take too much.
-    fn cost(&self) -> Option<u32> {
+    /// What checking it costs; `None` if it is no hash, or would take too much.
+    fn cost(&self) -> Option<Cost> {
         let hash = PasswordHash::new(&self.0).ok()?;
         let params = Params::try_from(&hash).ok()?;
         let (memory, passes) = (params.m_cost(), params.t_cost());
         let is_good =
             hash.algorithm.as_str() == "argon2id" && memory <= MOST_MEMORY && passes <= MOST_PASSES;
-        is_good.then_some(memory)
+        is_good.then(|| (memory * passes, memory))
     }
 
     fn is_of(&self, password: &str) -> bool {
@@ -206,7 +213,13 @@ impl Users {
                 }
             };
             match user(name, bytes) {
-                Ok(user) => wrong.extend(users.add(id, name, user)),
+                Ok((cost, user)) => {
+                    if users.dearest.as_ref().is_none_or(|(most, _)| *most < cost) {
+                        users.dearest = Some((cost, user.password_hash.clone()));
+                    }
+                    users.memory = users.memory.max(cost.1);
+                    wrong.extend(users.add(id, name, user));
+                }
                 Err(error) => {
                     wrong.push(error);
                     users.unread.insert(id);
@@ -247,11 +260,7 @@ impl Users {
 
     /// The memory that [`Users::sign_in`] takes at most, in KiB.
     pub fn memory(&self) -> u32 {
-        let costs = self
-            .all
-            .values()
-            .filter_map(|user| user.password_hash.cost());
-        costs.max().unwrap_or_default().max(COST.0)
+        self.memory.max(COST.0)
     }
 
     /// Finds the user of a name and password. It takes as long for a name that nobody has. This hashes, for about 20 ms: not
@@ -267,8 +276,11 @@ impl Users {
         let right = if let Some((_, user)) = found {
             user.password_hash.is_of(password)
         } else {
-            // Who is not there must not be told by the time it takes.
-            drop(HashText::of(password, &[0; 16]));
+            // Who is not there must not be told by the time it takes, also where hashes cost more than ours.
+            match &self.dearest {
+                Some((_, hash)) => drop(hash.is_of(password)),
+                None => drop(HashText::of(password, &[0; 16])),
+            }
             false
         };
         match found.filter(|_| right) {
@@ -279,13 +291,12 @@ impl Users {
     }
 }
 
-fn user(name: &str, bytes: &[u8]) -> Result<User, InvalidUser> {
+fn user(name: &str, bytes: &[u8]) -> Result<(Cost, User), InvalidUser> {
     let user: User =
         serde_json::from_slice(bytes).map_err(|_| InvalidUser::Entry(name.to_owned()))?;
-    if user.password_hash.cost().is_some() {
-        Ok(user)
-    } else {
-        Err(InvalidUser::Hash(name.to_owned()))
+    match user.password_hash.cost() {
+        Some(cost) => Ok((cost, user)),
+        None => Err(InvalidUser::Hash(name.to_owned())),
     }
 }
 
@@ -379,6 +390,35 @@ mod tests {
             matches!(&wrong[..], [InvalidUser::Entry(bob), InvalidUser::Name(_)] if bob == "bob"),
             "{wrong:?}"
         );
+    }
+
+    /// Whoever is not there is looked for as long as whoever takes the longest.
+    #[test]
+    fn the_dearest_hash_stands_for_users_who_are_not_there() {
+        let of = |memory: u32, passes: u32| {
+            format!(
+                r#"{{"password_hash":"$argon2id$v=19$m={memory},t={passes},p=1$BQUFBQUFBQUFBQUFBQUFBQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}"#
+            )
+        };
+        let all = [
+            ("ada", of(19_456, 2)),
+            ("bob", of(32_768, 1)),
+            ("eve", of(65_536, 3)),
+            ("zoe", of(65_536, 1)),
+        ];
+        for (count, expected) in [
+            (1, (38_912, 19_456)),
+            (2, (38_912, 19_456)),
+            (4, (196_608, 65_536)),
+        ] {
+            let (users, wrong) = read(&all[..count]);
+            assert_eq!(wrong, []);
+            let (cost, hash) = users.dearest.as_ref().unwrap();
+            assert_eq!((*cost, hash.cost()), (expected, Some(expected)));
+        }
+        assert_eq!(read(&all[..2]).0.memory(), 32_768);
+        assert_eq!(read(&all).0.memory(), 65_536);
+        assert_eq!(read(&[]).0.memory(), 19_456);
     }
 
     #[test]
