@@ -79,14 +79,14 @@ impl<K: Clone + Ord> Retries<K> {
         self.waiting.contains_key(key)
     }
 
-    /// Whether one is to be left alone for now.
+    /// Whether one waits to be tried again.
     pub fn waits(&self, key: &K, now: Instant) -> bool {
         self.waiting
             .get(key)
             .is_some_and(|waiting| now < waiting.until)
     }
 
-    /// All that are to be left alone for now.
+    /// All that wait to be tried again.
     pub fn waiting(&self, now: Instant) -> impl Iterator<Item = &K> {
         let waiting = self.waiting.iter();
         waiting

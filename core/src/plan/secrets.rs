@@ -24,7 +24,8 @@ pub(super) fn settle(
     let settled = world.applications.iter().filter_map(|application| {
         let key = (&application.tenant, &application.at, &application.uid);
         let before = known.get(&key).copied();
-        // Nothing is remembered of what a tenant does not admit, or anybody could fill its memory.
+        // Nothing is remembered of what a tenant does not admit, or anybody could fill its memory. Why it does not is said where
+        // the application is served.
         let admitted = applications::admit(application, world, tenants).ok();
         let Some(tenant) = admitted.filter(|_| application.auth != ClientAuth::None) else {
             return before.cloned();

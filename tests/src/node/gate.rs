@@ -30,7 +30,7 @@ impl Gate {
             while let Ok((from, _)) = listener.accept().await {
                 let socket = socket.clone();
                 tokio::spawn(async move {
-                    // Who finds nobody sees the connection end, as with any proxy.
+                    // An error has nobody to go to: whoever asked sees the connection end, as with any proxy.
                     pass(from, socket, to).await.ok();
                 });
             }
