@@ -177,10 +177,6 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
             first_activate_at: None,
         });
     }
-    if let Some(heard) = observed.heard {
-        wait_for_the_slow(now, &mut keys, policy, heard);
-    }
-
     for key in &mut keys {
         // A longer life counts from the moment it is in force until the key stops signing.
         if let (State::Active | State::Next, Some(lifetime)) =
@@ -196,7 +192,7 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
         let given = observed.fresh.get(&key.alg());
         policy.brings && given.is_some_and(|jwk| jwk.kid == *key.kid())
     };
-    let keys = keys
+    let mut keys: Vec<Key> = keys
         .into_iter()
         .map(|key| {
             if policy.algs.contains_key(&key.alg()) || is_brought(&key) {
@@ -206,6 +202,10 @@ pub fn step(now: UnixTime, keyring: &Keyring, policy: &Policy, observed: Observe
             }
         })
         .collect();
+    // Last, by what the keys are from now on: else the same step would go further the second time.
+    if let Some(heard) = observed.heard {
+        wait_for_the_slow(now, &mut keys, policy, heard);
+    }
     Step {
         keys,
         wanted,

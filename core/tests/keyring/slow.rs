@@ -82,6 +82,35 @@ fn nothing_waits_where_tokens_end_before_everybody_has_heard_that_their_key_goes
 }
 
 #[test]
+fn a_longer_life_of_tokens_counts_in_the_step_that_brings_it() {
+    let mut ring = Ring::new();
+    ring.policy.algs.insert(Alg::EdDSA, DELAY / 4);
+    ring.turn(0);
+    ring.heard = Some(START);
+    ring.rotate_before = Some(START + 1000);
+    ring.turn(1000);
+    let look = 1000 + DELAY - DELAY / 4;
+    ring.run(1000, look - 1);
+    ring.policy.algs.insert(Alg::EdDSA, DELAY);
+    // The ring takes the step again, which must change nothing.
+    ring.turn(look);
+    let later = 1000 + DELAY + DELAY / 4;
+    assert_eq!(schedules(&ring), [closed(0, later), open(later)]);
+}
+
+#[test]
+fn a_key_that_is_not_wanted_any_more_is_not_put_off() {
+    for unwanted in [1001, 1000 + DELAY - DELAY / 4] {
+        let mut ring = unheard();
+        ring.run(1000, unwanted - 1);
+        ring.policy.algs.clear();
+        ring.turn(unwanted);
+        let (begin, end) = (1000 + DELAY, unwanted + DELAY);
+        assert_eq!(schedules(&ring), [closed(0, begin), closed(begin, end)]);
+    }
+}
+
+#[test]
 fn what_is_heard_never_makes_a_key_sign_sooner() {
     let mut ring = Ring::rotated(1000);
     let before = schedules(&ring);
