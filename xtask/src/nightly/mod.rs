@@ -1,5 +1,6 @@
 //! `cargo xtask nightly`: what takes too long for every change, as steps with names.
 
+mod courses;
 mod fuzz;
 
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ pub struct Args {
     /// Run only this step
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// How many minutes each fuzz target runs, and each long part in a cluster
+    /// How many minutes each fuzz target runs, the random courses, and each long part in a cluster
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     minutes: u64,
 }
@@ -64,6 +65,11 @@ fn steps() -> Vec<Step> {
             let run = Box::new(|args: &Args| fuzz::run(target, args.minutes));
             step(&format!("fuzz-{target}"), about, run)
         })
+        .chain([step(
+            "courses",
+            "random courses of keyrings, plans, manifests and pods, again and again: every property holds",
+            Box::new(|args: &Args| courses::run(args.minutes)),
+        )])
         .chain([step(
             "soak",
             "a sidecar's hour in six minutes: flat memory, no failed request",
