@@ -125,7 +125,7 @@ fn write_api(store: &Store, config: &Config, api: &Api, master: &Master) -> Resu
         "AUDIENCE={}\nISSUER_BASE_URL={}\nSIGNING_SECRET={}\n",
         api.identifier,
         config.domain.issuer(),
-        *master.api_secret(&api.identifier)
+        *master.api_secret(api)
     );
     keep(store, &path, &lines)
 }

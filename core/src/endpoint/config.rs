@@ -60,6 +60,8 @@ pub struct Config {
 pub struct Api {
     /// Its place.
     pub at: ObjectRef,
+    /// Which life of it. What it shares with the endpoint ends with it.
+    pub uid: Uid,
     /// The `aud`.
     pub identifier: Identifier,
     /// Its names for people.

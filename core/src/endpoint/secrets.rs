@@ -19,9 +19,9 @@ use base64::Engine as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::config::Api;
 use crate::jose::{BASE64URL, encode_segment};
-use crate::world::Dialect;
-use crate::{ClientId, Identifier, Seconds, Uid, UnixTime};
+use crate::{ClientId, Seconds, Uid, UnixTime};
 
 /// The master secret; wiped when dropped, never shown.
 #[derive(Clone)]
@@ -98,14 +98,18 @@ impl Master {
     }
 
     /// The secret that an API shares with the endpoint where its tokens are signed with HS256: 43 characters, whose bytes are the
-    /// key (RFC 7518 section 3.2).
-    pub fn api_secret(&self, api: &Identifier) -> Zeroizing<String> {
-        let parts: [&[u8]; 2] = [b"api-secret", api.as_str().as_bytes()];
-        Zeroizing::new(BASE64URL.encode(*self.derive(&parts)))
+    /// key (RFC 7518 section 3.2). Who takes a freed identifier over has another one.
+    pub fn api_secret(&self, api: &Api) -> Zeroizing<String> {
+        Zeroizing::new(BASE64URL.encode(*self.derive_for(b"api-secret", api)))
+    }
+
+    fn derive_for(&self, what: &[u8], api: &Api) -> Zeroizing<[u8; 32]> {
+        let (uid, identifier) = (api.uid.as_str(), api.identifier.as_str());
+        self.derive(&[what, uid.as_bytes(), identifier.as_bytes()])
     }
 
     /// Signs `header.payload` for an API with its shared secret, to a compact JWS.
-    pub fn sign_for(&self, api: &Identifier, dialect: Dialect, payload: &str) -> String {
+    pub fn sign_for(&self, api: &Api, payload: &str) -> String {
         #[derive(Serialize)]
         struct Header {
             alg: &'static str,
@@ -113,10 +117,10 @@ impl Master {
             kid: String,
         }
         // Which secret, without telling anything of it.
-        let kid = self.derive(&[b"api-kid", api.as_str().as_bytes()]);
+        let kid = self.derive_for(b"api-kid", api);
         let header = encode_segment(&Header {
             alg: "HS256",
-            typ: dialect.typ(),
+            typ: api.dialect.typ(),
             kid: BASE64URL.encode(&kid[..16]),
         });
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.api_secret(api).as_bytes());
@@ -126,7 +130,7 @@ impl Master {
     }
 
     /// Whether the secret that an API shares signed a text, `header.payload`; in constant time.
-    pub fn has_signed(&self, api: &Identifier, input: &[u8], signature: &[u8]) -> bool {
+    pub fn has_signed(&self, api: &Api, input: &[u8], signature: &[u8]) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.api_secret(api).as_bytes());
         hmac::verify(&key, input, signature).is_ok()
     }
@@ -280,7 +284,12 @@ impl MasterFile {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::sorted::SortedMap;
+    use crate::world::{AudienceAlg, Dialect, UserRules};
+    use crate::{Identifier, ObjectRef};
 
     const NOW: UnixTime = UnixTime(1_795_000_000);
 
@@ -395,10 +404,27 @@ mod tests {
         }
     }
 
+    fn api(identifier: &str, uid: &str) -> Api {
+        Api {
+            at: ObjectRef::parse("orders/api").unwrap(),
+            uid: Uid::parse(uid).unwrap(),
+            identifier: Identifier::parse(identifier).unwrap(),
+            about: None,
+            alg: AudienceAlg::Hs256,
+            algs: SortedMap::new(),
+            dialect: Dialect::Auth0,
+            lifetime: 60,
+            scopes: Vec::new(),
+            users: UserRules::default(),
+            grants: BTreeMap::new(),
+            central: None,
+        }
+    }
+
     #[test]
     fn an_api_verifies_what_was_signed_with_its_secret_and_no_other_api_does() {
-        let [a, b] = ["https://a", "https://b"].map(|id| Identifier::parse(id).unwrap());
-        let token = master(1).sign_for(&a, Dialect::Auth0, &encode_segment(&"claims"));
+        let [a, b] = ["https://a", "https://b"].map(|identifier| api(identifier, "u1"));
+        let token = master(1).sign_for(&a, &encode_segment(&"claims"));
         let (input, signature) = token.rsplit_once('.').unwrap();
         let signature = BASE64URL.decode(signature).unwrap();
         let input = input.as_bytes();
@@ -411,6 +437,8 @@ mod tests {
         assert!(!master(1).has_signed(&a, &input[1..], &signature));
         assert!(!master(1).has_signed(&a, input, &signature[1..]));
         assert!(!master(1).has_signed(&a, input, &[]));
+        // Attack 32: who takes a freed identifier over.
+        assert!(!master(1).has_signed(&api("https://a", "u2"), input, &signature));
         assert_ne!(
             *master(1).api_secret(&a),
             *master(1).client_secret(&ClientId::parse("a").unwrap(), 1)

@@ -363,6 +363,7 @@ fn declared_api(audience: &world::Audience, places: &BTreeMap<&ObjectRef, &Clien
     }
     Api {
         at: audience.at.clone(),
+        uid: audience.uid.clone(),
         identifier: audience.identifier.clone(),
         about: audience.about.clone(),
         alg: audience.alg,

@@ -332,10 +332,7 @@ fn apis(config: &Config, master: &Master) -> Vec<(Place, Entries)> {
         let entries: Entries = vec![
             (AUDIENCE, api.identifier.as_str().as_bytes().to_vec()),
             (ISSUER, issuer.clone().into_bytes()),
-            (
-                SIGNING_SECRET,
-                master.api_secret(&api.identifier).as_bytes().to_vec(),
-            ),
+            (SIGNING_SECRET, master.api_secret(api).as_bytes().to_vec()),
         ];
         (place, entries)
     });

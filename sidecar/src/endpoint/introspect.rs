@@ -165,7 +165,7 @@ fn judged(visit: &Visit, application: &Application, token: &str) -> Option<Claim
     let has_signed = |audience: &str, input: &[u8], signature: &[u8]| {
         let api = realm.config.apis.get(audience).filter(told_of);
         let api = api.filter(|api| api.alg == AudienceAlg::Hs256);
-        api.is_some_and(|api| realm.master.has_signed(&api.identifier, input, signature))
+        api.is_some_and(|api| realm.master.has_signed(api, input, signature))
     };
     realm.verifier.check_secret(token, has_signed, now).ok()
 }

@@ -427,12 +427,7 @@ fn permissions(visit: &Visit, api: &Api, user: &UserId) -> Vec<Scope> {
 pub(super) fn sign_for(visit: &Visit, api: &Api, payload: &str) -> Result<String, OAuthError> {
     match api.alg {
         AudienceAlg::Asymmetric(alg) => sign(visit, alg, api.dialect, payload),
-        AudienceAlg::Hs256 => {
-            Ok(visit
-                .realm
-                .master
-                .sign_for(&api.identifier, api.dialect, payload))
-        }
+        AudienceAlg::Hs256 => Ok(visit.realm.master.sign_for(api, payload)),
     }
 }
 

@@ -250,7 +250,10 @@ async fn attack_02_a_secret_is_tried_on_tokens_of_its_own_api_alone() -> Result<
         assert_eq!(introspect(&site, WEB, &token).await.body, INACTIVE);
 
         let realm = site.realm();
-        let secret = |api: &str| realm.master.api_secret(&name_of(api)).as_bytes().to_vec();
+        let secret = |api: &str| {
+            let api = &realm.config.apis[api];
+            realm.master.api_secret(api).as_bytes().to_vec()
+        };
         let (forge, own) = (Forge::of(&token), secret(SHARED));
         assert!(is_active(&site, &hs256(&forge, &own)).await);
         let jwks = realm.jwks(NOW);
@@ -300,6 +303,36 @@ async fn attack_02_a_secret_is_tried_on_tokens_of_its_own_api_alone() -> Result<
         assert!(!is_active(&site, &hs256(&confused, &secret(ORDERS))).await);
         site.clock.set(NOW + 86_400 + LEEWAY);
         assert!(!is_active(&site, &token).await);
+        Ok(())
+    })
+    .await
+}
+
+/// The identifier is free once its holder is gone, and another one has it: neither signs what the other believes.
+#[tokio::test]
+async fn attack_32_who_takes_an_api_over_takes_over_no_secret() -> Result<()> {
+    let name = "introspection::attack_32_who_takes_an_api_over_takes_over_no_secret";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let secret = || {
+            let realm = site.realm();
+            realm.master.api_secret(&realm.config.apis[SHARED])
+        };
+        let token = site.tokens(WEB, SHARED, "read").await.text("access_token");
+        let (forge, before) = (Forge::of(&token), secret());
+        assert!(is_active(&site, &hs256(&forge, before.as_bytes())).await);
+        site.edit(|world, _| {
+            let mut all = world.audiences.iter_mut();
+            let shared = all.find(|api| api.identifier.as_str() == SHARED).unwrap();
+            let mut another = mintage_core::world::Audience::clone(shared);
+            another.uid = name_of("uid-of-another");
+            *shared = another.into();
+        });
+        assert!(!is_active(&site, &hs256(&forge, before.as_bytes())).await);
+        assert!(!is_active(&site, &token).await);
+        assert!(is_active(&site, &hs256(&forge, secret().as_bytes())).await);
+        let token = site.tokens(WEB, SHARED, "read").await.text("access_token");
+        assert!(is_active(&site, &token).await);
         Ok(())
     })
     .await
