@@ -119,6 +119,7 @@ pub async fn code(
     };
     let kept = Code {
         client: request.client.clone(),
+        user: granted.user.clone(),
         family: FamilyId::from(family),
         expires_at: visit.now + CODE_LIFE,
         payload: serde_json::to_string(&granted).expect("a grant has string keys"),
@@ -135,7 +136,8 @@ pub async fn code(
     Ok(code)
 }
 
-/// Begins a refresh family; its first token, or `None` if the code has come once more meanwhile.
+/// Begins a refresh family; its first token, or `None` if the code has come once more meanwhile, or its
+/// user took it back.
 pub async fn refresh_token(
     endpoint: &Endpoint,
     visit: &Visit,
@@ -174,7 +176,7 @@ pub async fn refresh_token(
             }
             Some(token)
         }
-        Begun::CodeReplayed => None,
+        Begun::CodeSpoilt => None,
     })
 }
 

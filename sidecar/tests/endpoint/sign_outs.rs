@@ -136,6 +136,8 @@ async fn attack_26_a_user_signs_out_everywhere() -> Result<()> {
         let token = reply.text("refresh_token");
 
         let (mut here, _) = signed_in(&site).await;
+        let ask = site.ask(WEB);
+        let on_its_way = elsewhere.get(&ask.target()).await.code();
         let page = here.get("/oidc/logout").await.good();
         // A wish that is none changes nothing.
         here.submit(&page, &[("decision", "yes")]).await.good();
@@ -147,6 +149,8 @@ async fn attack_26_a_user_signs_out_everywhere() -> Result<()> {
         assert!(!is_signed_in(&site, &mut elsewhere).await);
         let reply = site.refresh(&web, &token).await;
         reply.refused(403, "invalid_grant", "Unknown or invalid refresh token.");
+        let reply = site.redeem(&web, &ask, &on_its_way).await;
+        reply.refused(403, "invalid_grant", "Invalid authorization code");
         assert!(is_signed_in(&site, &mut bob).await, "others go on");
         Ok(())
     })

@@ -68,7 +68,7 @@ async fn attack_21_no_family_begins_once_its_code_was_used_again() -> Result<()>
             let begun = store
                 .begin_family(&tenant(), &family(id(1)), &Digest::of("r1"), MANY)
                 .await?;
-            assert_eq!(begun, Begun::CodeReplayed);
+            assert_eq!(begun, Begun::CodeSpoilt);
             let found = store
                 .find_family(&tenant(), &id(1), &Digest::of("r1"), NOW)
                 .await?;

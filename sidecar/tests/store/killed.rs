@@ -53,7 +53,7 @@ async fn traffic(store: Arc<dyn Store>, number: u8, done: Arc<AtomicUsize>) -> T
             .await
         {
             Ok(Begun::Kept { .. }) => {}
-            Ok(Begun::CodeReplayed) => panic!("the code was used once"),
+            Ok(Begun::CodeSpoilt) => panic!("the code was used once"),
             Err(_) => return told,
         }
         for turn in 0..5 {

@@ -47,6 +47,7 @@ pub fn session(name: &str) -> Session {
 /// A code of `shop`'s that lives for a minute.
 pub fn code(family: FamilyId) -> Code {
     Code {
+        user: user("ada"),
         client: client("shop"),
         family,
         expires_at: NOW + 60,

@@ -23,7 +23,7 @@ pub enum Redeemed {
         /// That family.
         family: FamilyId,
     },
-    /// There is no such code of this client. If it is another's, nothing happened to it.
+    /// There is no such code of this client, or its user took it back. If it is another's, nothing happened to it.
     Unknown,
 }
 
@@ -48,11 +48,12 @@ pub trait Codes {
 impl Codes for Database {
     async fn add_code(&self, tenant: &Uid, digest: &Digest, code: &Code) -> Result<(), Error> {
         let insert = statement!(
-            "INSERT INTO codes (tenant, digest, client, family, payload, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO codes (tenant, digest, client, user_id, family, payload, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
             tenant.as_str(),
             digest,
             code.client.as_str(),
+            code.user.as_str(),
             &code.family,
             &*code.payload,
             code.expires_at,
@@ -69,7 +70,8 @@ impl Codes for Database {
     ) -> Result<Redeemed, Error> {
         let consume = statement!(
             "UPDATE codes SET consumed_at = $4
-             WHERE tenant = $1 AND digest = $2 AND client = $3 AND consumed_at IS NULL
+             WHERE tenant = $1 AND digest = $2 AND client = $3
+                 AND consumed_at IS NULL AND withdrawn_at IS NULL
              RETURNING payload, family, expires_at",
             tenant.as_str(),
             digest,
@@ -86,7 +88,8 @@ impl Codes for Database {
         }
 
         let select = statement!(
-            "SELECT family, replayed_at FROM codes WHERE tenant = $1 AND digest = $2 AND client = $3",
+            "SELECT family, replayed_at FROM codes
+             WHERE tenant = $1 AND digest = $2 AND client = $3 AND withdrawn_at IS NULL",
             tenant.as_str(),
             digest,
             client.as_str(),

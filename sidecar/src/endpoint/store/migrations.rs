@@ -14,6 +14,7 @@ pub fn sqlite() -> Migrator {
         include_str!("migrations/0002_sqlite.sql"),
         include_str!("migrations/0003_sqlite.sql"),
         include_str!("migrations/0004_sqlite.sql"),
+        include_str!("migrations/0005_sqlite.sql"),
     ])
 }
 
@@ -24,6 +25,7 @@ pub fn postgres() -> Migrator {
         include_str!("migrations/0002_postgres.sql"),
         include_str!("migrations/0003_postgres.sql"),
         include_str!("migrations/0004_postgres.sql"),
+        include_str!("migrations/0005_postgres.sql"),
     ])
 }
 

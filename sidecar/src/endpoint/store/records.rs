@@ -157,6 +157,8 @@ pub struct Person {
 pub struct Code {
     /// Who may redeem it.
     pub client: ClientId,
+    /// Who signed in for it.
+    pub user: UserId,
     /// The refresh family that will come of it, if one does.
     pub family: FamilyId,
     /// When it ends.

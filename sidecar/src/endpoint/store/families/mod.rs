@@ -16,8 +16,8 @@ pub enum Begun {
         /// How many older ones were deleted, so that there are not too many.
         dropped: usize,
     },
-    /// The code that it was to come of has been presented again meanwhile: no token may be given out.
-    CodeReplayed,
+    /// The code that it was to come of has been presented again meanwhile, or was taken back: no token may be given out.
+    CodeSpoilt,
 }
 
 /// A refresh token as a client presents it.
@@ -114,7 +114,8 @@ pub trait Families {
         now: UnixTime,
     ) -> Result<bool, Error>;
 
-    /// Revokes many families; how many had been good until now.
+    /// Revokes many families; how many had been good until now. Where they are a user's, codes that are on their way are
+    /// taken back, too.
     async fn revoke_families(
         &self,
         tenant: &Uid,

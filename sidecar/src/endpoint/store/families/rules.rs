@@ -28,9 +28,11 @@ impl Families for Database {
     ) -> Result<Begun, Error> {
         let topic = format!("{tenant} {} {}", family.user, family.client);
         let mut work = self.backend.begin(&topic).await?;
-        // Who replays the code waits for this row until the family is there to be revoked; or was first, and left a mark.
+        // Who replays the code, or takes it back, waits for this row until the family is there to be revoked; or was first, and
+        // left a mark.
         let lock_code = statement!(
-            "UPDATE codes SET family = family WHERE tenant = $1 AND family = $2 RETURNING replayed_at",
+            "UPDATE codes SET family = family WHERE tenant = $1 AND family = $2
+             RETURNING COALESCE(replayed_at, withdrawn_at)",
             tenant.as_str(),
             &family.id,
         );
@@ -38,7 +40,7 @@ impl Families for Database {
             && row.optional_time()?.is_some()
         {
             work.commit().await?;
-            return Ok(Begun::CodeReplayed);
+            return Ok(Begun::CodeSpoilt);
         }
         // `SQLite` knows no OFFSET without a LIMIT.
         let drop_oldest = statement!(
@@ -181,11 +183,16 @@ impl Families for Database {
         whose: Whose<'_>,
         now: UnixTime,
     ) -> Result<usize, Error> {
-        Ok(self
-            .backend
-            .write(revocation(tenant, whose, now))
-            .await?
-            .len())
+        let revocation = revocation(tenant, whose, now);
+        let Some((user, withdrawal)) = withdrawal(tenant, whose, now) else {
+            return Ok(self.backend.write(revocation).await?.len());
+        };
+        let mut work = self.backend.begin(&format!("{tenant} {user}")).await?;
+        // Codes first: a family that one of them begins meanwhile is there by then.
+        work.rows(withdrawal).await?;
+        let revoked = work.rows(revocation).await?.len();
+        work.commit().await?;
+        Ok(revoked)
     }
 
     async fn find_family(
@@ -217,6 +224,39 @@ impl Families for Database {
             None => Standing::Replaced,
         };
         Ok(Some((family, standing)))
+    }
+}
+
+/// What takes the codes back that families may still come of, and whose they are.
+fn withdrawal<'a>(
+    tenant: &Uid,
+    whose: Whose<'a>,
+    now: UnixTime,
+) -> Option<(&'a UserId, Statement)> {
+    let tenant = tenant.as_str();
+    match whose {
+        Whose::Client(_) | Whose::Session(_) => None,
+        Whose::User(user) => {
+            let withdrawal = statement!(
+                "UPDATE codes SET withdrawn_at = $3
+                 WHERE tenant = $1 AND user_id = $2 AND withdrawn_at IS NULL RETURNING family",
+                tenant,
+                user.as_str(),
+                now,
+            );
+            Some((user, withdrawal))
+        }
+        Whose::UserAndClient(user, client) => {
+            let withdrawal = statement!(
+                "UPDATE codes SET withdrawn_at = $4
+                 WHERE tenant = $1 AND user_id = $2 AND client = $3 AND withdrawn_at IS NULL RETURNING family",
+                tenant,
+                user.as_str(),
+                client.as_str(),
+                now,
+            );
+            Some((user, withdrawal))
+        }
     }
 }
 
