@@ -42,8 +42,9 @@ pub(crate) const HTTP_URL: &str = r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?|htt
 /// A colour as web pages write it.
 pub(crate) const COLOUR: &str = "^#[0-9a-fA-F]{6}$";
 
-/// A network (RFC 4632): an address, IPv4 or IPv6, and a length.
-pub(crate) const CIDR: &str = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-f:]{2,39}/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$";
+/// A network (RFC 4632): an address, IPv4 without leading zeros or IPv6, and a length. Whether there is such an address is asked
+/// beside it.
+pub(crate) const CIDR: &str = r"^((0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-f:]{2,39}/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$";
 
 /// Certificates in PEM (RFC 7468), one after the other.
 pub(crate) const CERTIFICATES: &str =

@@ -241,7 +241,16 @@ fn networks(_: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "maxItems": 32,
         "x-kubernetes-list-type": "set",
-        "items": { "type": "string", "minLength": 4, "maxLength": 43, "pattern": field::CIDR },
+        "items": {
+            "type": "string",
+            "minLength": 4,
+            "maxLength": 43,
+            "pattern": field::CIDR,
+            "x-kubernetes-validations": [{
+                "rule": "isCIDR(self)",
+                "message": "there is no such network: write one as 10.0.0.0/8 or fd00::/8",
+            }],
+        },
     })
 }
 

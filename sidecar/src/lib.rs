@@ -37,6 +37,7 @@ pub mod server;
 pub mod signals;
 pub mod state;
 pub mod traces;
+mod unread;
 mod verdict;
 mod web;
 

@@ -18,6 +18,9 @@ use crate::state::Unusable;
 /// The type of a client assertion that is a JWT (RFC 7523 section 2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// In quotes in a description of Auth0's.
+const CLIENT_GRANT: &str = "\"client-grant\"";
+
 /// The most characters of a description in a log line.
 const MAX_LOGGED: usize = 500;
 
@@ -66,8 +69,11 @@ impl OAuthError {
         if !description.contains(&format!("({rule}")) {
             description = format!("{description} ({rule})").into();
         }
-        if !description.chars().all(is_allowed) {
-            description = replaced(&description, is_allowed).into();
+        // The one text of Auth0 with quotes, which clients know; a JSON body can have them.
+        let may_quote = description.contains(CLIENT_GRANT);
+        let keep = |c| is_allowed(c) || (may_quote && c == '"');
+        if !description.chars().all(keep) {
+            description = replaced(&description, keep).into();
         }
         Self {
             status,
@@ -193,15 +199,15 @@ impl IntoResponse for Denial {
     }
 }
 
-/// The characters of an error description (RFC 6749 section 5.2, RFC 6750 section 3): printable ASCII without quotes
-/// and backslashes. In a JSON body quotes are let through, because texts of Auth0 that clients know have some.
+/// The characters of an error description (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3): printable ASCII without
+/// quotes and backslashes.
 fn is_allowed(c: char) -> bool {
-    matches!(c, ' '..='[' | ']'..='~')
+    matches!(c, ' ' | '!' | '#'..='[' | ']'..='~')
 }
 
-/// A description with an apostrophe for each character that it may not have in a header, where it stands in quotes.
+/// A description with an apostrophe for each character that it may not have.
 pub fn quotable(text: &str) -> String {
-    replaced(text, |c| is_allowed(c) && c != '"')
+    replaced(text, is_allowed)
 }
 
 fn replaced(text: &str, keep: impl Fn(char) -> bool) -> String {

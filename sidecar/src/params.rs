@@ -13,6 +13,9 @@ use tokio::time::timeout;
 use crate::oauth::OAuthError;
 use crate::rule::Rule;
 
+/// The media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The largest body that is read.
 pub const MAX_BODY: usize = 64 * 1024;
 
@@ -52,7 +55,7 @@ impl Params {
         let media_type = media_type(headers);
         let body = read_body(headers, body).await?;
         match media_type.as_deref() {
-            Some("application/x-www-form-urlencoded") => Self::from_form(&body),
+            Some(FORM) => Self::from_form(&body),
             Some("application/json") => Self::from_json(&body),
             _ => Err(OAuthError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -172,6 +175,11 @@ fn is_percent_encoded(bytes: &[u8]) -> bool {
         rest.get(..2)
             .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     })
+}
+
+/// Whether a body is a form.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    media_type(headers).as_deref() == Some(FORM)
 }
 
 /// The media type without its parameters, in lower case.

@@ -15,6 +15,8 @@ mintage_core::coded! {
         AudienceGone = "audience-gone",
         /// The query narrows to an audience that the pod does not accept.
         AudienceNotAccepted = "audience-not-accepted",
+        /// The tenant has no key of the API's algorithm.
+        AudienceNotSigned = "audience-not-signed",
         /// The pod does not say which audiences it accepts.
         AudienceNotChosen = "audience-not-chosen",
         /// There are several `Authorization` headers.
@@ -93,6 +95,8 @@ mintage_core::coded! {
         RefreshTokenInvalid = "refresh-token-invalid",
         /// There is no refresh token.
         RefreshTokenMissing = "refresh-token-missing",
+        /// The resource is not what the user allowed.
+        ResourceNotGranted = "resource-not-granted",
         /// Several resources are named.
         ResourceSeveral = "resource-several",
         /// More scopes are asked for than were granted.
@@ -105,6 +109,8 @@ mintage_core::coded! {
         TokenInvalid = "token-invalid",
         /// There is no token.
         TokenMissing = "token-missing",
+        /// The token came in more than one way.
+        TokenRepeated = "token-repeated",
         /// The address has tried too often.
         TooManyRequests = "too-many-requests",
         /// The user is blocked or gone.

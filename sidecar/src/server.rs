@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
@@ -24,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::room::{Activity, Room, Visit};
+use crate::unread::Reading;
 
 /// What a listener allows.
 #[derive(Clone, Copy, Debug)]
@@ -276,14 +278,23 @@ impl Connection {
     ) {
         let (limits, shutdown) = (self.limits, self.shutdown);
         let (service, activity) = (self.service, self.activity);
+        // Streams of HTTP/2 end for themselves.
+        let reading = (self.protocol == Protocol::Http1).then(Reading::default);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
             }
             let under_way = activity.begin();
-            let answer = service.call(request);
+            let reading = reading.clone();
+            let answer = match &reading {
+                Some(reading) => service.call(request.map(|body| Body::new(reading.watch(body)))),
+                None => service.call(request.map(Body::new)),
+            };
             async move {
-                let answer = answer.await;
+                let mut answer = answer.await;
+                if let (Some(reading), Ok(answer)) = (reading, &mut answer) {
+                    reading.conclude(answer);
+                }
                 drop(under_way);
                 answer
             }

@@ -49,6 +49,13 @@ impl Explained for Rule {
                 causes: &["Its ApiAudience was deleted or moved to another tenant."],
                 mend: "Declare the ApiAudience again, or have the user sign in once more.",
             },
+            Self::AudienceNotSigned => Meaning {
+                means: "Workloads get tokens of this API by their sidecars; applications and users get none, since the tenant has no key of its algorithm.",
+                causes: &[
+                    "The ApiAudience has ES256 or EdDSA, and the Tenant allows RSA keys alone.",
+                ],
+                mend: "Set spec.jwks.allowNonRsa: true in the Tenant, or signingAlgorithm: RS256 in the ApiAudience.",
+            },
             Self::AudienceNotAccepted => Meaning {
                 means: "The query narrows /validate to an audience that the pod does not accept.",
                 causes: &[
@@ -320,6 +327,13 @@ impl Explained for Rule {
                 ],
                 mend: "Ask for the scope offline_access, and set allowOfflineAccess: true in the ApiAudience.",
             },
+            Self::ResourceNotGranted => Meaning {
+                means: "A code or refresh token is for one API, and resource names another.",
+                causes: &[
+                    "The application refreshes for an API that the user did not sign in for.",
+                ],
+                mend: "Leave resource out; for another API, send the user to /authorize with its identifier.",
+            },
             Self::ResourceSeveral => Meaning {
                 means: "The request names several resources; a token is for one API.",
                 causes: &[CLIENT],
@@ -353,8 +367,14 @@ impl Explained for Rule {
                 causes: &[
                     "/validate: there is no header Authorization: Bearer …, or the proxy does not pass it on.",
                     "/introspect: there is no parameter token.",
+                    "/userinfo: there is no header Authorization: Bearer …, and no access_token.",
                 ],
                 mend: "Send the token in its place.",
+            },
+            Self::TokenRepeated => Meaning {
+                means: "The request to /userinfo has more than one token.",
+                causes: &["The client sends it in the header and as access_token, too."],
+                mend: "Send it once, as Authorization: Bearer <access token>.",
             },
             Self::TooManyRequests => Meaning {
                 means: "Too much from this address has failed for which the tenant's endpoint had to ask the API server.",

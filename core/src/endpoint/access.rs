@@ -80,12 +80,15 @@ impl Asked<'_> {
     ) -> Step {
         // Whoever signed in for this request need not do so again.
         let done = visitor.signed_in || visitor.answered;
-        let meant = request.user.as_deref();
-        let is_meant = |user: &UserId| meant.is_none_or(|meant| meant == user.as_str());
+        let (meant, from) = (request.user.as_deref(), request.connection.as_deref());
+        let is_meant = |user: &UserId| {
+            meant.is_none_or(|meant| meant == user.as_str())
+                && from.is_none_or(|from| from == user.connection())
+        };
         let is_another = !visitor.user.is_none_or(is_meant);
         if is_another && done {
             // OpenID Connect Core section 3.1.2.1: not the code of somebody else.
-            let text = "Another user signed in than id_token_hint is for";
+            let text = "Another user signed in than id_token_hint or connection is for";
             return Step::Refuse("login_required", text);
         }
         let fresh = |at: UnixTime| {
@@ -199,6 +202,9 @@ pub enum ClientRefusal {
     /// It named no API.
     #[error("No audience parameter was provided, and no default audience has been configured")]
     AudienceMissing,
+    /// Only sidecars sign for the API.
+    #[error("{0}")]
+    AudienceNotSigned(String),
     /// There is no such API.
     #[error("Service not enabled within domain: {0}")]
     AudienceUnknown(String),
@@ -244,7 +250,12 @@ impl Config {
             Ok(Target::Api(api)) => api,
             Ok(Target::Management) => return Err(missing(self.domain.management_api())),
             Ok(Target::UserInfo) => return Err(ClientRefusal::AudienceUnknown(shown())),
-            Err(UnknownAudience(audience)) => return Err(ClientRefusal::AudienceUnknown(audience)),
+            Err(UnknownAudience::NotFound(audience)) => {
+                return Err(ClientRefusal::AudienceUnknown(audience));
+            }
+            Err(unsigned @ UnknownAudience::NotSigned { .. }) => {
+                return Err(ClientRefusal::AudienceNotSigned(unsigned.to_string()));
+            }
         };
         let granted =
             grant(api, &application.client).ok_or_else(|| missing(api.identifier.to_string()))?;

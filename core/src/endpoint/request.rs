@@ -147,6 +147,9 @@ pub enum Unanswerable {
 /// The longest `state`, in bytes: it comes back in a header line.
 const MAX_STATE: usize = 2048;
 
+/// The longest `scope`, in bytes: an API may have many, and they go from page to page in a line of a header.
+const MAX_SCOPE: usize = 2048;
+
 /// The longest of the other texts, in bytes.
 const MAX_TEXT: usize = 600;
 
@@ -294,10 +297,10 @@ fn rest(
         ));
     }
     for (name, value) in given {
-        let most = if *name == "state" {
-            MAX_STATE
-        } else {
-            MAX_TEXT
+        let most = match *name {
+            "scope" => MAX_SCOPE,
+            "state" => MAX_STATE,
+            _ => MAX_TEXT,
         };
         let read = [
             "audience",
@@ -326,10 +329,12 @@ fn rest(
         }
         (audience, resource) => audience.or(resource),
     };
-    let max_age = match given.get("max_age").map(|age| age.parse::<u32>()) {
+    let max_age = match given.get("max_age") {
         None => None,
-        Some(Ok(age)) => Some(Seconds::from(age)),
-        Some(Err(_)) => return invalid("max_age must be a number of seconds".into()),
+        Some(age) => match seconds(age) {
+            Some(age) => Some(age),
+            None => return invalid("max_age must be a number of seconds".into()),
+        },
     };
     Ok(Request {
         audience,
@@ -348,6 +353,13 @@ fn rest(
         ui_locales: text("ui_locales"),
         user: meant(application, given, read_hint)?,
     })
+}
+
+/// Digits alone: no sign.
+fn seconds(text: &str) -> Option<Seconds> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.then(|| text.parse::<u32>().ok()).flatten();
+    number.map(Seconds::from)
 }
 
 /// Whom the application means. An ID token that has ended still says it.

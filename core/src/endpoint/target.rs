@@ -1,7 +1,8 @@
 //! Which token answers a request: its format follows from the audience (row S3).
 
 use super::config::{Api, Config};
-use crate::{Domain, Identifier};
+use crate::world::AudienceAlg;
+use crate::{Alg, Domain, Identifier};
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,10 +26,23 @@ impl Target<'_> {
     }
 }
 
-/// There is no API of that name.
+/// There is no token for that name here.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("Service not found: {0}")]
-pub struct UnknownAudience(pub String);
+pub enum UnknownAudience {
+    /// There is no API of it.
+    #[error("Service not found: {0}")]
+    NotFound(String),
+    /// Only sidecars sign for the API, with keys of their namespaces.
+    #[error(
+        "Service not enabled for applications: {identifier} has {alg}, and the tenant's own keys are RSA keys. Set spec.jwks.allowNonRsa: true in the Tenant, or choose RS256 in the ApiAudience"
+    )]
+    NotSigned {
+        /// The API.
+        identifier: Identifier,
+        /// Its algorithm.
+        alg: Alg,
+    },
+}
 
 impl Config {
     /// The target of an audience as asked for (row S3): none and an empty one mean the tenant's default, and without a
@@ -40,7 +54,13 @@ impl Config {
             return Ok(Target::UserInfo);
         };
         if let Some(api) = self.apis.get(audience) {
-            return Ok(Target::Api(api));
+            return match api.alg {
+                AudienceAlg::Asymmetric(alg) if !alg.is_rsa() && !self.allow_non_rsa => {
+                    let identifier = api.identifier.clone();
+                    Err(UnknownAudience::NotSigned { identifier, alg })
+                }
+                AudienceAlg::Asymmetric(_) | AudienceAlg::Hs256 => Ok(Target::Api(api)),
+            };
         }
         if audience == self.domain.management_api() {
             return Ok(Target::Management);
@@ -54,6 +74,7 @@ impl Config {
             return Ok(Target::UserInfo);
         }
         // A hostile text must not fill a page or a log line.
-        Err(UnknownAudience(audience.chars().take(200).collect()))
+        let shown = audience.chars().take(200).collect();
+        Err(UnknownAudience::NotFound(shown))
     }
 }

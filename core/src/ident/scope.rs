@@ -38,6 +38,10 @@ string_type!(Scope);
 pub fn parse_scopes(text: &str) -> Result<Vec<Scope>, InvalidName> {
     let mut scopes: Vec<Scope> = Vec::new();
     for part in text.split(' ').filter(|_| !text.is_empty()) {
+        if part.is_empty() {
+            let rule = "must have one space between any two, and none at the ends";
+            return Err(InvalidName::new("scopes", text, rule));
+        }
         let scope = Scope::parse(part)?;
         if !scopes.contains(&scope) {
             scopes.push(scope);

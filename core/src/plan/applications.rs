@@ -377,6 +377,17 @@ fn declared_api(audience: &world::Audience, places: &BTreeMap<&ObjectRef, &Clien
     }
 }
 
+/// What is to be said of an API that the endpoint cannot sign for.
+pub(super) fn signing_note(tenant: &Tenant, alg: crate::Alg) -> Option<String> {
+    let unsigned = tenant.endpoint.is_some() && !alg.is_rsa() && !tenant.allow_non_rsa;
+    unsigned.then(|| {
+        format!(
+            "applications and users get no tokens for it: its algorithm is {alg}, and the tenant's own keys are RSA keys; set spec.jwks.allowNonRsa: true in tenant {}, or choose RS256",
+            tenant.at
+        )
+    })
+}
+
 /// Whether the tenant's own keys sign for an audience that its workloads sign for themselves: users and applications get
 /// theirs at the endpoint.
 pub(super) fn endpoint_signs(tenant: &Tenant, issuance: Issuance, alg: crate::Alg) -> bool {

@@ -83,6 +83,15 @@ fn wants(world: &World, state: &State, deletions: &Deletions) -> Vec<Want> {
         created: tenant.created,
         keep: longest(&tenant.at),
     });
+    let by_ref: BTreeMap<&TenantRef, &Tenant> = world
+        .tenants
+        .iter()
+        .map(|tenant| (&tenant.at, tenant))
+        .collect();
+    let repeats = |custom: &CustomDomain| {
+        let tenant = by_ref.get(&custom.tenant);
+        tenant.is_some_and(|tenant| tenant.domain == custom.domain)
+    };
     // Only a verified domain may take a name; one that lapsed later keeps what it holds.
     let holders: BTreeMap<&Domain, &Uid> = state
         .claims
@@ -100,15 +109,15 @@ fn wants(world: &World, state: &State, deletions: &Deletions) -> Vec<Want> {
         .map(|domain| Want {
             name: Name::Domain(domain.domain.clone()),
             holder: holder(Kind::CustomDomain, &domain.at, &domain.uid),
-            created: domain.created,
+            // One that repeats its tenant's own domain must not take it from the tenant.
+            created: if repeats(domain) {
+                UnixTime(i64::MAX)
+            } else {
+                domain.created
+            },
             keep: longest(&domain.tenant),
         });
     // Only an audience that its tenant admits may take a name in the tenant.
-    let by_ref: BTreeMap<&TenantRef, &Tenant> = world
-        .tenants
-        .iter()
-        .map(|tenant| (&tenant.at, tenant))
-        .collect();
     let admitted = |audience: &&Shared<Audience>| {
         let namespace = &audience.at.namespace;
         let tenant = by_ref.get(&audience.tenant);

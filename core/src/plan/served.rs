@@ -89,10 +89,11 @@ pub(super) fn settle<'a>(
                 notes.extend(applications::grant_notes(audience, &applications));
                 (BTreeMap::new(), notes)
             }
-            Ok((tenant, AudienceAlg::Asymmetric(_))) => {
+            Ok((tenant, AudienceAlg::Asymmetric(alg))) => {
                 let (grants, mut notes) = count_grants(audience, tenant, world);
                 notes.extend(opt_in_notes(audience, grants.keys(), world));
                 notes.extend(applications::grant_notes(audience, &applications));
+                notes.extend(applications::signing_note(tenant, *alg));
                 (grants, notes)
             }
             Err(_) => (BTreeMap::new(), Vec::new()),

@@ -117,6 +117,7 @@ const MISUSES: &str = "
     prompt        | create        | invalid_request            | Unsupported prompt: create
     prompt        | none login    | invalid_request            | prompt=none goes with no other value
     max_age       | -1            | invalid_request            | max_age must be a number of seconds
+    max_age       | +1            | invalid_request            | max_age must be a number of seconds
     max_age       | soon          | invalid_request            | max_age must be a number of seconds
     scope         | a\u{e4}      | invalid_scope              |
     nonce         | <long>        | invalid_request            | The parameter nonce is longer than 600 bytes
@@ -149,6 +150,17 @@ fn misuse_is_said_to_the_application() {
         assert_eq!(misuse.redirect.as_str(), "https://web.test/callback");
         assert_eq!(misuse.state.as_deref(), Some("xyz"));
     }
+    let scope = |length: usize| {
+        read(
+            &config,
+            WEB,
+            &[("scope", &" abcdefg".repeat(length / 8)[1..])],
+        )
+    };
+    assert!(scope(2048).unwrap().is_ok());
+    let misuse = scope(2056).unwrap().unwrap_err();
+    let text = "The parameter scope is longer than 2048 bytes";
+    assert!(misuse.description.starts_with(text), "{misuse:?}");
     let both = [("audience", ORDERS), ("resource", "https://other.test")];
     let misuse = read(&config, WEB, &both).unwrap().unwrap_err();
     assert_eq!(misuse.error, "invalid_target");

@@ -126,6 +126,26 @@ fn a_custom_domain_that_another_tenant_has() {
 }
 
 #[test]
+fn a_custom_domain_that_repeats_its_tenants_own_takes_nothing_from_it() {
+    for created in [NOW - 9_000_000, NOW] {
+        let cluster = with(|world| {
+            let mut again = custom_domain("identity/aa", ACME, "acme.test");
+            again.created = created;
+            world.domains.push(again);
+        });
+        let held = ["domain acme.test is held by Tenant identity/acme"];
+        assert_status(
+            &cluster,
+            Kind::CustomDomain,
+            "identity/aa",
+            Reason::Conflict,
+            &held,
+        );
+        assert_status(&cluster, Kind::Tenant, "identity/acme", Reason::Served, &[]);
+    }
+}
+
+#[test]
 fn a_domain_that_nobody_verified_holds_nothing() {
     let mut cluster = with(|world| {
         let mut unverified = custom_domain("identity/early", GLOBEX, "shared.test");

@@ -121,6 +121,9 @@ fn scopes_that_are_no_scopes() {
     ] {
         let refusal = refusal(cluster, "shop/checkout", Some(ORDERS), Some(scope));
         assert_eq!(refusal.code(), "scope-malformed", "{scope}");
+        let spaces = scope.split(' ').any(str::is_empty);
+        let says = refusal.to_string().contains("one space between any two");
+        assert_eq!(says, spaces, "{refusal}");
     }
     let long = "x".repeat(100_000);
     let refusal = refusal(cluster, "shop/checkout", Some(ORDERS), Some(&long));

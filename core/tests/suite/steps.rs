@@ -108,7 +108,7 @@ fn nobody_else_signs_in_than_whom_the_application_means() {
     let config = acme();
     let another = Step::Refuse(
         "login_required",
-        "Another user signed in than id_token_hint is for",
+        "Another user signed in than id_token_hint or connection is for",
     );
     let table = [
         (Some("staff|ada"), CASE.prompt, Step::Issue, Step::Issue),

@@ -1,6 +1,9 @@
 //! What a token is for (row S3), and what an application that acts for itself gets.
 
+use mintage_core::Alg;
 use mintage_core::endpoint::{ClientRefusal, Config, Target, UnknownAudience};
+use mintage_core::ownership::Kind;
+use mintage_core::world::{Audience, AudienceAlg, Issuance};
 
 use crate::support::endpoint::{MACHINE, ROBOT, SHARED, SPA, WEB, config, with_endpoints};
 use crate::support::{ACME, Cluster, NOW, ORDERS, name};
@@ -23,7 +26,8 @@ fn is_for<'a>(config: &'a Config, audience: Option<&str>) -> &'a str {
         Ok(Target::Api(api)) => api.identifier.as_str(),
         Ok(Target::Management) => "management",
         Ok(Target::UserInfo) => "userinfo",
-        Err(UnknownAudience(_)) => "unknown",
+        Err(UnknownAudience::NotFound(_)) => "unknown",
+        Err(UnknownAudience::NotSigned { .. }) => "not signed",
     }
 }
 
@@ -66,7 +70,9 @@ fn the_audience_says_what_a_token_is_for() {
         );
     }
     let long = "x".repeat(10_000);
-    let UnknownAudience(shown) = plain.target(Some(&long)).unwrap_err();
+    let Err(UnknownAudience::NotFound(shown)) = plain.target(Some(&long)) else {
+        panic!("there is such an API")
+    };
     assert_eq!(shown.len(), 200);
 }
 
@@ -81,6 +87,50 @@ fn ask(
     let allowed = config.client_grant(application.unwrap(), audience, scope)?;
     let scopes: Vec<_> = allowed.scopes.iter().map(ToString::to_string).collect();
     Ok(scopes.join(" "))
+}
+
+/// Sidecars sign for it by keys of their namespaces; the endpoint has the tenant's own, which are RSA keys here.
+#[test]
+fn an_algorithm_that_the_tenant_has_no_key_of_is_said_before_anybody_signs_in() {
+    let with = |alg, allow_non_rsa| {
+        let mut world = with_endpoints();
+        world.tenants[0].allow_non_rsa = allow_non_rsa;
+        let mut orders = Audience::clone(&world.audiences[0]);
+        assert_eq!(
+            (orders.identifier.as_str(), orders.issuance),
+            (ORDERS, Issuance::Local)
+        );
+        orders.alg = AudienceAlg::Asymmetric(alg);
+        world.audiences[0] = orders.into();
+        let mut cluster = Cluster::new(world);
+        let notes = cluster
+            .status(Kind::ApiAudience, "orders/orders")
+            .notes
+            .clone();
+        let noted = notes
+            .iter()
+            .any(|note| note.contains("applications and users get no tokens"));
+        (config(&mut cluster, ACME), noted)
+    };
+    for (alg, allow_non_rsa, signed) in [
+        (Alg::ES256, false, false),
+        (Alg::EdDSA, false, false),
+        (Alg::ES256, true, true),
+        (Alg::PS256, false, true),
+    ] {
+        let (config, noted) = with(alg, allow_non_rsa);
+        assert_eq!(noted, !signed, "{alg}");
+        let expected = if signed { ORDERS } else { "not signed" };
+        assert_eq!(is_for(&config, Some(ORDERS)), expected, "{alg}");
+        let asked = ask(&config, MACHINE, Some(ORDERS), None);
+        assert_eq!(asked.is_ok(), signed, "{alg}: {asked:?}");
+        if let Err(refusal) = asked {
+            assert!(
+                refusal.to_string().contains("allowNonRsa: true"),
+                "{refusal}"
+            );
+        }
+    }
 }
 
 #[test]

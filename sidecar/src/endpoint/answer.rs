@@ -9,7 +9,7 @@ use mintage_core::endpoint::{Misuse, RedirectUri, Request, ResponseMode};
 use super::pages::{Failure, FormPost, Origin, WebMessage, Window};
 use super::visit::Visit;
 use super::{audit, scene};
-use crate::oauth::RefusedBy;
+use crate::oauth::{RefusedBy, quotable};
 
 /// An answer on its way.
 pub struct Answer<'a> {
@@ -43,7 +43,7 @@ pub fn misuse(visit: &Visit, misuse: &Misuse) -> Response {
         state: misuse.state.as_deref(),
         parameters: vec![
             ("error", misuse.error.to_owned()),
-            ("error_description", misuse.description.clone()),
+            ("error_description", quotable(&misuse.description)),
         ],
     };
     let mut response = answer.send(visit);

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue,
+};
 use axum::response::{IntoResponse as _, Response};
 use mintage_core::Alg;
 use serde_json::json;
@@ -79,6 +81,19 @@ pub async fn not_found(State(endpoint): Here, request: axum::extract::Request) -
         Ok(visit) => scene::fail(&visit, Failure::NotFound, None),
         Err(error) => error.logged().into_response(),
     }
+}
+
+/// A form's own address without the form: somebody opened again what the address bar showed.
+pub async fn out_of_date(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let mut response = match Visit::of(&endpoint, &parts) {
+        Ok(visit) => scene::fail(&visit, Failure::Expired, None),
+        Err(error) => return error.logged().into_response(),
+    };
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    response
 }
 
 /// A document that may be kept for a minute, and that pages of everybody may read.

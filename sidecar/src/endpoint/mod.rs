@@ -148,8 +148,8 @@ pub fn endpoint_api(endpoint: Endpoint, otherwise: Router) -> Router {
             "/login/callback/{connection}",
             unseen("GET", get(provider::callback)),
         )
-        .route(flow::SIGN_IN, only("POST", post(sign_in::handle)))
-        .route(flow::CONSENT, only("POST", post(consent::handle)))
+        .route(flow::SIGN_IN, of_a_form(post(sign_in::handle)))
+        .route(flow::CONSENT, of_a_form(post(consent::handle)))
         .route(
             "/oauth/token",
             for_pages("POST, OPTIONS", post(token::handle)),
@@ -170,7 +170,7 @@ pub fn endpoint_api(endpoint: Endpoint, otherwise: Router) -> Router {
             "/oidc/logout",
             unseen("GET, POST", get(logout::oidc).post(logout::oidc_post)),
         )
-        .route(flow::SIGN_OUT, only("POST", post(logout::confirmed)))
+        .route(flow::SIGN_OUT, of_a_form(post(logout::confirmed)))
         .route("/v2/logout", unseen("GET", get(logout::v2)))
         .route(
             "/.well-known/openid-configuration",
@@ -219,6 +219,11 @@ where
     T: 'static,
 {
     for_pages("GET, HEAD, OPTIONS", get(handler))
+}
+
+/// A path that a form of ours leads to, and where the page after it stands: who asks for that again sees a page, too.
+fn of_a_form(route: MethodRouter<Endpoint>) -> MethodRouter<Endpoint> {
+    route.fallback(documents::out_of_date)
 }
 
 /// A path whose GET gives a code or ends a session: programs that look at a link before anybody follows it do so by HEAD.

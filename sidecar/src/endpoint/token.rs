@@ -144,6 +144,7 @@ async fn code(
             "The redirect URI is wrong (redirect-uri-differs: send the one that was sent to /authorize)",
         ));
     }
+    check_resource(visit, &granted, params)?;
     let proven = match (&of_code.challenge, params.get("code_verifier")) {
         (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
         // A verifier without a challenge is a request whose challenge somebody took out (RFC 9700 section 4.8.2).
@@ -285,6 +286,7 @@ impl<'a> Refreshed<'a> {
         if granted.issuer != visit.issuer() {
             return Err(unknown_token());
         }
+        check_resource(visit, granted, params)?;
         let narrowed = narrow(granted, params.get("scope"))?;
         if !matches!(self.standing, Standing::Live | Standing::Replaced) {
             return Ok(None);
@@ -327,6 +329,29 @@ impl<'a> Refreshed<'a> {
         }
         Ok(())
     }
+}
+
+/// A `resource` has to be the one that was granted (RFC 8707 section 2.2): the answer does not say whom its token is for. An
+/// `audience` says nothing here, as at Auth0.
+fn check_resource(visit: &Visit, granted: &Granted, params: &Params) -> Result<(), OAuthError> {
+    let Some(resource) = params.get("resource") else {
+        return Ok(());
+    };
+    let config = &visit.realm.config;
+    let named = config.target(Some(resource)).ok();
+    let is_granted = named.is_some_and(|target| {
+        let granted = granted.audience.as_deref();
+        granted == Some(&*target.audience(config))
+    });
+    if is_granted {
+        return Ok(());
+    }
+    Err(OAuthError::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_target",
+        Rule::ResourceNotGranted,
+        "resource is not the API that the user signed in for; leave it out, or send the user to /authorize for it",
+    ))
 }
 
 /// The scopes of a refresh: all that were granted, or some of them (RFC 6749 section 6).
@@ -374,6 +399,10 @@ impl From<ClientRefusal> for OAuthError {
                 "access_denied",
                 policy::Rule::AudienceMissing,
             ),
+            ClientRefusal::AudienceNotSigned(_) => {
+                let (status, text) = (StatusCode::FORBIDDEN, refusal.to_string());
+                return Self::new(status, "access_denied", Rule::AudienceNotSigned, text);
+            }
             ClientRefusal::AudienceUnknown(_) => (
                 StatusCode::FORBIDDEN,
                 "access_denied",

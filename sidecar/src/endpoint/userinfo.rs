@@ -1,8 +1,10 @@
 //! `/userinfo` (OpenID Connect Core section 5.3).
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use mintage_core::code::Coded as _;
 use mintage_core::endpoint::{Application, OpaqueClaims};
@@ -12,7 +14,11 @@ use mintage_core::{ClientId, Scope, UnixTime, UserId};
 use super::visit::Visit;
 use super::{Endpoint, Here, audit, cors, person};
 use crate::oauth::{OAuthError, no_store_json};
+use crate::params::{self, Params};
 use crate::rule::Rule;
+
+/// The token's name in a form or a query.
+const ACCESS_TOKEN: &str = "access_token";
 
 /// What a token says that `/userinfo` takes.
 struct Bearer {
@@ -23,12 +29,15 @@ struct Bearer {
 }
 
 pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> Response {
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let visit = match Visit::of(&endpoint, &parts) {
         Ok(visit) => visit,
         Err(error) => return error.logged().into_response(),
     };
-    let bearer = read(&visit);
+    let bearer = match sent(&visit, &parts, body).await {
+        Ok(token) => read(&visit, &token),
+        Err(error) => Err(error),
+    };
     let application: Option<&Application> = bearer
         .as_ref()
         .ok()
@@ -75,25 +84,45 @@ async fn answer(
     Ok(serde_json::Value::Object(claims).to_string())
 }
 
-/// Reads the token: an opaque one, or a JWT whose `aud` has the address of `/userinfo` (row S4).
-fn read(visit: &Visit) -> Result<Bearer, OAuthError> {
-    let mut headers = visit.headers.get_all(AUTHORIZATION).iter();
-    let (header, more) = (headers.next(), headers.next());
-    let token = header
-        .filter(|_| more.is_none())
-        .and_then(|value| value.to_str().ok()?.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let Some(token) = token else {
-        let error = OAuthError::new(
+/// The token that was sent: in the header, in a form, or in the query (RFC 6750 section 2), where Auth0's own library for
+/// Passport has it. What came in two ways is refused: who sent the second one may be another.
+async fn sent(visit: &Visit, parts: &Parts, body: Body) -> Result<String, OAuthError> {
+    let refuse = |error: OAuthError| {
+        audit::token_rejected(visit, error.rule);
+        error.challenged(format!("Bearer realm=\"{}\"", visit.domain))
+    };
+    let headers = visit.headers.get_all(AUTHORIZATION).iter();
+    let in_headers = headers.map(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+        is_bearer.then(|| token.trim().to_owned())
+    });
+    let query = parts.uri.query().unwrap_or_default();
+    let query = Params::from_form(query.as_bytes()).map_err(refuse)?;
+    let form = if parts.method == Method::POST && params::is_form(&parts.headers) {
+        Params::read(&parts.headers, body).await.map_err(refuse)?
+    } else {
+        Params::default()
+    };
+    let in_parameters = [&query, &form].map(|params| params.get(ACCESS_TOKEN).map(str::to_owned));
+    let mut all = in_headers.chain(in_parameters.into_iter().flatten().map(Some));
+    match (all.next(), all.next()) {
+        (Some(Some(token)), None) => Ok(token),
+        (Some(_), Some(_)) => Err(refuse(OAuthError::invalid_request(
+            Rule::TokenRepeated,
+            "there is more than one token; send it once, as Authorization: Bearer <access token>",
+        ))),
+        (Some(None) | None, _) => Err(refuse(OAuthError::new(
             StatusCode::UNAUTHORIZED,
             "invalid_request",
             Rule::TokenMissing,
             "there is no token; send Authorization: Bearer <access token>",
-        );
-        audit::token_rejected(visit, error.rule);
-        return Err(error.challenged(format!("Bearer realm=\"{}\"", visit.domain)));
-    };
+        ))),
+    }
+}
+
+/// Reads the token: an opaque one, or a JWT whose `aud` has the address of `/userinfo` (row S4).
+fn read(visit: &Visit, token: &str) -> Result<Bearer, OAuthError> {
     let realm = &visit.realm;
     if let Some(claims) = OpaqueClaims::open(&realm.master, visit.now, token) {
         let ours = realm

@@ -54,3 +54,45 @@ async fn attack_24_the_answer_stands_beside_the_addresss_own_parameters() -> Res
     })
     .await
 }
+
+/// RFC 6749 section 4.1.2.1: printable ASCII without quotes and backslashes.
+#[tokio::test]
+async fn a_description_has_no_character_that_it_may_not_have() -> Result<()> {
+    let name = "answers::a_description_has_no_character_that_it_may_not_have";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let odd = "a\"b\\c\u{e4}\u{202e}";
+        for parameter in [
+            "audience",
+            "code_challenge",
+            "connection",
+            "prompt",
+            "response_mode",
+            "response_type",
+            "scope",
+        ] {
+            let ask = site.ask(WEB).with(parameter, odd);
+            let reply = site.browser().get(&ask.target()).await;
+            let description = reply.said("error_description");
+            assert!(!description.is_empty(), "{parameter}: {reply:?}");
+            let may = |c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+            assert!(description.chars().all(may), "{parameter}: {description}");
+            let form = [
+                ("grant_type", "client_credentials"),
+                ("scope", odd),
+                ("audience", odd),
+            ];
+            let machine = site.client(crate::cluster::endpoint::MACHINE);
+            let reply = site.token(&[machine.shown(), form.to_vec()].concat()).await;
+            let description = reply
+                .text("error_description")
+                .replace("\"client-grant\"", "");
+            assert!(
+                !description.contains('\\') && description.is_ascii(),
+                "{description}"
+            );
+        }
+        Ok(())
+    })
+    .await
+}

@@ -46,6 +46,13 @@ async fn a_method_that_a_path_does_not_take_is_405_and_says_which_it_takes() -> 
                 assert_eq!(reply.status != 405, takes, "{method} {path}: {reply:?}");
                 if !takes {
                     assert_eq!(reply.header("allow"), allowed, "{method} {path}");
+                    // What the address bar shows after a form was sent, a person may open again.
+                    let is_page = reply.header("content-type").starts_with("text/html");
+                    assert_eq!(
+                        is_page,
+                        path.starts_with("/u/") && allowed == "POST",
+                        "{path}"
+                    );
                     assert_eq!(reply.header("cache-control"), "no-store");
                 }
                 assert!(!reply.header("x-request-id").is_empty(), "{method} {path}");

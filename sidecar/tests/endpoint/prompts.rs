@@ -1,9 +1,10 @@
 //! `prompt`, `max_age`, `id_token_hint`, `login_hint`, `ui_locales`, `connection`.
 
 use anyhow::Result;
+use mintage_core::world::Connection;
 
 use crate::cluster::endpoint::{GLOBEX_WEB, OTHER, WEB};
-use crate::cluster::{NOW, ORDERS};
+use crate::cluster::{NOW, ORDERS, name as name_of};
 use crate::site::Site;
 use crate::stores::on_both;
 
@@ -120,6 +121,43 @@ async fn a_connection_that_is_named_is_the_only_one_that_is_asked() -> Result<()
             let ask = ask.with("connection", "guests");
             let reply = site.browser().get(&ask.target()).await;
             reply.misused("invalid_request", "the connection guests is none");
+            Ok(())
+        },
+    )
+    .await
+}
+
+/// An application that sends its users to one connection gets nobody of another.
+#[tokio::test]
+async fn who_signed_in_by_another_connection_signs_in_again() -> Result<()> {
+    on_both(
+        "prompts::who_signed_in_by_another_connection_signs_in_again",
+        async |opened| {
+            let site = Site::on(opened);
+            let mut browser = site.browser();
+            let ask = site.ask(WEB);
+            browser.authorize(&ask, "ada").await.code();
+            let staff = ask.clone().with("connection", "staff");
+            browser.get(&staff.target()).await.code();
+            let guests = ask.with("connection", "guests");
+            let silent = guests.clone().with("prompt", "none");
+            let reply = browser.get(&silent.target()).await;
+            reply.misused("login_required", "Login required");
+            let reply = browser.get(&guests.target()).await;
+            reply.misused("invalid_request", "the connection guests is none");
+            site.edit_connections(|all| {
+                let guests = Connection {
+                    name: name_of("guests"),
+                    ..all[0].clone()
+                };
+                all.push(guests);
+            });
+            assert!(browser.get(&guests.target()).await.asks_to_sign_in());
+            browser
+                .get(&silent.target())
+                .await
+                .misused("login_required", "Login required");
+            browser.get(&staff.target()).await.code();
             Ok(())
         },
     )

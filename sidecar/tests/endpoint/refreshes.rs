@@ -162,3 +162,47 @@ async fn attack_26_a_refresh_gives_no_more_than_was_granted() -> Result<()> {
     })
     .await
 }
+
+/// RFC 8707 section 2.2: the answer does not say whom its token is for.
+#[tokio::test]
+async fn attack_26_a_token_is_for_the_resource_that_was_granted_or_there_is_none() -> Result<()> {
+    let name = "refreshes::attack_26_a_token_is_for_the_resource_that_was_granted_or_there_is_none";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let web = site.client(WEB);
+        let token = site.refresh_token(WEB, ORDERS).await;
+        let ask = async |resource: &str| {
+            let form = [
+                ("grant_type", "refresh_token"),
+                ("refresh_token", &*token),
+                ("resource", resource),
+            ];
+            site.token(&[web.shown(), form.to_vec()].concat()).await
+        };
+        for other in [BRIEF, "https://nobody.test", "acme.test", "x"] {
+            let reply = ask(other).await;
+            reply.refused(
+                400,
+                "invalid_target",
+                "resource is not the API that the user signed in for",
+            );
+        }
+        // A refusal uses no token up.
+        ask(ORDERS).await.good();
+
+        for (audience, resource, status) in [
+            (ORDERS, ORDERS, 200),
+            (ORDERS, BRIEF, 400),
+            ("", "https://acme.test/userinfo", 200),
+            ("", ORDERS, 400),
+        ] {
+            let request = site.ask(WEB).with("audience", audience);
+            let code = site.browser().authorize(&request, "ada").await.code();
+            let form = [request.redemption(&code), vec![("resource", resource)]];
+            let reply = site.token(&[web.shown(), form.concat()].concat()).await;
+            assert_eq!(reply.status, status, "{audience} {resource}: {reply:?}");
+        }
+        Ok(())
+    })
+    .await
+}

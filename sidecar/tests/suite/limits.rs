@@ -155,6 +155,41 @@ async fn the_end_does_not_wait_for_ever() {
     pod.served.await.unwrap();
 }
 
+/// The body would be taken for the next request: the connection ends, and the answer says so.
+#[tokio::test]
+async fn an_answer_that_comes_before_the_body_says_that_it_is_the_last() {
+    let pod = pod(Limits::default());
+    for (method, path, status_of) in [("PUT", "/oauth/token", 405), ("POST", "/oauth/par", 404)] {
+        let mut stream = connect(&pod).await;
+        let head = format!("{method} {path} HTTP/1.1\r\n{HOST}Content-Length: 3\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_response(&mut stream).await.unwrap();
+        assert_eq!(status(&answer), status_of);
+        assert!(
+            answer
+                .to_ascii_lowercase()
+                .contains("\r\nconnection: close\r\n"),
+            "{answer}"
+        );
+        assert_eq!(read_all(&mut stream).await, "", "and it ends");
+    }
+    // Where there is no body, or it was read, the connection goes on.
+    let mut stream = connect(&pod).await;
+    let get = format!("GET /oauth/par HTTP/1.1\r\n{HOST}\r\n");
+    for request in [
+        token_request(HOST, "", ORDERS),
+        get,
+        token_request(HOST, "", ORDERS),
+    ] {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_response(&mut stream).await.unwrap();
+        assert!(
+            !answer.to_ascii_lowercase().contains("\r\nconnection:"),
+            "{answer}"
+        );
+    }
+}
+
 /// Sends a head and waits until the server asks for the body: the request is in flight.
 async fn stream_head(stream: &mut TcpStream, head: &str) {
     use tokio::io::AsyncReadExt as _;
