@@ -1,8 +1,10 @@
 //! Requests to other servers: few, small, and nowhere else than to the address that was meant.
 
 use std::error::Error;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
 
@@ -36,6 +38,31 @@ pub fn client(connect: Duration, whole: Duration) -> ClientBuilder {
         .pool_max_idle_per_host(2)
 }
 
+/// Names as the system knows them, and those under `localhost` as the loopback (RFC 6761 section 6.3), which many systems leave
+/// to the program.
+pub struct Names;
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let name = name.as_str();
+            if is_loopback(name) {
+                let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+                let both: [SocketAddr; 2] = [(v4, 0).into(), (v6, 0).into()];
+                return Ok(Box::new(both.into_iter()) as Addrs);
+            }
+            let found = tokio::net::lookup_host((name, 0)).await?;
+            let found: Vec<SocketAddr> = found.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 /// Reads a body of at most so many bytes.
 pub async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Unread> {
     let mut body = Vec::new();
@@ -60,4 +87,24 @@ pub fn in_full(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_under_localhost_are_this_machine() {
+        for (name, local) in [
+            ("localhost", true),
+            ("id.localhost", true),
+            ("a.b.LOCALHOST.", true),
+            ("localhost.invalid", false),
+            ("notlocalhost.invalid", false),
+        ] {
+            let found = Names.resolve(name.parse().unwrap()).await;
+            let is_local = found.is_ok_and(|mut all| all.all(|address| address.ip().is_loopback()));
+            assert_eq!(is_local, local, "{name}");
+        }
+    }
 }

@@ -215,3 +215,35 @@ async fn auth0_python_signs_users_in() -> Result<()> {
     };
     how.signs_users_in().await
 }
+
+/// Auth0's own for Passport, without PKCE. It has `/userinfo` asked with the token in the query.
+#[tokio::test]
+async fn passport_auth0_signs_users_in() -> Result<()> {
+    let Some(mut client) = start("users::passport_auth0_signs_users_in", "passport-auth0")? else {
+        return Ok(());
+    };
+    let tenant = Tenant::start(|text| text).await?;
+    for host in HOSTS {
+        let issuer = tenant.issuer(host);
+        good(&mut client, set_up(&tenant, &issuer, "web")?).await?;
+        let begun = good(&mut client, json!({ "op": "begin" })).await?;
+        let url = begun["url"].as_str().context("no url")?;
+        let callback = Visitor::new(&tenant.dev)?.sign_in(url).await?;
+        let finish = json!({ "op": "finish", "callback": callback });
+        let user = good(&mut client, finish.clone()).await?;
+        let told = &user["claims"];
+        ensure!(
+            told["email"] == NAME && told["sub"] == "staff|ada",
+            "{user}"
+        );
+        let token = claims(text(&user, "access_token")?)?;
+        ensure!(
+            token["iss"] == issuer && token["sub"] == told["sub"],
+            "{token}"
+        );
+        text(&user, "refresh_token")?;
+        // The code was used, and so was the state.
+        bad(&mut client, finish, "fail").await?;
+    }
+    Ok(())
+}

@@ -173,6 +173,7 @@ impl Web {
         let authorities = self.reach.authorities.iter().cloned();
         web::client(CONNECT, self.reach.timeout)
             .tls_certs_merge(authorities)
+            .dns_resolver(web::Names)
             .build()
     }
 }

@@ -7,7 +7,13 @@ use crate::place::{Place, run, text};
 
 pub(super) const LANGUAGE: Language = Language {
     folder: "node",
-    libraries: &["express", "jose", "oidc-provider", "openid-client"],
+    libraries: &[
+        "express",
+        "jose",
+        "oidc-provider",
+        "openid-client",
+        "passport-auth0",
+    ],
     prepare,
     command,
 };
