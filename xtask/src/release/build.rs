@@ -16,6 +16,9 @@ use crate::{process, workspace};
 /// again when it changes, and what an earlier release left in the folder would keep an older one.
 const DATE: &str = "0";
 
+/// Relocations in the short form that a static program of musl reads as it starts: half a megabyte less.
+const PACKED: &str = "-Clink-arg=-Wl,-z,pack-relative-relocs";
+
 /// Makes sure that the target's standard library and C compiler are there.
 pub fn prepare(target: &str) -> Result<()> {
     let libraries =
@@ -45,6 +48,7 @@ pub fn run(source: &Path, folder: &Path, target: &str) -> Result<BTreeMap<&'stat
     let rust: Vec<_> = paths
         .iter()
         .map(|(from, to)| format!("--remap-path-prefix={from}={to}"))
+        .chain([PACKED.to_owned()])
         .collect();
     let c: Vec<_> = paths
         .iter()
@@ -59,6 +63,8 @@ pub fn run(source: &Path, folder: &Path, target: &str) -> Result<BTreeMap<&'stat
             .args(["--package", binary, "--target", target])
             .env("CARGO_TARGET_DIR", folder)
             .env("CARGO_INCREMENTAL", "0")
+            // A tenth smaller, and slower to build than whoever tries a checkout would wait for.
+            .env("CARGO_PROFILE_RELEASE_LTO", "fat")
             // Unlike RUSTFLAGS it may hold folders with spaces, and it comes before anybody's own flags.
             .env("CARGO_ENCODED_RUSTFLAGS", rust.join("\u{1f}"))
             .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc")
