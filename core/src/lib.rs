@@ -33,6 +33,7 @@ pub mod policy;
 pub mod service_account;
 pub mod shared;
 pub mod sorted;
+pub mod text;
 pub mod time;
 pub mod upstream;
 pub mod verify;

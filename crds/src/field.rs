@@ -50,8 +50,12 @@ pub(crate) const CIDR: &str = r"^((0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}/
 pub(crate) const CERTIFICATES: &str =
     r"^-----BEGIN CERTIFICATE-----[-A-Za-z0-9+/= \r\n]+-----END CERTIFICATE-----[\r\n]*$";
 
-/// Text for people: no control characters, so that it can't forge lines where it is printed.
-pub(crate) const TEXT: &str = r"^[^\x00-\x1f\x7f]*$";
+/// Text for people: nothing that is hidden in it could forge lines, or turn what is printed around it. It is the complement of
+/// `mintage_core::text::is_hidden`.
+pub(crate) const TEXT: &str = r"^[^\x{0}-\x{1f}\x{7f}-\x{9f}\x{61c}\x{180e}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}]*$";
+
+/// A name for people: such a text in which something is seen (`mintage_core::text::is_seen`).
+pub(crate) const NAME: &str = r"^[^\x{0}-\x{1f}\x{7f}-\x{9f}\x{61c}\x{180e}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}]*[^\x{0}-\x{1f}\x{7f}-\x{9f}\x{61c}\x{180e}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f} \x{a0}\x{ad}\x{34f}\x{115f}\x{1160}\x{1680}\x{17b4}\x{17b5}\x{180b}-\x{180f}\x{2000}-\x{200d}\x{202f}\x{205f}\x{2800}\x{3000}\x{3164}\x{fe00}-\x{fe0f}\x{ffa0}][^\x{0}-\x{1f}\x{7f}-\x{9f}\x{61c}\x{180e}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}]*$";
 
 /// A Go duration as the Gateway API writes it: one to four of `<digits><h|m|s|ms>`.
 pub(crate) const DURATION: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
@@ -86,7 +90,12 @@ pub(crate) fn mend(pattern: &str) -> &'static str {
         CERTIFICATES => {
             "give certificates in PEM, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, without text around them"
         }
-        TEXT => "take out line breaks and other control characters",
+        TEXT => {
+            "take out line breaks, control characters, and characters that are not seen or turn the direction of writing"
+        }
+        NAME => {
+            "write a name in which something is seen, without line breaks, control characters, and characters that are not seen or turn the direction of writing"
+        }
         DURATION => "write a duration, as 720h, 1h30m or 5m",
         _ => "",
     }
@@ -130,7 +139,7 @@ pub(crate) fn label_keys() -> Value {
 }
 
 pub(crate) fn display_name(_: &mut SchemaGenerator) -> Schema {
-    string(1, 128, TEXT)
+    string(1, 128, NAME)
 }
 
 pub(crate) fn description(_: &mut SchemaGenerator) -> Schema {
@@ -169,4 +178,55 @@ pub(crate) fn scope_set(generator: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn generation(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "minimum": 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use mintage_core::text;
+    use regex::Regex;
+
+    use super::{NAME, TEXT};
+
+    #[test]
+    fn patterns_and_pages_know_the_same_characters() {
+        let (in_text, in_name) = (Regex::new(TEXT).unwrap(), Regex::new(NAME).unwrap());
+        for letter in '\0'..=char::MAX {
+            let alone = letter.to_string();
+            assert_eq!(
+                in_text.is_match(&alone),
+                !text::is_hidden(letter),
+                "{letter:?}"
+            );
+            assert_eq!(
+                in_name.is_match(&alone),
+                text::is_seen(letter),
+                "{letter:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_shows_something_and_turns_nothing() {
+        let name = Regex::new(NAME).unwrap();
+        for good in [
+            "a",
+            " a ",
+            "Acme, Inc. ©",
+            "שלום",
+            "می\u{200c}خواهم",
+            "👩\u{200d}🚀 ❤\u{fe0f}",
+        ] {
+            assert!(name.is_match(good), "{good:?}");
+        }
+        for bad in [
+            "",
+            "  ",
+            "a\n",
+            "\u{202e}elgooG",
+            "a\u{85}b",
+            "\u{3164}\u{200d}",
+        ] {
+            assert!(!name.is_match(bad), "{bad:?}");
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use mintage_sidecar::endpoint::pages::{
     Api, Connection, Consent, Destination, Failed, Failure, Form, FormPost, Identity, Language,
-    Link, Look, Nonce, Origin, Page, Problem, Scene, Scope, SignIn, SignOut, SignedOut, Stayed,
-    WebMessage, Window,
+    Link, Look, Name, Nonce, Origin, Page, Problem, Scene, Scope, SignIn, SignOut, SignedOut,
+    Stayed, WebMessage, Window,
 };
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ impl Gallery {
             "signed-out" => {
                 let home = Link::parse(&self.url("shop", "/landed")).ok()?;
                 SignedOut {
-                    back: Some(("Shop", &home)),
+                    back: Some((Name::new("Shop"), &home)),
                 }
                 .page(&scene)
             }
@@ -125,11 +125,11 @@ impl Gallery {
         let connections = [
             Connection {
                 address: "/u/connect",
-                label: "Google",
+                label: Name::new("Google"),
             },
             Connection {
                 address: "/u/connect",
-                label: "Acme’s own directory",
+                label: Name::new("Acme’s own directory"),
             },
         ];
         let problem = match name {
@@ -140,9 +140,9 @@ impl Gallery {
             _ => None,
         };
         let sign_in = SignIn {
-            application: "Shop",
+            application: Name::new("Shop"),
             password: (name != "sign-in-providers").then(|| form("/u/login")),
-            username: problem.map(|_| "ada@example.com"),
+            username: problem.map(|_| Name::new("ada@example.com")),
             connect: if name == "sign-in-password" {
                 &[]
             } else {
@@ -161,32 +161,32 @@ impl Gallery {
         };
         let scopes = [
             Scope {
-                name: "read:orders",
-                description: Some("See all orders, with their addresses"),
+                name: Name::new("read:orders"),
+                description: Some(Name::new("See all orders, with their addresses")),
             },
             Scope {
-                name: "write:orders",
-                description: Some("Place and change orders"),
+                name: Name::new("write:orders"),
+                description: Some(Name::new("Place and change orders")),
             },
             Scope {
-                name: "cancel:orders",
+                name: Name::new("cancel:orders"),
                 description: None,
             },
         ];
         let apis = [
             Api {
-                name: "Orders",
+                name: Name::new("Orders"),
                 scopes: &scopes,
             },
             Api {
-                name: "https://reports.example.com/a/rather/long/identifier",
+                name: Name::new("https://reports.example.com/a/rather/long/identifier"),
                 scopes: &[],
             },
         ];
         let consent = Consent {
-            application: "Order Desk",
+            application: Name::new("Order Desk"),
             first_party,
-            user: "ada@example.com",
+            user: Name::new("ada@example.com"),
             identity: &[
                 Identity::Openid,
                 Identity::Profile,

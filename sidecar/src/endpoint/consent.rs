@@ -9,7 +9,7 @@ use mintage_core::endpoint::{Application, Asked, Request, Target};
 use mintage_core::{Identifier, Scope};
 
 use super::authorize::Done;
-use super::pages::{self, Consent, DECISION, Decision, Destination, Failure, Form, Identity};
+use super::pages::{self, Consent, DECISION, Decision, Destination, Failure, Form, Identity, Name};
 use super::session::{self, Found};
 use super::sign_in::STATE;
 use super::store::{self, About};
@@ -70,12 +70,15 @@ pub fn ask(
     let (name, scopes): (_, Vec<pages::Scope<'_>>) = match asked.target {
         Target::Api(api) => {
             let scopes = asked.api.iter().map(|scope| pages::Scope {
-                name: scope.as_str(),
-                description: Some(api.describe(scope)).filter(|text| *text != scope.as_str()),
+                name: Name::new(scope.as_str()),
+                description: Some(api.describe(scope))
+                    .filter(|text| *text != scope.as_str())
+                    .map(Name::new),
             });
-            (Some(api.name()), scopes.collect())
+            let name = Name::new(api.name()).or(api.identifier.as_str());
+            (Some(name), scopes.collect())
         }
-        Target::Management => (Some("Management API"), Vec::new()),
+        Target::Management => (Some(Name::new("Management API")), Vec::new()),
         Target::UserInfo => (None, Vec::new()),
     };
     let apis: Vec<pages::Api<'_>> = name
@@ -86,12 +89,14 @@ pub fn ask(
         .into_iter()
         .collect();
     let profile = &found.person.profile;
-    let user = profile.email.as_deref().or(profile.name.as_deref());
+    let user = Name::new(profile.email.as_deref().unwrap_or_default())
+        .or(profile.name.as_deref().unwrap_or_default())
+        .or(found.session.user.as_str());
     let hidden = [(STATE, sealed.as_str())];
     let page = Consent {
-        application: &application.name,
+        application: Name::new(&application.name).or(application.at.name.as_str()),
         first_party: application.first_party,
-        user: user.unwrap_or(found.session.user.as_str()),
+        user,
         identity: &identity,
         apis: &apis,
         returns_to: &returns_to,

@@ -10,7 +10,7 @@ use mintage_core::jwks::{self, Jwks};
 use mintage_core::keyring::{Keyring, Owner};
 use mintage_core::verify::Verifier;
 use mintage_core::world::Source;
-use mintage_core::{ObjectName, UnixTime, UserId};
+use mintage_core::{ObjectName, UnixTime, UserId, text};
 
 use super::pages::{Link, Look};
 use super::provider::Provider;
@@ -208,7 +208,7 @@ fn read_users(connection: &ObjectName, entries: &Entries) -> (Users, Vec<Invalid
 fn look(config: &Config) -> Look {
     let theme = &config.login.theme;
     let link = |url: &Option<String>| url.as_deref().and_then(|url| Link::parse(url).ok());
-    let name = config.login.name.clone();
+    let name = (config.login.name.clone()).filter(|name| text::shows(name));
     Look {
         name: name.unwrap_or_else(|| config.tenant.name.to_string()),
         logo: link(&theme.logo_url),

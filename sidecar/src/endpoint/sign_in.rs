@@ -8,7 +8,9 @@ use axum::response::{IntoResponse as _, Response};
 use mintage_core::endpoint::{Application, NoUser, Profile, Request};
 use mintage_core::{ObjectName, UnixTime, UserId};
 
-use super::pages::{Connection, Destination, Failure, Form, PASSWORD, Problem, SignIn, USERNAME};
+use super::pages::{
+    Connection, Destination, Failure, Form, Name, PASSWORD, Problem, SignIn, USERNAME,
+};
 use super::provider::{self, Provider};
 use super::throttle::Attempt;
 use super::visit::Visit;
@@ -114,17 +116,17 @@ pub fn ask(
     let connections: Vec<Connection<'_>> = connections
         .map(|(address, provider)| Connection {
             address,
-            label: &provider.label,
+            label: provider.label(),
         })
         .collect();
     let page = SignIn {
-        application: &application.name,
+        application: Name::new(&application.name).or(application.at.name.as_str()),
         password: ways.passwords.then_some(Form {
             action: flow::SIGN_IN,
             hidden: &hidden,
             leads_to: &leads_to,
         }),
-        username,
+        username: username.map(Name::new),
         connect: &connections,
         problem,
     };

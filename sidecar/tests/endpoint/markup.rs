@@ -1,4 +1,4 @@
-//! Attack 32 (CVE-2019-8400): what a request says becomes no markup, no header and no script.
+//! Attack 32 (CVE-2019-8400): what a request says becomes no markup, no header and no script, and no name turns our own words.
 
 use anyhow::Result;
 
@@ -161,6 +161,56 @@ async fn attack_32_no_name_becomes_markup() -> Result<()> {
             let page = browser.sign_in(&page, "ada", "correct horse").await.good();
             assert!(page.asks_for_consent(), "{page:?}");
             assert_harmless(&page, text);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Whatever others call themselves, the warning reads as it is written; objects may be older than the schema of their names.
+#[tokio::test]
+async fn attack_32_no_name_turns_the_warning_around() -> Result<()> {
+    let name = "markup::attack_32_no_name_turns_the_warning_around";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        site.edit(|world, _| {
+            let wishes = world.tenants[0].endpoint.as_mut().unwrap();
+            std::sync::Arc::make_mut(wishes).name = Some("\u{202e}emcA".to_owned());
+        });
+        let consent = async |called: &str, email: &str| {
+            site.edit_application(SPA, |spa| spa.name = Some(called.to_owned()));
+            site.edit(|_, accounts| {
+                accounts.get_mut("ada").unwrap()["profile"]["email"] = email.into();
+            });
+            let ask = site.ask(SPA).with("audience", ORDERS);
+            let mut browser = site.browser();
+            let page = browser.get(&ask.target()).await.good();
+            let page = browser.sign_in(&page, "ada", "correct horse").await.good();
+            assert!(page.asks_for_consent(), "{page:?}");
+            page.body
+        };
+        let body = consent(
+            "\u{202e}elgooG\u{202c} \u{202e}evil",
+            "\u{200f}ada@acme.test",
+        )
+        .await;
+        assert!(
+            !body.contains(['\u{202c}', '\u{202e}', '\u{200f}']),
+            "{body}"
+        );
+        for words in [
+            "<bdi>elgooG evil</bdi> is not run by <bdi>emcA</bdi>.",
+            "Signed in as <strong><bdi>ada@acme.test</bdi></strong>",
+        ] {
+            assert!(body.contains(words), "{words}: {body}");
+        }
+        // One that shows nothing goes by the name of its object, and a user by the next name.
+        for blank in ["   ", "\u{200b}", "\u{85}", "\u{3164}\u{202e}"] {
+            let body = consent(blank, blank).await;
+            let words = "<bdi>spa</bdi> is not run by";
+            assert!(body.contains(words), "{blank:?}: {body}");
+            let words = "Signed in as <strong><bdi>Ada";
+            assert!(body.contains(words), "{blank:?}: {body}");
         }
         Ok(())
     })

@@ -346,7 +346,10 @@ async fn who_turns_back_at_the_provider_may_choose_another_way() -> Result<()> {
         let back = idp.refuse(there.location(), "access_denied");
         let page = browser.get(&back).await;
         assert_eq!(page.status, 400);
-        assert!(page.body.contains("Signing in with The corp did not work."));
+        assert!(
+            page.body
+                .contains("Signing in with <bdi>The corp</bdi> did not work.")
+        );
         assert!(!page.body.contains("555"), "{page:?}");
         browser.sign_in(&page, "ada", "correct horse").await.code();
         // Where there is no other, the application is told.

@@ -1,11 +1,13 @@
 //! Consent: what an application may do in a person's name.
 
 use axum::http::StatusCode;
+use minijinja::Value;
 use serde::Serialize;
 
 use super::address::Destination;
 use super::form::Form;
 use super::headers::Allowed;
+use super::name::{Name, html};
 use super::shell::{Content, sources};
 use super::{Page, Scene};
 
@@ -42,11 +44,11 @@ impl Decision {
 #[derive(Clone, Copy, Debug)]
 pub struct Consent<'a> {
     /// The application.
-    pub application: &'a str,
+    pub application: Name<'a>,
     /// Whether it is the tenant's own.
     pub first_party: bool,
     /// Who is signed in, as they know themselves.
-    pub user: &'a str,
+    pub user: Name<'a>,
     /// What it would learn about the person.
     pub identity: &'a [Identity],
     /// What it would do with which API.
@@ -87,7 +89,7 @@ impl Identity {
 #[derive(Clone, Copy, Debug)]
 pub struct Api<'a> {
     /// Its display name, or its identifier.
-    pub name: &'a str,
+    pub name: Name<'a>,
     /// Without any, the application may only call it.
     pub scopes: &'a [Scope<'a>],
 }
@@ -96,9 +98,9 @@ pub struct Api<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// As the token will have it.
-    pub name: &'a str,
+    pub name: Name<'a>,
     /// What it lets the application do; shown instead of the name.
-    pub description: Option<&'a str>,
+    pub description: Option<Name<'a>>,
 }
 
 #[derive(Serialize)]
@@ -107,47 +109,47 @@ struct View<'a> {
     decision: &'static str,
     decline: &'static str,
     form: Form<'a>,
-    heading: String,
-    lead: String,
+    heading: Value,
+    lead: Value,
     no: &'static str,
     returns_to: String,
-    sections: Vec<Section<'a>>,
+    sections: Vec<Section>,
     signed_in_as: &'static str,
-    third_party: Option<String>,
+    third_party: Option<Value>,
     third_party_mark: &'static str,
-    user: &'a str,
+    user: Value,
     yes: &'static str,
 }
 
 #[derive(Serialize)]
-struct Section<'a> {
-    heading: &'a str,
-    items: Vec<Item<'a>>,
+struct Section {
+    heading: Value,
+    items: Vec<Item>,
 }
 
 #[derive(Serialize)]
-struct Item<'a> {
-    text: &'a str,
+struct Item {
+    text: Value,
     /// A name for machines, and shown as such.
     is_name: bool,
 }
 
-impl<'a> Item<'a> {
-    fn words(text: &'a str) -> Self {
+impl Item {
+    fn words(text: impl Into<Value>) -> Self {
         Self {
-            text,
+            text: text.into(),
             is_name: false,
         }
     }
 }
 
-impl<'a> Consent<'a> {
+impl Consent<'_> {
     /// The page.
     pub fn page(&self, scene: &Scene<'_>) -> Page {
         let words = &scene.language.words().consent;
-        let tenant = &scene.look.name;
+        let tenant = scene.look.name();
         let third_party =
-            (!self.first_party).then(|| (words.third_party)(self.application, tenant));
+            (!self.first_party).then(|| html(&(words.third_party)(self.application, tenant)));
         let content = Content {
             template: "consent.html",
             status: StatusCode::OK,
@@ -157,15 +159,15 @@ impl<'a> Consent<'a> {
                 decision: DECISION,
                 decline: words.decline,
                 form: self.form,
-                heading: (words.heading)(self.application),
-                lead: (words.lead)(tenant),
+                heading: html(&(words.heading)(self.application)),
+                lead: html(&(words.lead)(tenant)),
                 no: Decision::No.as_str(),
                 returns_to: self.returns_to(scene),
                 sections: self.sections(scene),
                 signed_in_as: words.signed_in_as,
                 third_party,
                 third_party_mark: words.third_party_mark,
-                user: self.user,
+                user: self.user.html(),
                 yes: Decision::Yes.as_str(),
             },
         };
@@ -189,22 +191,22 @@ impl<'a> Consent<'a> {
         }
     }
 
-    fn sections(&self, scene: &Scene<'_>) -> Vec<Section<'a>> {
+    fn sections(&self, scene: &Scene<'_>) -> Vec<Section> {
         let words = &scene.language.words().consent;
         let about = |identity: &Identity| Item::words((words.identity)(*identity));
         let identity = Section {
-            heading: words.identity_heading,
+            heading: words.identity_heading.into(),
             items: self.identity.iter().map(about).collect(),
         };
-        let scope = |scope: &Scope<'a>| match scope.description {
-            Some(description) if !description.trim().is_empty() => Item::words(description),
+        let scope = |scope: &Scope<'_>| match scope.description {
+            Some(description) if description.shows() => Item::words(description.html()),
             _ => Item {
-                text: scope.name,
+                text: scope.name.html(),
                 is_name: true,
             },
         };
         let apis = self.apis.iter().map(|api| Section {
-            heading: api.name,
+            heading: api.name.html(),
             items: if api.scopes.is_empty() {
                 vec![Item::words(words.call)]
             } else {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
+use minijinja::Value;
 use serde::Serialize;
 
 use super::headers::Allowed;
+use super::name::{Name, html};
 use super::shell::Content;
 use super::{Page, Scene};
 
@@ -21,7 +23,7 @@ pub enum Failure<'a> {
     /// The upstream provider gave no answer that can be used.
     ConnectionFailed {
         /// The connection's label.
-        label: &'a str,
+        label: Name<'a>,
     },
     /// The browser did not send the cookie that belongs to this sign-in.
     CookiesMissing,
@@ -101,14 +103,14 @@ pub struct Failed<'a> {
 struct View<'a> {
     code: &'static str,
     code_label: &'static str,
-    detail: Option<String>,
+    detail: Option<Value>,
     detail_label: &'static str,
     for_support: &'static str,
     heading: &'static str,
     mend: &'a str,
     request: &'a str,
     request_label: &'static str,
-    what: &'a str,
+    what: Value,
 }
 
 impl Failed<'_> {
@@ -123,14 +125,14 @@ impl Failed<'_> {
             view: View {
                 code: self.failure.code(),
                 code_label: words.code,
-                detail: self.detail.map(legible),
+                detail: self.detail.map(beginning),
                 detail_label: words.detail,
                 for_support: words.for_support,
                 heading: explained.title,
                 mend: &explained.mend,
                 request: self.request,
                 request_label: words.request,
-                what: &explained.what,
+                what: html(&explained.what),
             },
         };
         let mut page = content.page(scene, &Allowed::default());
@@ -141,20 +143,11 @@ impl Failed<'_> {
     }
 }
 
-/// The beginning of a text, without what breaks lines or turns the direction of writing around.
-fn legible(detail: &str) -> String {
-    let turns = |letter| matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    detail
-        .chars()
-        .take(MAX_DETAIL)
-        .map(|letter| {
-            if letter.is_control() || turns(letter) {
-                ' '
-            } else {
-                letter
-            }
-        })
-        .collect()
+/// The beginning of a text.
+fn beginning(detail: &str) -> Value {
+    let mut rest = detail.char_indices();
+    let end = rest.nth(MAX_DETAIL).map_or(detail.len(), |(end, _)| end);
+    Name::new(&detail[..end]).html()
 }
 
 /// In whole seconds, never too few.
@@ -168,8 +161,11 @@ mod tests {
 
     #[test]
     fn a_detail_is_short_and_says_what_it_seems_to_say() {
-        assert_eq!(legible("a\u{202e}b\r\nc"), "a b  c");
-        assert_eq!(legible(&"ä".repeat(1000)), "ä".repeat(MAX_DETAIL));
+        let html = |detail: &str| beginning(detail).to_string();
+        assert_eq!(html("a\u{202e}b\r\nc"), "<bdi>ab  c</bdi>");
+        let most = "ä".repeat(MAX_DETAIL);
+        assert_eq!(html(&most), format!("<bdi>{most}</bdi>"));
+        assert_eq!(html(&"ä".repeat(1000)), format!("<bdi>{most}</bdi>"));
     }
 
     #[test]

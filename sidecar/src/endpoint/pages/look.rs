@@ -1,7 +1,10 @@
 //! How a tenant's pages look.
 
+use mintage_core::text;
+
 use super::address::Link;
 use super::colour::Colour;
+use super::name::Name;
 
 /// The tenant's name, logo, colour and where its users get help.
 #[derive(Clone, Debug)]
@@ -27,9 +30,15 @@ impl Look {
         }
     }
 
+    /// The name, for a sentence.
+    pub(super) fn name(&self) -> Name<'_> {
+        Name::new(&self.name)
+    }
+
     /// The first letter of the name, for where there is no logo.
     pub(super) fn initial(&self) -> String {
-        let first = self.name.chars().find(|letter| letter.is_alphanumeric());
+        let mut seen = self.name.chars().filter(|letter| text::is_seen(*letter));
+        let first = seen.find(|letter| letter.is_alphanumeric());
         first.map_or_else(String::new, |letter| letter.to_uppercase().collect())
     }
 }
@@ -40,8 +49,13 @@ mod tests {
 
     #[test]
     fn the_initial_is_a_letter() {
-        for (name, expected) in [("acme", "A"), ("»öl«", "Ö"), ("(7) seven", "7"), ("–", "")]
-        {
+        for (name, expected) in [
+            ("acme", "A"),
+            ("»öl«", "Ö"),
+            ("(7) seven", "7"),
+            ("\u{3164}x", "X"),
+            ("–", ""),
+        ] {
             assert_eq!(Look::plain(name).initial(), expected);
         }
     }

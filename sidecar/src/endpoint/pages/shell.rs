@@ -80,7 +80,8 @@ impl<V: Serialize> Content<'_, V> {
             nonce => scene.nonce.as_str(),
             support => look.support.as_ref().map(Link::as_str),
             support_text => words.support,
-            tenant => look.name.as_str(),
+            tenant => look.name().html(),
+            tenant_title => look.name().to_string(),
             title => self.title,
             view => Value::from(Serde(&self.view)),
         })

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
+use minijinja::Value;
 use serde::Serialize;
 
 use super::failure::retry_after;
 use super::form::Form;
 use super::headers::Allowed;
+use super::name::{Name, html};
 use super::shell::{Content, sources};
 use super::{Page, Scene};
 
@@ -22,11 +24,11 @@ pub const PASSWORD: &str = "password";
 #[derive(Clone, Copy, Debug)]
 pub struct SignIn<'a> {
     /// The application that they come from.
-    pub application: &'a str,
+    pub application: Name<'a>,
     /// Takes `username` and `password`, where users have passwords.
     pub password: Option<Form<'a>>,
     /// The name that stands there already: `login_hint`, or what was typed before.
-    pub username: Option<&'a str>,
+    pub username: Option<Name<'a>>,
     /// The providers that they may choose among, in the order in which they are shown.
     pub connect: &'a [Connection<'a>],
     /// What became of the last attempt.
@@ -40,7 +42,7 @@ pub struct Connection<'a> {
     /// The address on this host that leads there.
     pub address: &'a str,
     /// The name that people know it by.
-    pub label: &'a str,
+    pub label: Name<'a>,
 }
 
 /// Why nobody is signed in yet.
@@ -49,7 +51,7 @@ pub enum Problem<'a> {
     /// The provider refused, or the person turned back there.
     ConnectionFailed {
         /// The connection's label.
-        label: &'a str,
+        label: Name<'a>,
     },
     /// A rate limit, for users that exist and for those that do not.
     TooMany {
@@ -72,17 +74,17 @@ impl Problem<'_> {
 #[derive(Serialize)]
 struct View<'a> {
     /// Addresses, and what stands on their buttons.
-    connect: Vec<(&'a str, String)>,
+    connect: Vec<(&'a str, Value)>,
     heading: &'static str,
-    lead: String,
+    lead: Value,
     or: &'static str,
     password: Option<Form<'a>>,
     password_label: &'static str,
-    problem: Option<String>,
+    problem: Option<Value>,
     /// Whether the fields are what is wrong.
     refused: bool,
     submit: &'static str,
-    username: &'a str,
+    username: String,
     username_label: &'static str,
 }
 
@@ -91,8 +93,8 @@ impl SignIn<'_> {
     pub fn page(&self, scene: &Scene<'_>) -> Page {
         let words = &scene.language.words().sign_in;
         let problem = self.problem.map(|problem| match problem {
-            Problem::ConnectionFailed { label } => (words.connection_failed)(label),
-            Problem::TooMany { wait } => (words.too_many)(wait),
+            Problem::ConnectionFailed { label } => html(&(words.connection_failed)(label)),
+            Problem::TooMany { wait } => (words.too_many)(wait).into(),
             Problem::Wrong => words.wrong.into(),
         });
         // Who hears the page learns from its title that it did not work.
@@ -101,7 +103,7 @@ impl SignIn<'_> {
             None => words.title.into(),
         };
         let connect = self.connect.iter();
-        let connect = connect.map(|it| (it.address, (words.connect)(it.label)));
+        let connect = connect.map(|it| (it.address, html(&(words.connect)(it.label))));
         let content = Content {
             template: "sign_in.html",
             status: self.problem.map_or(StatusCode::OK, Problem::status),
@@ -109,14 +111,14 @@ impl SignIn<'_> {
             view: View {
                 connect: connect.collect(),
                 heading: words.title,
-                lead: (words.lead)(self.application),
+                lead: html(&(words.lead)(self.application)),
                 or: words.or,
                 password: self.password,
                 password_label: words.password,
                 problem,
                 refused: self.problem == Some(Problem::Wrong),
                 submit: words.submit,
-                username: self.username.unwrap_or_default(),
+                username: self.username.map(Name::alone).unwrap_or_default(),
                 username_label: words.username,
             },
         };

@@ -2,11 +2,13 @@
 //! section 6: a link alone must not sign anybody out).
 
 use axum::http::StatusCode;
+use minijinja::Value;
 use serde::Serialize;
 
 use super::consent::DECISION;
 use super::form::Form;
 use super::headers::Allowed;
+use super::name::html;
 use super::shell::{Content, sources};
 use super::{Page, Scene};
 
@@ -51,7 +53,7 @@ struct View<'a> {
     decision: &'static str,
     everywhere: (&'static str, &'static str),
     form: Form<'a>,
-    heading: &'a str,
+    heading: Value,
     here: (&'static str, &'static str),
     lead: &'static str,
     stay: (&'static str, &'static str),
@@ -61,7 +63,6 @@ impl SignOut<'_> {
     /// The page.
     pub fn page(&self, scene: &Scene<'_>) -> Page {
         let words = &scene.language.words().sign_out;
-        let title = (words.title)(&scene.look.name);
         let content = Content {
             template: "sign_out.html",
             status: StatusCode::OK,
@@ -70,7 +71,7 @@ impl SignOut<'_> {
                 decision: DECISION,
                 everywhere: (Leaving::Everywhere.as_str(), words.everywhere),
                 form: self.form,
-                heading: &title,
+                heading: html(&(words.title)(scene.look.name())),
                 here: (Leaving::Here.as_str(), words.submit),
                 lead: words.lead,
                 stay: (Leaving::Stay.as_str(), words.stay),

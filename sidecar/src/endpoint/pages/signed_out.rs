@@ -1,10 +1,12 @@
 //! The end of a session, and of the question whether to end it.
 
 use axum::http::StatusCode;
+use minijinja::Value;
 use serde::Serialize;
 
 use super::address::Link;
 use super::headers::Allowed;
+use super::name::{Name, html};
 use super::shell::Content;
 use super::{Page, Scene};
 
@@ -12,7 +14,7 @@ use super::{Page, Scene};
 #[derive(Clone, Copy, Debug)]
 pub struct SignedOut<'a> {
     /// The application that the person came from, and its address, where they are known to belong together.
-    pub back: Option<(&'a str, &'a Link)>,
+    pub back: Option<(Name<'a>, &'a Link)>,
 }
 
 /// The page that says that nothing has happened, to who wanted to stay and goes nowhere from here.
@@ -22,16 +24,18 @@ pub struct Stayed;
 #[derive(Serialize)]
 struct View<'a> {
     back: Option<&'a str>,
-    back_text: String,
+    back_text: Value,
     heading: &'static str,
-    lead: String,
+    lead: Value,
 }
 
 impl SignedOut<'_> {
     /// The page.
     pub fn page(&self, scene: &Scene<'_>) -> Page {
         let words = &scene.language.words().signed_out;
-        let back_text = self.back.map(|(application, _)| (words.back)(application));
+        let back_text = self
+            .back
+            .map(|(application, _)| html(&(words.back)(application)));
         let content = Content {
             template: "signed_out.html",
             status: StatusCode::OK,
@@ -40,7 +44,7 @@ impl SignedOut<'_> {
                 back: self.back.map(|(_, link)| link.as_str()),
                 back_text: back_text.unwrap_or_default(),
                 heading: words.title,
-                lead: (words.lead)(&scene.look.name),
+                lead: html(&(words.lead)(scene.look.name())),
             },
         };
         content.page(scene, &Allowed::default())
@@ -57,9 +61,9 @@ impl Stayed {
             title: words.stayed,
             view: View {
                 back: None,
-                back_text: String::new(),
+                back_text: Value::default(),
                 heading: words.stayed,
-                lead: (words.stayed_lead)(&scene.look.name),
+                lead: html(&(words.stayed_lead)(scene.look.name())),
             },
         };
         content.page(scene, &Allowed::default())

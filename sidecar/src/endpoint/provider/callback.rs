@@ -210,7 +210,7 @@ fn refused(visit: &Visit, provider: &Provider, errand: &Errand, error: &str) -> 
     let ways = sign_in::Ways::of(visit, request);
     let application = visit.application(request.client.as_str());
     if let Some(application) = application.filter(|_| ways.only().is_none()) {
-        let label = &provider.label;
+        let label = provider.label();
         let problem = Some(Problem::ConnectionFailed { label });
         return sign_in::ask(visit, application, request, problem, None);
     }

@@ -30,7 +30,7 @@ pub use leave::{handle as leave_by_button, leave};
 pub use providers::Providers;
 pub use web::{NoAuthorities, Reach};
 
-use super::pages::Failure;
+use super::pages::{Failure, Name};
 use super::realm::Entries;
 use super::visit::Visit;
 use super::{answer, audit, scene};
@@ -107,6 +107,11 @@ impl Provider {
         Some(both.map(|(issuer, secret)| read(issuer, secret)))
     }
 
+    /// The connection's name, for a page.
+    pub fn label(&self) -> Name<'_> {
+        Name::new(&self.label).or(self.name.as_str())
+    }
+
     /// Where it sends browsers back to.
     fn redirect(&self, visit: &Visit) -> String {
         let path = format!("{CALLBACK}{}", self.name);
@@ -123,10 +128,11 @@ impl Provider {
             );
             return answer::misuse(visit, &request.refuse("access_denied", text));
         }
-        let label = &self.label;
         scene::fail(
             visit,
-            Failure::ConnectionFailed { label },
+            Failure::ConnectionFailed {
+                label: self.label(),
+            },
             Some(fault.code()),
         )
     }

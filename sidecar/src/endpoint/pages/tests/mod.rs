@@ -1,6 +1,7 @@
 //! All pages at once: what holds for every one of them.
 
 mod escaping;
+mod names;
 mod policy;
 mod texts;
 
@@ -38,7 +39,7 @@ const POSITIONS: [&str; 22] = [
 ];
 
 /// Each kind of failure.
-fn failures(label: &str) -> Vec<Failure<'_>> {
+fn failures(label: Name<'_>) -> Vec<Failure<'_>> {
     let wait = Duration::from_secs(30);
     vec![
         Failure::CallbackMismatch,
@@ -87,7 +88,7 @@ fn pages(language: Language, window: Window, text: Text<'_>) -> Vec<(&'static st
     pages.push(("consent", consenting(&scene, form, text)));
 
     let (detail, request, label) = (text("detail"), text("request"), text("failure-label"));
-    for failure in failures(&label) {
+    for failure in failures(Name::new(&label)) {
         let failed = Failed {
             failure,
             detail: Some(&detail),
@@ -98,7 +99,7 @@ fn pages(language: Language, window: Window, text: Text<'_>) -> Vec<(&'static st
 
     let (back, back_link) = (text("back"), link("back", "back-path"));
     let signed_out = SignedOut {
-        back: Some((&back, &back_link)),
+        back: Some((Name::new(&back), &back_link)),
     };
     pages.push(("signed out", signed_out.page(&scene)));
     pages.push(("stayed", Stayed.page(&scene)));
@@ -124,23 +125,24 @@ fn signing_in(scene: &Scene<'_>, form: Form<'_>, text: Text<'_>) -> Vec<(&'stati
     let (address, label) = (text("connection-address"), text("connection-label"));
     let connections = [Connection {
         address: &address,
-        label: &label,
+        label: Name::new(&label),
     }];
-    let username = text("user");
+    let (application, username) = (text("application"), text("user"));
     let mut sign_in = SignIn {
-        application: &text("application"),
+        application: Name::new(&application),
         password: Some(form),
-        username: Some(&username),
+        username: Some(Name::new(&username)),
         connect: &connections,
         problem: None,
     };
     let mut pages = vec![("sign in", sign_in.page(scene))];
     let label = text("problem-label");
+    let label = Name::new(&label);
     let wait = Duration::from_secs(30);
     for problem in [
         Problem::Wrong,
         Problem::TooMany { wait },
-        Problem::ConnectionFailed { label: &label },
+        Problem::ConnectionFailed { label },
     ] {
         sign_in.problem = Some(problem);
         pages.push(("sign in again", sign_in.page(scene)));
@@ -153,22 +155,23 @@ fn consenting(scene: &Scene<'_>, form: Form<'_>, text: Text<'_>) -> Page {
     let (api, scope, description) = (text("api"), text("scope"), text("description"));
     let scopes = [
         Scope {
-            name: &scope,
+            name: Name::new(&scope),
             description: None,
         },
         Scope {
-            name: "write:orders",
-            description: Some(&description),
+            name: Name::new("write:orders"),
+            description: Some(Name::new(&description)),
         },
     ];
     let apis = [Api {
-        name: &api,
+        name: Name::new(&api),
         scopes: &scopes,
     }];
+    let (application, user) = (text("application"), text("user"));
     let consent = Consent {
-        application: &text("application"),
+        application: Name::new(&application),
         first_party: false,
-        user: &text("user"),
+        user: Name::new(&user),
         identity: &[Identity::Openid, Identity::Email],
         apis: &apis,
         returns_to: &form.leads_to[0],

@@ -177,9 +177,9 @@ fn an_application_of_the_device_is_named_by_its_scheme() {
         ),
     ] {
         let consent = Consent {
-            application: "Shop",
+            application: Name::new("Shop"),
             first_party: true,
-            user: "ada",
+            user: Name::new("ada"),
             identity: &[Identity::Openid],
             apis: &[],
             returns_to: &Destination::of(uri).unwrap(),

@@ -48,11 +48,14 @@ fn every_page_is_in_the_language_that_it_says() {
 fn every_failure_has_its_own_code_and_words() {
     for language in Language::ALL {
         let explain = language.words().failed.explain;
-        let mut titles: Vec<_> = failures("x")
+        let mut titles: Vec<_> = failures(Name::new("x"))
             .into_iter()
             .map(|it| explain(it).title)
             .collect();
-        let mut codes: Vec<_> = failures("x").into_iter().map(Failure::code).collect();
+        let mut codes: Vec<_> = failures(Name::new("x"))
+            .into_iter()
+            .map(Failure::code)
+            .collect();
         let count = titles.len();
         for list in [&mut titles, &mut codes] {
             list.sort_unstable();
@@ -76,7 +79,7 @@ fn the_texts_that_others_know() {
     assert!(page.body.contains("<code>callback-mismatch</code>"));
     assert!(page.body.contains("<code>r-1</code>"));
     let sign_in = SignIn {
-        application: "Shop",
+        application: Name::new("Shop"),
         password: Some(form("/u/login")),
         username: None,
         connect: &[],
@@ -97,11 +100,11 @@ fn a_page_has_the_ways_to_sign_in_that_there_are() {
     let connections = [
         Connection {
             address: "/u/connect?connection=google",
-            label: "Google",
+            label: Name::new("Google"),
         },
         Connection {
             address: "/u/connect?connection=corp",
-            label: "Corp",
+            label: Name::new("Corp"),
         },
     ];
     for (password, connect) in [
@@ -110,7 +113,7 @@ fn a_page_has_the_ways_to_sign_in_that_there_are() {
         (Some(form("/u/login")), &connections),
     ] {
         let sign_in = SignIn {
-            application: "Shop",
+            application: Name::new("Shop"),
             password,
             username: None,
             connect,
@@ -123,9 +126,12 @@ fn a_page_has_the_ways_to_sign_in_that_there_are() {
             body.contains("action=\"&#x2f;u&#x2f;login\""),
             password.is_some()
         );
-        let link = "<a class=\"button second\" href=\"&#x2f;u&#x2f;connect?connection=google\">Continue with Google</a>";
+        let link = "<a class=\"button second\" href=\"&#x2f;u&#x2f;connect?connection=google\">Continue with <bdi>Google</bdi></a>";
         assert_eq!(body.contains(link), !connect.is_empty(), "{body}");
-        assert_eq!(body.contains("Continue with Corp"), !connect.is_empty());
+        assert_eq!(
+            body.contains("Continue with <bdi>Corp</bdi>"),
+            !connect.is_empty()
+        );
         let both = password.is_some() && !connect.is_empty();
         assert_eq!(body.contains("class=\"or\""), both);
         let state = "<input type=\"hidden\" name=\"state\" value=\"sealed\">";
@@ -141,7 +147,7 @@ fn fields_are_named_as_their_readers_expect() {
     let (look, nonce) = (Look::plain("Acme"), Nonce::new([1; 16]));
     let scene = scene(&look, Language::English, &nonce);
     let sign_in = SignIn {
-        application: "Shop",
+        application: Name::new("Shop"),
         password: Some(form("/u/login")),
         username: None,
         connect: &[],
@@ -173,38 +179,41 @@ fn consent_speaks_in_the_apis_own_words() {
     let scene = scene(&look, Language::English, &nonce);
     let scopes = [
         Scope {
-            name: "read:orders",
-            description: Some("See all orders"),
+            name: Name::new("read:orders"),
+            description: Some(Name::new("See all orders")),
         },
         Scope {
-            name: "write:orders",
-            description: Some(" "),
+            name: Name::new("write:orders"),
+            description: Some(Name::new(" ")),
         },
     ];
     let apis = [
         Api {
-            name: "Orders",
+            name: Name::new("Orders"),
             scopes: &scopes,
         },
         Api {
-            name: "Reports",
+            name: Name::new("Reports"),
             scopes: &[],
         },
     ];
     let consent = Consent {
-        application: "Shop",
+        application: Name::new("Shop"),
         first_party: true,
-        user: "ada@example.com",
+        user: Name::new("ada@example.com"),
         identity: &[],
         apis: &apis,
         returns_to: &Destination::of("https://shop.example.com/cb").unwrap(),
         form: form("/u/consent"),
     };
     let body = consent.page(&scene).body;
-    assert!(body.contains("<li>See all orders</li>"), "{body}");
+    assert!(
+        body.contains("<li><bdi>See all orders</bdi></li>"),
+        "{body}"
+    );
     assert!(!body.contains("read:orders"), "{body}");
     assert!(
-        body.contains("<li><code>write:orders</code></li>"),
+        body.contains("<li><code><bdi>write:orders</bdi></code></li>"),
         "{body}"
     );
     assert!(body.contains("<li>Call it in your name</li>"), "{body}");
@@ -215,7 +224,10 @@ fn consent_speaks_in_the_apis_own_words() {
         ..consent
     };
     let body = stranger.page(&scene).body;
-    assert!(body.contains("Shop is not run by Acme."), "{body}");
+    assert!(
+        body.contains("<bdi>Shop</bdi> is not run by <bdi>Acme</bdi>."),
+        "{body}"
+    );
     for (scope, expected) in [
         ("openid", Some(Identity::Openid)),
         ("offline_access", Some(Identity::OfflineAccess)),

@@ -1,4 +1,5 @@
-//! All texts, one table for each language: a language that lacks one does not compile.
+//! All texts, one table for each language: a language that lacks one does not compile. Sentences with a [`Name`] in them become HTML
+//! by [`html`](super::name::html).
 
 pub mod english;
 pub mod german;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use super::consent::Identity;
 use super::failure::Failure;
+use super::name::Name;
 
 /// The texts of one language.
 pub struct Words {
@@ -26,12 +28,12 @@ pub struct Consent {
     pub decline: &'static str,
     /// Of an API without scopes.
     pub call: &'static str,
-    pub heading: fn(application: &str) -> String,
+    pub heading: fn(application: Name<'_>) -> String,
     pub identity: fn(Identity) -> &'static str,
     pub identity_heading: &'static str,
-    pub lead: fn(tenant: &str) -> String,
+    pub lead: fn(tenant: Name<'_>) -> String,
     pub signed_in_as: &'static str,
-    pub third_party: fn(application: &str, tenant: &str) -> String,
+    pub third_party: fn(application: Name<'_>, tenant: Name<'_>) -> String,
     pub third_party_mark: &'static str,
     pub title: &'static str,
     pub to_application: fn(scheme: &str) -> String,
@@ -65,9 +67,9 @@ pub struct Passing {
 
 /// Who are you?
 pub struct SignIn {
-    pub connect: fn(label: &str) -> String,
-    pub connection_failed: fn(label: &str) -> String,
-    pub lead: fn(application: &str) -> String,
+    pub connect: fn(label: Name<'_>) -> String,
+    pub connection_failed: fn(label: Name<'_>) -> String,
+    pub lead: fn(application: Name<'_>) -> String,
     pub or: &'static str,
     pub password: &'static str,
     /// Stands before the title of a page that has one.
@@ -85,15 +87,15 @@ pub struct SignOut {
     pub lead: &'static str,
     pub stay: &'static str,
     pub stayed: &'static str,
-    pub stayed_lead: fn(tenant: &str) -> String,
+    pub stayed_lead: fn(tenant: Name<'_>) -> String,
     pub submit: &'static str,
-    pub title: fn(tenant: &str) -> String,
+    pub title: fn(tenant: Name<'_>) -> String,
 }
 
 /// You have.
 pub struct SignedOut {
-    pub back: fn(application: &str) -> String,
-    pub lead: fn(tenant: &str) -> String,
+    pub back: fn(application: Name<'_>) -> String,
+    pub lead: fn(tenant: Name<'_>) -> String,
     pub title: &'static str,
 }
 
