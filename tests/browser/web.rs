@@ -122,7 +122,7 @@ async fn through_all_pages(shop: &Shop) -> Result<()> {
         shop.issuer, client["CLIENT_ID"]
     );
     shop.browser.open(&url).await?;
-    shop.judge("Callback URL mismatch.", "callback-mismatch")
+    shop.judge("Callback URL mismatch", "callback-mismatch")
         .await
 }
 

@@ -5,6 +5,7 @@
 
 mod http;
 mod objects;
+mod pages;
 mod providers;
 mod requests;
 mod tenants;
@@ -12,6 +13,7 @@ mod tokens;
 
 use mintage_core::code::Coded;
 use mintage_core::{inject, plan, policy, upstream, verify};
+use mintage_sidecar::endpoint::pages::FailureCode;
 use mintage_sidecar::rule;
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ use crate::output::{self, Output};
 
 /// Explain a reason code: what it means, what causes it and how to mend it. Without one, list them all.
 ///
-/// Codes stand in brackets in refusals, and in logs, metrics and conditions. The text of a whole refusal will do, too.
+/// Codes stand in brackets in refusals, on error pages, and in logs, metrics and conditions. The text of a whole refusal will do, too.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  mintage explain grant-missing\n  mintage explain \"$(mintage token -a https://orders.example.com 2>&1)\""
@@ -92,6 +94,7 @@ fn entries() -> Vec<Entry> {
     add::<policy::Rule>(&mut entries);
     add::<verify::Rule>(&mut entries);
     add::<rule::Rule>(&mut entries);
+    add::<FailureCode>(&mut entries);
     add::<upstream::Fault>(&mut entries);
     add::<plan::Reason>(&mut entries);
     add::<inject::Rule>(&mut entries);
@@ -142,13 +145,16 @@ fn find<'a>(entries: &'a [Entry], asked: &str) -> Option<&'a Entry> {
         .or_else(|| entries.iter().find(named))
 }
 
+/// Where other words of the log are explained.
+const EVENTS: &str = "what a log's `event` says is in docs/observability.md";
+
 fn unknown(entries: &[Entry], asked: &str) -> Failure {
     let codes = entries.iter().map(|entry| entry.code);
     let near = output::nearest(asked, codes).join(", ");
     let hint = if near.is_empty() {
-        "`mintage explain` lists them all".to_owned()
+        format!("`mintage explain` lists them all; {EVENTS}")
     } else {
-        format!("did you mean {near}? `mintage explain` lists them all")
+        format!("did you mean {near}? `mintage explain` lists them all; {EVENTS}")
     };
     let asked: String = asked.chars().take(80).collect();
     Failure::Input(format!("there is no code {asked:?}; {hint}"))
@@ -197,6 +203,7 @@ mod tests {
                 Some("scope-not-granted"),
             ),
             ("the signature is invalid (signature)", Some("signature")),
+            ("callback-mismatch", Some("callback-mismatch")),
             ("the signature is invalid", None),
             ("grant", None),
         ] {
@@ -218,5 +225,6 @@ mod tests {
             panic!("not an input error")
         };
         assert!(!text.contains("did you mean"), "{text}");
+        assert!(text.contains("docs/observability.md"), "{text}");
     }
 }

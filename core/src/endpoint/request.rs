@@ -121,7 +121,7 @@ pub enum Unanswerable {
     #[error("Unknown client: {0}")]
     Client(String),
     /// The application has not registered the place.
-    #[error("Callback URL mismatch. {asked} is not in the list of allowed callback URLs")]
+    #[error("{asked} is not in the list of allowed callback URLs")]
     Callback {
         /// As asked for.
         asked: String,

@@ -299,7 +299,13 @@ pub fn authorization_refused(visit: &Visit, misuse: &Misuse) {
 /// Somebody sees the error page.
 pub fn page_refused(visit: &Visit, failure: Failure<'_>, detail: Option<&str>) {
     let detail = detail.map(|detail| detail.chars().take(MOST).collect::<String>());
-    tell!(warn, "page-refused", visit, rule = failure.code(), detail);
+    tell!(
+        warn,
+        "page-refused",
+        visit,
+        rule = failure.code().code(),
+        detail
+    );
 }
 
 /// An access token is not good for `/userinfo`.

@@ -3,6 +3,8 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
+use mintage_core::code::Coded as _;
+
 use super::pages::{Failed, Failure, Language, Nonce, Page, Scene, Window};
 use super::visit::Visit;
 use super::{audit, store};
@@ -41,7 +43,9 @@ pub fn fail(visit: &Visit, failure: Failure<'_>, detail: Option<&str>) -> Respon
         };
         failed.page(scene)
     });
-    response.extensions_mut().insert(RefusedBy(failure.code()));
+    response
+        .extensions_mut()
+        .insert(RefusedBy(failure.code().code()));
     response
 }
 

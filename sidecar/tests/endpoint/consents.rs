@@ -109,13 +109,13 @@ async fn attack_31_a_decision_is_of_the_browser_the_user_and_the_question() -> R
         let mut eve = site.browser();
         eve.submit(&page, &yes).await.failed(400, "cookies-missing");
         eve.authorize(&site.ask(WEB), "bob").await.code();
-        eve.submit(&page, &yes).await.failed(400, "expired");
+        eve.submit(&page, &yes).await.failed(400, "page-expired");
         // The same browser, after somebody else signed in with it.
         let again = ada
             .get(&site.ask(WEB).with("prompt", "login").target())
             .await;
         ada.sign_in(&again, "bob", "correct horse").await.code();
-        ada.submit(&page, &yes).await.failed(400, "expired");
+        ada.submit(&page, &yes).await.failed(400, "page-expired");
         // The right user in the right browser: without a decision, with none that there is, and with the form of another page.
         let again = ada
             .get(&site.ask(WEB).with("prompt", "login").target())
@@ -133,11 +133,11 @@ async fn attack_31_a_decision_is_of_the_browser_the_user_and_the_question() -> R
                 ("decision", "yes"),
                 ("username", "ada"),
             ];
-            ada.post(path, &form).await.failed(400, "expired");
+            ada.post(path, &form).await.failed(400, "page-expired");
         }
         let sealed = form_urlencoded::byte_serialize(state.as_bytes()).collect::<String>();
         let reply = ada.get(&format!("/u/continue?state={sealed}")).await;
-        reply.failed(400, "expired");
+        reply.failed(400, "page-expired");
         assert!(
             ada.get(&ask.clone().with("prompt", "none").target())
                 .await

@@ -164,7 +164,7 @@ async fn attack_32_what_is_of_one_host_is_nothing_at_another() -> Result<()> {
         there
             .sign_in(&page, "ada", "correct horse")
             .await
-            .failed(400, "expired");
+            .failed(400, "page-expired");
         browser.sign_in(&page, "ada", "correct horse").await.code();
         // The session of one host at the other, and at another tenant.
         let session = browser.cookie(crate::browser::SESSION);

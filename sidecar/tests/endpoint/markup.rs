@@ -121,7 +121,7 @@ async fn attack_32_what_is_typed_and_where_one_goes_becomes_no_markup() -> Resul
                 let reply = browser
                     .post(path, &[("state", text), ("decision", text)])
                     .await;
-                reply.failed(400, "expired");
+                reply.failed(400, "page-expired");
                 assert_harmless(&reply, text);
             }
             browser.headers = vec![("accept-language", "de\"><script>".into())];

@@ -256,15 +256,15 @@ async fn attack_43_a_state_is_of_one_browser_one_host_once_and_for_a_while() -> 
         let eves = idp.sign_in(reply.location(), "eve");
         ada.get(&eves).await.failed(400, "cookies-missing");
         ada.get(&ask.target()).await;
-        ada.get(&eves).await.failed(400, "expired");
+        ada.get(&eves).await.failed(400, "page-expired");
         let mut elsewhere = site.browser().at("login.acme.test");
         elsewhere.get(&ask.target()).await;
-        elsewhere.get(&eves).await.failed(400, "expired");
+        elsewhere.get(&eves).await.failed(400, "page-expired");
         assert_eq!(ada.cookie(SESSION), "");
         eve.get(&eves).await.code();
         // Once.
         let again = idp.asked("/token");
-        eve.get(&eves).await.failed(400, "expired");
+        eve.get(&eves).await.failed(400, "page-expired");
         assert_eq!(idp.asked("/token"), again);
         // For a quarter of an hour.
         for (after, good) in [(899, true), (900, false)] {
@@ -279,7 +279,7 @@ async fn attack_43_a_state_is_of_one_browser_one_host_once_and_for_a_while() -> 
             if good {
                 reply.code();
             } else {
-                reply.failed(400, "expired");
+                reply.failed(400, "page-expired");
             }
         }
         // Nor is a form's a provider's.
@@ -289,10 +289,10 @@ async fn attack_43_a_state_is_of_one_browser_one_host_once_and_for_a_while() -> 
         let (_, sealed) = &form.hidden[0];
         ada.get(&format!("/login/callback/corp?code=x&state={sealed}"))
             .await
-            .failed(400, "expired");
+            .failed(400, "page-expired");
         ada.get("/login/callback/corp?code=x")
             .await
-            .failed(400, "expired");
+            .failed(400, "page-expired");
         Ok(())
     })
     .await

@@ -66,14 +66,14 @@ async fn attack_32_a_form_of_another_browser_signs_nobody_in() -> Result<()> {
         let own = ada.get(&ask.target()).await.good();
         ada.sign_in(&evils, "bob", "correct horse")
             .await
-            .failed(400, "expired");
+            .failed(400, "page-expired");
         assert_eq!(ada.cookie(SESSION), "");
         // Nor does the link that comes after signing in.
         let fields = [("username", "bob"), ("password", "correct horse")];
         let link = eve.submit_once(&evils, &fields).await;
         let link = link.location().to_owned();
         assert!(link.starts_with("/u/continue?state="), "{link}");
-        ada.get(&link).await.failed(400, "expired");
+        ada.get(&link).await.failed(400, "page-expired");
         site.browser()
             .get(&link)
             .await
@@ -139,7 +139,7 @@ async fn a_form_is_good_for_an_hour_and_after_a_restart() -> Result<()> {
             browser
                 .sign_in(&page, "ada", "correct horse")
                 .await
-                .failed(400, "expired");
+                .failed(400, "page-expired");
             Ok(())
         },
     )

@@ -92,7 +92,7 @@ async fn attack_32_a_link_alone_signs_nobody_out() -> Result<()> {
                 other
                     .submit(&page, &[("decision", "here")])
                     .await
-                    .failed(400, "expired");
+                    .failed(400, "page-expired");
                 assert!(is_signed_in(&site, &mut other).await, "{target}");
             }
             // Nor is it a picture, a frame or a script of another page.
@@ -105,7 +105,7 @@ async fn attack_32_a_link_alone_signs_nobody_out() -> Result<()> {
             // A post from another site brings no cookie of the browser's.
             ada.post("/u/logout", &[("decision", "here")])
                 .await
-                .failed(400, "expired");
+                .failed(400, "page-expired");
             assert!(is_signed_in(&site, &mut ada).await);
             let page = ada.get("/oidc/logout").await.good();
             ada.submit(&page, &[("decision", "here")]).await.good();

@@ -110,7 +110,10 @@ async fn authorize_refuses_in_the_words_that_sdks_know() -> Result<()> {
             let elsewhere = site.ask(WEB).with("redirect_uri", "https://evil.test/");
             let reply = browser.get(&elsewhere.target()).await;
             reply.failed(400, "callback-mismatch");
-            assert!(reply.body.contains("Callback URL mismatch."), "{reply:?}");
+            assert!(
+                reply.body.contains("<h1>Callback URL mismatch</h1>"),
+                "{reply:?}"
+            );
             Ok(())
         },
     )

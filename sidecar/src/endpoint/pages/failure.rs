@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use minijinja::Value;
+use mintage_core::code::Coded as _;
 use serde::Serialize;
 
 use super::headers::Allowed;
@@ -14,6 +15,36 @@ use super::{Page, Scene};
 
 /// The most characters of a detail: a client may have sent it.
 const MAX_DETAIL: usize = 300;
+
+mintage_core::coded! {
+    /// The failures by name.
+    pub enum FailureCode {
+        /// [`Failure::CallbackMismatch`].
+        CallbackMismatch = "callback-mismatch",
+        /// [`Failure::ConnectionFailed`].
+        ConnectionFailed = "connection-failed",
+        /// [`Failure::CookiesMissing`].
+        CookiesMissing = "cookies-missing",
+        /// [`Failure::Expired`]; not `expired`, which tokens have.
+        Expired = "page-expired",
+        /// [`Failure::Internal`].
+        Internal = "internal",
+        /// [`Failure::LogoutMismatch`].
+        LogoutMismatch = "logout-mismatch",
+        /// [`Failure::NoConnection`].
+        NoConnection = "no-connection",
+        /// [`Failure::NotFound`].
+        NotFound = "not-found",
+        /// [`Failure::RequestWrong`].
+        RequestWrong = "request-wrong",
+        /// [`Failure::TooMany`].
+        TooMany = "too-many",
+        /// [`Failure::Unavailable`].
+        Unavailable = "unavailable",
+        /// [`Failure::UnknownApplication`].
+        UnknownApplication = "unknown-application",
+    }
+}
 
 /// Why a person sees an error instead of being sent back to the application.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,21 +82,21 @@ pub enum Failure<'a> {
 }
 
 impl Failure<'_> {
-    /// Stable, for support and for tests.
-    pub fn code(self) -> &'static str {
+    /// Its name. Stable, for support and for tests.
+    pub fn code(self) -> FailureCode {
         match self {
-            Self::CallbackMismatch => "callback-mismatch",
-            Self::ConnectionFailed { .. } => "connection-failed",
-            Self::CookiesMissing => "cookies-missing",
-            Self::Expired => "expired",
-            Self::Internal => "internal",
-            Self::LogoutMismatch => "logout-mismatch",
-            Self::NoConnection => "no-connection",
-            Self::NotFound => "not-found",
-            Self::RequestWrong => "request-wrong",
-            Self::TooMany { .. } => "too-many",
-            Self::Unavailable => "unavailable",
-            Self::UnknownApplication => "unknown-application",
+            Self::CallbackMismatch => FailureCode::CallbackMismatch,
+            Self::ConnectionFailed { .. } => FailureCode::ConnectionFailed,
+            Self::CookiesMissing => FailureCode::CookiesMissing,
+            Self::Expired => FailureCode::Expired,
+            Self::Internal => FailureCode::Internal,
+            Self::LogoutMismatch => FailureCode::LogoutMismatch,
+            Self::NoConnection => FailureCode::NoConnection,
+            Self::NotFound => FailureCode::NotFound,
+            Self::RequestWrong => FailureCode::RequestWrong,
+            Self::TooMany { .. } => FailureCode::TooMany,
+            Self::Unavailable => FailureCode::Unavailable,
+            Self::UnknownApplication => FailureCode::UnknownApplication,
         }
     }
 
@@ -123,7 +154,7 @@ impl Failed<'_> {
             status: self.failure.status(),
             title: explained.title,
             view: View {
-                code: self.failure.code(),
+                code: self.failure.code().code(),
                 code_label: words.code,
                 detail: self.detail.map(beginning),
                 detail_label: words.detail,

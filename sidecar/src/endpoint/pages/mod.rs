@@ -39,7 +39,7 @@ use base64::engine::general_purpose::STANDARD;
 pub use address::{Destination, Link, NoAddress, Origin};
 pub use colour::{Colour, NoColour};
 pub use consent::{Api, Consent, DECISION, Decision, Identity, Scope};
-pub use failure::{Failed, Failure};
+pub use failure::{Failed, Failure, FailureCode};
 pub use form::Form;
 pub use form_post::FormPost;
 pub use language::Language;

@@ -1,5 +1,9 @@
 //! What people read.
 
+use std::collections::BTreeSet;
+
+use mintage_core::code::Coded as _;
+
 use super::*;
 
 fn scene<'a>(look: &'a Look, language: Language, nonce: &'a Nonce) -> Scene<'a> {
@@ -46,22 +50,18 @@ fn every_page_is_in_the_language_that_it_says() {
 
 #[test]
 fn every_failure_has_its_own_code_and_words() {
+    let all = failures(Name::new("x"));
+    let codes: Vec<_> = all.iter().map(|failure| failure.code()).collect();
+    assert_eq!(codes, FailureCode::ALL, "whose pages are looked at");
     for language in Language::ALL {
         let explain = language.words().failed.explain;
-        let mut titles: Vec<_> = failures(Name::new("x"))
-            .into_iter()
-            .map(|it| explain(it).title)
-            .collect();
-        let mut codes: Vec<_> = failures(Name::new("x"))
-            .into_iter()
-            .map(Failure::code)
-            .collect();
-        let count = titles.len();
-        for list in [&mut titles, &mut codes] {
-            list.sort_unstable();
-            list.dedup();
-            assert_eq!(list.len(), count, "{language:?}");
-        }
+        let titles: BTreeSet<_> = all.iter().map(|it| explain(*it).title).collect();
+        assert_eq!(titles.len(), all.len(), "{language:?}");
+        // A title is no sentence.
+        assert!(
+            titles.iter().all(|title| !title.ends_with('.')),
+            "{titles:?}"
+        );
     }
 }
 
@@ -75,7 +75,7 @@ fn the_texts_that_others_know() {
         request: "r-1",
     };
     let page = failed.page(&scene);
-    assert!(page.body.contains("<h1>Callback URL mismatch.</h1>"));
+    assert!(page.body.contains("<h1>Callback URL mismatch</h1>"));
     assert!(page.body.contains("<code>callback-mismatch</code>"));
     assert!(page.body.contains("<code>r-1</code>"));
     let sign_in = SignIn {

@@ -94,7 +94,7 @@ fn in_time(wait: Duration) -> String {
 fn explain(failure: Failure<'_>) -> Explained {
     let (title, what, mend) = match failure {
         Failure::CallbackMismatch => (
-            "Callback URL mismatch.",
+            "Callback URL mismatch",
             "The application wanted you to be sent to an address that is not one of its own.",
             "You did nothing wrong. Whoever runs the application has to add this address to its callback URLs.",
         ),
@@ -122,7 +122,7 @@ fn explain(failure: Failure<'_>) -> Explained {
             "Try again. If it happens again, pass on what stands below.",
         ),
         Failure::LogoutMismatch => (
-            "Logout URL mismatch.",
+            "Logout URL mismatch",
             "The application wanted you to be sent to an address that is not one of its own.",
             "Whoever runs the application has to add this address to its logout URLs.",
         ),
