@@ -122,7 +122,7 @@ impl Explained for Rule {
                     "An application without a secret sends one.",
                     "The Application is gone, or not served.",
                 ],
-                mend: "Take client_id and client_secret from the Application's Secret (in dev: the file in clients/ of the state folder), and send them as spec.tokenEndpointAuthMethod says.",
+                mend: "Take CLIENT_ID and CLIENT_SECRET from the Application's Secret (in dev: the file in clients/ of the state folder), and send them as spec.tokenEndpointAuthMethod says.",
             },
             Self::ClientNotOwn => Meaning {
                 means: "The client_id that was sent is not the pod's own.",

@@ -50,13 +50,14 @@ impl Explained for Rule {
                 mend: "Try again after the seconds that the refusal names.",
             },
             Self::GrantMissing => Meaning {
-                means: "The API exists, and this workload has no grant for it.",
+                means: "The API exists, and this workload or application has no grant for it.",
                 causes: &[
-                    "spec.grants of the ApiAudience has no entry with this namespace and serviceAccount.",
+                    "spec.grants of the ApiAudience has no entry with this namespace and serviceAccount, or application.",
                     "The pod runs as another ServiceAccount than was thought, often as default.",
                     "The grant was taken back.",
+                    "The API is the tenant's Management API, https://<domain>/api/v2/: it is no ApiAudience, and has no grants yet.",
                 ],
-                mend: "Add {workload: {namespace: …, serviceAccount: …}, scopes: […]} to spec.grants of the ApiAudience.",
+                mend: "Add {workload: {namespace: …, serviceAccount: …}, scopes: […]}, or {application: {namespace: …, name: …}, scopes: […]}, to spec.grants of the ApiAudience.",
             },
             Self::GrantPending => Meaning {
                 means: "The grant does not count yet: validators are still being told of it.",

@@ -220,6 +220,11 @@ pub enum ClientRefusal {
         /// The application's name.
         name: String,
     },
+    /// It named the tenant's Management API, of which nothing can be granted.
+    #[error(
+        "Client is not authorized to access \"{0}\". You need to create a \"client-grant\" associated to this API. (grant-missing: the Management API is no ApiAudience, and nothing of it can be granted to an application yet)"
+    )]
+    ManagementUngranted(String),
     /// The scopes are no list of scopes.
     #[error("{0}")]
     ScopeMalformed(String),
@@ -248,7 +253,10 @@ impl Config {
         };
         let api = match self.target(asked) {
             Ok(Target::Api(api)) => api,
-            Ok(Target::Management) => return Err(missing(self.domain.management_api())),
+            Ok(Target::Management) => {
+                let audience = self.domain.management_api();
+                return Err(ClientRefusal::ManagementUngranted(audience));
+            }
             Ok(Target::UserInfo) => return Err(ClientRefusal::AudienceUnknown(shown())),
             Err(UnknownAudience::NotFound(audience)) => {
                 return Err(ClientRefusal::AudienceUnknown(audience));

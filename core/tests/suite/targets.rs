@@ -168,7 +168,7 @@ fn an_application_gets_nothing_beyond() {
         let unknown = ClientRefusal::AudienceUnknown(audience.into());
         assert_eq!(refused(MACHINE, Some(audience), None), unknown);
     }
-    for (at, audience) in [(SPA, ORDERS), (ROBOT, SHARED), (MACHINE, MANAGEMENT)] {
+    for (at, audience) in [(SPA, ORDERS), (ROBOT, SHARED)] {
         let refusal = refused(at, Some(audience), None);
         assert!(
             matches!(refusal, ClientRefusal::GrantMissing { .. }),
@@ -183,6 +183,18 @@ fn an_application_gets_nothing_beyond() {
         let mend = format!("{{application: {{namespace: {namespace}, name: {name}}}}}");
         assert!(text.contains(&mend), "{text}");
     }
+    let management = refused(MACHINE, Some(MANAGEMENT), None);
+    assert_eq!(
+        management,
+        ClientRefusal::ManagementUngranted(MANAGEMENT.into())
+    );
+    let text = management.to_string();
+    let auth0 = format!("Client is not authorized to access \"{MANAGEMENT}\".");
+    assert!(text.starts_with(&auth0), "{text}");
+    assert!(
+        !text.contains("spec.grants"),
+        "there is no such object: {text}"
+    );
     let beyond = refused(WEB, Some(ORDERS), Some("read write"));
     assert_eq!(beyond, ClientRefusal::ScopeNotGranted("write".into()));
     let malformed = refused(WEB, Some(ORDERS), Some("re\"ad"));

@@ -97,7 +97,7 @@ fn unauthorized(visit: &Visit, tried_header: bool) -> OAuthError {
         StatusCode::UNAUTHORIZED,
         "access_denied",
         Rule::ClientNotAuthenticated,
-        "Unauthorized (client-not-authenticated: client_id, secret, or the way that it is sent is not the application's; its Secret has client_id and client_secret)",
+        "Unauthorized (client-not-authenticated: client_id, secret, or the way that it is sent is not the application's; its Secret has CLIENT_ID and CLIENT_SECRET)",
     );
     if tried_header {
         error.challenged(format!("Basic realm=\"{}\"", visit.domain))

@@ -408,7 +408,7 @@ impl From<ClientRefusal> for OAuthError {
                 "access_denied",
                 policy::Rule::AudienceUnknown,
             ),
-            ClientRefusal::GrantMissing { .. } => (
+            ClientRefusal::GrantMissing { .. } | ClientRefusal::ManagementUngranted(_) => (
                 StatusCode::FORBIDDEN,
                 "access_denied",
                 policy::Rule::GrantMissing,

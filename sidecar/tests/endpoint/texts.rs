@@ -55,6 +55,15 @@ async fn the_token_endpoint_refuses_in_the_words_that_sdks_know() -> Result<()> 
             let reply = site.token(&[&client.shown(), *form].concat()).await;
             reply.refused(*status, error, text);
         }
+        // What the refusal tells to do can be done.
+        let reply = site.token(&[wrong.shown(), vec![own, for_orders]].concat()).await;
+        let text = reply.text("error_description");
+        assert!(text.contains("CLIENT_ID and CLIENT_SECRET"), "{text}");
+        let management = [own, ("audience", "https://acme.test/api/v2/")];
+        let reply = site.token(&[&machine.shown(), &management[..]].concat()).await;
+        let text = "Client is not authorized to access \"https://acme.test/api/v2/\".";
+        reply.refused(403, "access_denied", text);
+        assert!(!reply.body.contains("ApiAudience)"), "{reply:?}");
         let nobody = site.token(&[own, for_orders]).await;
         nobody.refused(400, "invalid_request", "Missing required parameter: client_id");
         Ok(())
