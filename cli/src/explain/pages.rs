@@ -29,6 +29,14 @@ impl Explained for FailureCode {
                 ],
                 mend: "Look up the reason, which is the page's detail and that of the log's line sign-in-refused, by mintage explain.",
             },
+            Self::ConnectionUnusable => Meaning {
+                means: "The Tenant declares the connection, and nobody can sign in by it as it is; the page's detail names it.",
+                causes: &[
+                    "Its Secret is not there, has no entry client_secret, or has one that is none.",
+                    "oidc.issuer is not https, or has a query or fragment.",
+                ],
+                mend: "Look at the line endpoint-lacks of the endpoint's log: it names the connection and the mend. It works as soon as that is done.",
+            },
             Self::CookiesMissing => Meaning {
                 means: "The browser did not send the cookie of the sign-in that it goes on with.",
                 causes: &[

@@ -9,7 +9,7 @@ use mintage_core::jose::InvalidJwk;
 use mintage_core::jwks::{self, Jwks};
 use mintage_core::keyring::{Keyring, Owner};
 use mintage_core::verify::Verifier;
-use mintage_core::world::Source;
+use mintage_core::world::{Connection, Source};
 use mintage_core::{ObjectName, UnixTime, UserId, text};
 
 use super::pages::{Link, Look};
@@ -161,6 +161,14 @@ impl Realm {
     pub fn provider(&self, connection: &str) -> Option<&Provider> {
         self.providers()
             .find(|provider| provider.name.as_str() == connection)
+    }
+
+    /// The connections that the tenant declares and by which nobody signs in.
+    pub fn unusable(&self) -> impl Iterator<Item = &Connection> {
+        let all = self.config.login.connections.iter();
+        all.filter(|it| {
+            self.users(it.name.as_str()).is_none() && self.provider(it.name.as_str()).is_none()
+        })
     }
 
     /// Whether the tenant declares a connection.

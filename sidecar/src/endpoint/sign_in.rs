@@ -92,7 +92,7 @@ pub fn ask(
 ) -> Response {
     let ways = Ways::of(visit, request);
     if ways.is_none() {
-        return scene::fail(visit, Failure::NoConnection, None);
+        return no_way(visit, request.connection.as_deref());
     }
     let mut headers = HeaderMap::new();
     let sealed = flow::browser(visit, &mut headers)
@@ -137,6 +137,26 @@ pub fn ask(
         |scene| page.page(scene),
     );
     (headers, page).into_response()
+}
+
+/// Says that nobody signs in by a connection, or by any: there is none, or the tenant's admin has to mend it.
+pub fn no_way(visit: &Visit, named: Option<&str>) -> Response {
+    let realm = &visit.realm;
+    let unusable: Vec<_> = (realm.unusable())
+        .filter(|it| named.is_none_or(|named| named == it.name.as_str()))
+        .collect();
+    let Some(first) = unusable.first() else {
+        let detail = named.map(|name| format!("there is no connection {name} to sign in by"));
+        return scene::fail(visit, Failure::NoConnection, detail.as_deref());
+    };
+    let names: Vec<&str> = unusable.iter().map(|it| it.name.as_str()).collect();
+    let detail = format!(
+        "not usable: {}; the line endpoint-lacks of the endpoint's log says why",
+        names.join(", ")
+    );
+    let label = first.label.as_deref().unwrap_or_default();
+    let label = Name::new(label).or(first.name.as_str());
+    scene::fail(visit, Failure::ConnectionUnusable { label }, Some(&detail))
 }
 
 /// Takes name and password.

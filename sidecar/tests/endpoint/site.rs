@@ -124,6 +124,20 @@ impl Site {
         assert!(!complaints.is_empty());
     }
 
+    /// Gives a connection an issuer that is none.
+    pub fn break_provider(&self, called: &str) {
+        let complaints = self.edit_anything(|world, _| {
+            let wishes = Arc::make_mut(world.tenants[0].endpoint.as_mut().unwrap());
+            let mut all = wishes.connections.iter_mut();
+            let found = all.find(|it| it.name.as_str() == called).unwrap();
+            let world::Source::Oidc { issuer, .. } = &mut found.source else {
+                panic!("{called} is no provider");
+            };
+            *issuer = "http://idp.corp.test".to_owned();
+        });
+        assert!(!complaints.is_empty());
+    }
+
     fn edit_anything(&self, change: impl FnOnce(&mut World, &mut Accounts)) -> Vec<String> {
         let mut declared = self.declared.lock().unwrap();
         let Declared { cluster, accounts } = &mut *declared;

@@ -4,6 +4,8 @@ use anyhow::Result;
 use mintage_core::world::Source;
 use serde_json::{Value, json};
 
+use crate::accounts::Accounts;
+use crate::audit::Log;
 use crate::browser::SESSION;
 use crate::cluster::endpoint::{SPA, WEB};
 use crate::cluster::{Forge, NOW};
@@ -313,4 +315,60 @@ pub async fn signs_in(site: &Site, idp: &Idp, subject: &str) -> Reply {
     let mut browser = site.browser();
     let reply = browser.get(&ask.target()).await;
     browser.get(&idp.sign_in(reply.location(), subject)).await
+}
+
+/// Whoever set the connection up has to mend it, and neither the user nor the application; passwords go on.
+#[tokio::test]
+async fn a_connection_that_is_set_up_wrongly_is_named_on_the_page_and_in_the_log() -> Result<()> {
+    let name = "visits::a_connection_that_is_set_up_wrongly_is_named_on_the_page_and_in_the_log";
+    on_both(name, async |opened| {
+        Log::listen();
+        let (site, _idp) = with_provider(opened).await;
+        let ask = site.ask(WEB);
+        let named = ask.clone().with("connection", "corp");
+        site.break_provider("corp");
+        let page = site.browser().get(&ask.target()).await.good();
+        assert!(page.asks_to_sign_in() && !page.body.contains("Continue with"));
+        let reply = site.browser().get(&named.target()).await;
+        reply.failed(503, "connection-unusable");
+        for words in [
+            "<bdi>The corp</bdi>, where you would sign in,",
+            "not usable: corp;",
+        ] {
+            assert!(reply.body.contains(words), "{words}: {reply:?}");
+        }
+        let line = Log::lines().pop().unwrap_or_default();
+        assert_eq!(line["event"], "page-refused");
+        assert_eq!(line["rule"], "connection-unusable");
+        assert!(line["detail"].starts_with("not usable: corp;"), "{line:?}");
+        // Nor without any that works.
+        site.edit_damaged(Accounts::clear);
+        let reply = site.browser().get(&ask.target()).await;
+        reply.failed(503, "connection-unusable");
+        assert!(reply.body.contains("not usable: staff, corp;"), "{reply:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_address_of_no_connection_is_no_page() -> Result<()> {
+    let name = "visits::an_address_of_no_connection_is_no_page";
+    on_both(name, async |opened| {
+        let (site, _idp) = with_provider(opened).await;
+        for path in ["/login/callback/nobody", "/login/callback/staff"] {
+            let reply = site.browser().get(&format!("{path}?code=x&state=y")).await;
+            reply.failed(404, "not-found");
+            let (_, called) = path.rsplit_once('/').unwrap();
+            let detail = format!("the tenant has no connection {called} with a provider");
+            assert!(reply.body.contains(&detail), "{reply:?}");
+        }
+        let reply = site
+            .browser()
+            .get("/login/callback/corp?code=x&state=y")
+            .await;
+        reply.failed(400, "cookies-missing");
+        Ok(())
+    })
+    .await
 }

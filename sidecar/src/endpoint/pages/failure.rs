@@ -23,6 +23,8 @@ mintage_core::coded! {
         CallbackMismatch = "callback-mismatch",
         /// [`Failure::ConnectionFailed`].
         ConnectionFailed = "connection-failed",
+        /// [`Failure::ConnectionUnusable`].
+        ConnectionUnusable = "connection-unusable",
         /// [`Failure::CookiesMissing`].
         CookiesMissing = "cookies-missing",
         /// [`Failure::Expired`]; not `expired`, which tokens have.
@@ -56,6 +58,11 @@ pub enum Failure<'a> {
         /// The connection's label.
         label: Name<'a>,
     },
+    /// The tenant declares the connection, and nobody can sign in by it as it is.
+    ConnectionUnusable {
+        /// The connection's label.
+        label: Name<'a>,
+    },
     /// The browser did not send the cookie that belongs to this sign-in.
     CookiesMissing,
     /// The state is too old, or was used.
@@ -64,7 +71,7 @@ pub enum Failure<'a> {
     Internal,
     /// The `post_logout_redirect_uri` or `returnTo` is not one of the application's.
     LogoutMismatch,
-    /// The application's users have nothing to sign in with.
+    /// The tenant has no such connection, or none at all.
     NoConnection,
     /// There is no such path.
     NotFound,
@@ -87,6 +94,7 @@ impl Failure<'_> {
         match self {
             Self::CallbackMismatch => FailureCode::CallbackMismatch,
             Self::ConnectionFailed { .. } => FailureCode::ConnectionFailed,
+            Self::ConnectionUnusable { .. } => FailureCode::ConnectionUnusable,
             Self::CookiesMissing => FailureCode::CookiesMissing,
             Self::Expired => FailureCode::Expired,
             Self::Internal => FailureCode::Internal,
@@ -114,7 +122,7 @@ impl Failure<'_> {
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ConnectionUnusable { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -30,9 +30,15 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
         Ok(params) => params,
         Err(error) => return scene::fail(&visit, Failure::RequestWrong, Some(&error.description)),
     };
+    let came_to = parts.uri.path().strip_prefix(CALLBACK).unwrap_or_default();
     let state = params.get(STATE).unwrap_or_default();
     let errand: Errand = match flow::open(&visit, flow::Step::Provider, state) {
         Ok(errand) => errand,
+        // Nobody was sent here by us, so it is not about cookies.
+        Err(_) if visit.realm.issuer_of(came_to).is_none() => {
+            let detail = format!("the tenant has no connection {came_to} with a provider");
+            return scene::fail(&visit, Failure::NotFound, Some(&detail));
+        }
         Err(failure) => return scene::fail(&visit, failure, None),
     };
     // Before it is used up: whoever is told to wait may come again with it.
@@ -57,10 +63,9 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
         return scene::fail(&visit, failure, None);
     }
     let Some(provider) = visit.realm.provider(errand.connection.as_str()) else {
-        return scene::fail(&visit, Failure::NoConnection, None);
+        return sign_in::no_way(&visit, Some(errand.connection.as_str()));
     };
-    let came_to = parts.uri.path().strip_prefix(CALLBACK);
-    if came_to != Some(provider.name.as_str()) {
+    if came_to != provider.name.as_str() {
         return provider.failed(&visit, &errand.request, Fault::ProviderMixedUp);
     }
     match take(&endpoint, &visit, provider, &errand, state, &params).await {

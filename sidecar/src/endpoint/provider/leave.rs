@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Provider;
 use crate::endpoint::pages::Failure;
-use crate::endpoint::sign_in::{CONNECTION, STATE, Ways};
+use crate::endpoint::sign_in::{CONNECTION, STATE, Ways, no_way};
 use crate::endpoint::visit::Visit;
 use crate::endpoint::{Endpoint, Here, answer, flow, scene};
 use crate::params::Params;
@@ -50,7 +50,7 @@ pub async fn handle(State(endpoint): Here, request: axum::extract::Request) -> R
     let name = params.get(CONNECTION).unwrap_or_default();
     match Ways::of(&visit, &request).provider(name) {
         Some(provider) => leave(&endpoint, &visit, &request, provider).await,
-        None => scene::fail(&visit, Failure::NoConnection, None),
+        None => no_way(&visit, Some(name)),
     }
 }
 

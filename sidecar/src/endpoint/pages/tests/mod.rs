@@ -44,6 +44,7 @@ fn failures(label: Name<'_>) -> Vec<Failure<'_>> {
     vec![
         Failure::CallbackMismatch,
         Failure::ConnectionFailed { label },
+        Failure::ConnectionUnusable { label },
         Failure::CookiesMissing,
         Failure::Expired,
         Failure::Internal,

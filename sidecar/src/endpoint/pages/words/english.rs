@@ -106,6 +106,13 @@ fn explain(failure: Failure<'_>) -> Explained {
                     .into(),
             };
         }
+        Failure::ConnectionUnusable { label } => {
+            return Explained {
+                title: "This way to sign in does not work yet",
+                what: format!("{label}, where you would sign in, is not set up rightly."),
+                mend: "You did nothing wrong. Whoever runs this sign-in page has to mend that; perhaps the application knows another way.".into(),
+            };
+        }
         Failure::CookiesMissing => (
             "Your browser sent no cookie",
             "Without it nobody can tell that it is you who began to sign in.",
@@ -128,8 +135,8 @@ fn explain(failure: Failure<'_>) -> Explained {
         ),
         Failure::NoConnection => (
             "There is no way to sign in",
-            "No connection is set up that this application's users could sign in with.",
-            "Whoever runs the application has to set one up.",
+            "No connection is set up here with which you could sign in.",
+            "You did nothing wrong. Whoever runs this sign-in page has to set one up.",
         ),
         Failure::NotFound => (
             "There is no such page",

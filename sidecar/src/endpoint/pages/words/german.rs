@@ -122,6 +122,13 @@ fn explain(failure: Failure<'_>) -> Explained {
                 mend: "Gehen Sie zurück zur Anwendung und versuchen Sie es später noch einmal oder auf anderem Weg.".into(),
             };
         }
+        Failure::ConnectionUnusable { label } => {
+            return Explained {
+                title: "Dieser Weg, sich anzumelden, geht noch nicht",
+                what: format!("{label}, wo Sie sich anmelden wollten, ist nicht richtig eingerichtet."),
+                mend: "Sie haben nichts falsch gemacht. Wer diese Anmeldeseite betreibt, muss das beheben; vielleicht kennt die Anwendung einen anderen Weg.".into(),
+            };
+        }
         Failure::CookiesMissing => (
             "Ihr Browser hat kein Cookie gesendet",
             "Ohne das Cookie lässt sich nicht feststellen, dass Sie es sind, der die Anmeldung begonnen hat.",
@@ -144,8 +151,8 @@ fn explain(failure: Failure<'_>) -> Explained {
         ),
         Failure::NoConnection => (
             "Es gibt keinen Weg, sich anzumelden",
-            "Für diese Anwendung ist keine Verbindung eingerichtet, über die man sich anmelden könnte.",
-            "Wer die Anwendung betreibt, muss eine einrichten.",
+            "Hier ist keine Verbindung eingerichtet, über die Sie sich anmelden könnten.",
+            "Sie haben nichts falsch gemacht. Wer diese Anmeldeseite betreibt, muss eine einrichten.",
         ),
         Failure::NotFound => (
             "Diese Seite gibt es nicht",
