@@ -1,14 +1,14 @@
 //! Every page as an endpoint would show it.
 
 use mintage_sidecar::endpoint::pages::{
-    Api, Connection, Consent, Destination, Failed, Failure, Form, FormPost, Identity, Language,
-    Link, Look, Name, Nonce, Origin, Page, Problem, Scene, Scope, SignIn, SignOut, SignedOut,
-    Stayed, WebMessage, Window,
+    Api, Connection, Consent, Destination, Failed, Failure, Form, FormPost, Front, Identity,
+    Language, Link, Look, Name, Nonce, Origin, Page, Problem, Scene, Scope, SignIn, SignOut,
+    SignedOut, Stayed, WebMessage, Window,
 };
 use std::time::Duration;
 
 /// The pages that people see for longer than a moment.
-pub const SHOWN: [&str; 14] = [
+pub const SHOWN: [&str; 15] = [
     "sign-in",
     "sign-in-wrong",
     "sign-in-many",
@@ -19,6 +19,7 @@ pub const SHOWN: [&str; 14] = [
     "consent",
     "consent-device",
     "failed",
+    "front",
     "signed-out",
     "sign-out",
     "stayed",
@@ -84,6 +85,7 @@ impl Gallery {
                 request: "5f0c1d9ab2c94b1e",
             }
             .page(&scene),
+            "front" => Front.page(&scene),
             "form-post" => FormPost::new(&callback, &answer).ok()?.page(&scene),
             "signed-out" => {
                 let home = Link::parse(&self.url("shop", "/landed")).ok()?;

@@ -12,7 +12,7 @@ use mintage_core::Alg;
 use serde_json::json;
 
 use super::Here;
-use super::pages::Failure;
+use super::pages::{Failure, Front, Window};
 use super::scene;
 use super::visit::Visit;
 
@@ -71,6 +71,15 @@ pub async fn jwks(State(endpoint): Here, request: axum::extract::Request) -> Res
     let (parts, _) = request.into_parts();
     match Visit::of(&endpoint, &parts) {
         Ok(visit) => document(&visit.realm.jwks(visit.now)),
+        Err(error) => error.logged().into_response(),
+    }
+}
+
+/// The address alone, which nobody is sent to: people open it who see it somewhere.
+pub async fn front(State(endpoint): Here, request: axum::extract::Request) -> Response {
+    let (parts, _) = request.into_parts();
+    match Visit::of(&endpoint, &parts) {
+        Ok(visit) => scene::draw(&visit, None, Window::Own, |scene| Front.page(scene)),
         Err(error) => error.logged().into_response(),
     }
 }

@@ -138,6 +138,7 @@ impl Endpoint {
 pub fn endpoint_api(endpoint: Endpoint, otherwise: Router) -> Router {
     let state = (endpoint.clone(), otherwise);
     Router::new()
+        .route("/", only("GET, HEAD", get(documents::front)))
         .route(
             "/authorize",
             unseen("GET, POST", get(authorize::get).post(authorize::post)),

@@ -22,6 +22,7 @@ async fn a_method_that_a_path_does_not_take_is_405_and_says_which_it_takes() -> 
         let site = Site::on(opened);
         let documents = "GET, HEAD, OPTIONS";
         let table = [
+            ("/", "GET, HEAD"),
             ("/authorize", "GET, POST"),
             ("/oauth/token", "POST, OPTIONS"),
             ("/oauth/revoke", "POST, OPTIONS"),
@@ -70,7 +71,6 @@ async fn a_path_that_there_is_not_is_a_page_that_says_so() -> Result<()> {
         async |opened| {
             let site = Site::on(opened);
             for path in [
-                "/",
                 "/nowhere",
                 "/oauth/token/",
                 "/oauth/device/code",
@@ -90,6 +90,31 @@ async fn a_path_that_there_is_not_is_a_page_that_says_so() -> Result<()> {
             Ok(())
         },
     )
+    .await
+}
+
+/// Whoever opens the address that a program printed is told that nothing is wrong, and nothing that the sign-in page does not show.
+#[tokio::test]
+async fn the_address_alone_says_whose_users_sign_in_there() -> Result<()> {
+    let name = "methods::the_address_alone_says_whose_users_sign_in_there";
+    on_both(name, async |opened| {
+        let site = Site::on(opened);
+        let mut browser = site.browser();
+        for (language, words) in [
+            ("en", "Users of <bdi>acme</bdi> sign in here"),
+            ("de", "Hier melden sich die Benutzer von <bdi>acme</bdi> an"),
+        ] {
+            browser.headers = vec![("accept-language", language.into())];
+            let page = browser.get("/").await.good();
+            assert!(page.body.contains(words), "{words}: {page:?}");
+            assert!(!page.headers.contains_key("set-cookie"), "{page:?}");
+            assert!(
+                !page.body.contains("<a ") && !page.body.contains("<form"),
+                "{page:?}"
+            );
+        }
+        Ok(())
+    })
     .await
 }
 

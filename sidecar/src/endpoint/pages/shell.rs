@@ -28,6 +28,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("consent.html", include_str!("templates/consent.html")),
         ("failure.html", include_str!("templates/failure.html")),
         ("form_post.html", include_str!("templates/form_post.html")),
+        ("front.html", include_str!("templates/front.html")),
         ("hidden.html", include_str!("templates/hidden.html")),
         ("sign_in.html", include_str!("templates/sign_in.html")),
         ("sign_out.html", include_str!("templates/sign_out.html")),

@@ -104,6 +104,7 @@ fn pages(language: Language, window: Window, text: Text<'_>) -> Vec<(&'static st
     };
     pages.push(("signed out", signed_out.page(&scene)));
     pages.push(("stayed", Stayed.page(&scene)));
+    pages.push(("front", Front.page(&scene)));
     pages.push(("sign out?", SignOut { form }.page(&scene)));
 
     let (name, value) = (text("answer-name"), text("answer-value"));

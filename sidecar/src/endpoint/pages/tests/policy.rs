@@ -144,7 +144,7 @@ fn statuses_say_what_happened() {
             200, 400, 429, 400, // sign in
             200, // consent
             400, 502, 503, 400, 400, 500, 400, 400, 404, 400, 429, 503, 400, // failed
-            200, 200, 200, 200, 200,
+            200, 200, 200, 200, 200, 200,
         ]
     );
     for (_, page) in plain(Language::English, Window::Own) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::consent::Identity;
 use super::super::failure::Failure;
-use super::{Consent, Explained, Failed, Passing, SignIn, SignOut, SignedOut, Wait, Words};
+use super::{Consent, Explained, Failed, Front, Passing, SignIn, SignOut, SignedOut, Wait, Words};
 
 pub static WORDS: Words = Words {
     consent: Consent {
@@ -42,6 +42,11 @@ pub static WORDS: Words = Words {
         explain,
         for_support: "For whoever helps you",
         request: "Request",
+    },
+    front: Front {
+        heading: |tenant| format!("Users of {tenant} sign in here"),
+        lead: "Nothing is wrong. Signing in begins at an application: open the one that you want to use, and it brings you here.",
+        title: "Sign in",
     },
     passing: Passing {
         close: "You can close this window.",

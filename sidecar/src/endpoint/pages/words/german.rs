@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::consent::Identity;
 use super::super::failure::Failure;
-use super::{Consent, Explained, Failed, Passing, SignIn, SignOut, SignedOut, Wait, Words};
+use super::{Consent, Explained, Failed, Front, Passing, SignIn, SignOut, SignedOut, Wait, Words};
 
 pub static WORDS: Words = Words {
     consent: Consent {
@@ -48,6 +48,11 @@ pub static WORDS: Words = Words {
         explain,
         for_support: "Für alle, die Ihnen helfen",
         request: "Anfrage",
+    },
+    front: Front {
+        heading: |tenant| format!("Hier melden sich die Benutzer von {tenant} an"),
+        lead: "Es ist alles in Ordnung. Die Anmeldung beginnt bei einer Anwendung: Öffnen Sie die, die Sie benutzen möchten; sie leitet Sie hierher.",
+        title: "Anmelden",
     },
     passing: Passing {
         close: "Sie können dieses Fenster schließen.",

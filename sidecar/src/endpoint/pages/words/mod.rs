@@ -14,6 +14,7 @@ use super::name::Name;
 pub struct Words {
     pub consent: Consent,
     pub failed: Failed,
+    pub front: Front,
     pub passing: Passing,
     pub sign_in: SignIn,
     pub sign_out: SignOut,
@@ -48,6 +49,13 @@ pub struct Failed {
     pub explain: fn(Failure<'_>) -> Explained,
     pub for_support: &'static str,
     pub request: &'static str,
+}
+
+/// Whose users sign in here?
+pub struct Front {
+    pub heading: fn(tenant: Name<'_>) -> String,
+    pub lead: &'static str,
+    pub title: &'static str,
 }
 
 /// One failure in words.
