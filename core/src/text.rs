@@ -40,6 +40,18 @@ const BLANK: [RangeInclusive<char>; 17] = [
     '\u{ffa0}'..='\u{ffa0}',
 ];
 
+/// Marks that stand above or below any letter.
+const MARKS: [RangeInclusive<char>; 5] = [
+    '\u{300}'..='\u{36f}',
+    '\u{1ab0}'..='\u{1aff}',
+    '\u{1dc0}'..='\u{1dff}',
+    '\u{20d0}'..='\u{20ff}',
+    '\u{fe20}'..='\u{fe2f}',
+];
+
+/// The most such marks on one letter; languages have three at most.
+const MOST_MARKS: u32 = 3;
+
 /// Whether a character has no place in a text for people: it acts on what stands around it, or hides in it.
 pub fn is_hidden(letter: char) -> bool {
     HIDDEN.iter().any(|range| range.contains(&letter))
@@ -55,13 +67,24 @@ pub fn shows(text: &str) -> bool {
     text.chars().any(is_seen)
 }
 
-/// A text without what is hidden in it. What would break a line is a space.
+/// A text without what is hidden in it, and without marks heaped on a letter, which would cover the lines around it. What would break a
+/// line is a space.
 pub fn legible(text: &str) -> impl Iterator<Item = char> {
-    text.chars().filter_map(|letter| match letter {
-        '\u{2028}' | '\u{2029}' => Some(' '),
-        control if control.is_control() => Some(' '),
-        hidden if is_hidden(hidden) => None,
-        seen => Some(seen),
+    let mut heap = 0;
+    text.chars().filter_map(move |letter| {
+        if MARKS.iter().any(|range| range.contains(&letter)) {
+            heap += 1;
+            return (heap <= MOST_MARKS).then_some(letter);
+        }
+        match letter {
+            '\u{2028}' | '\u{2029}' => Some(' '),
+            control if control.is_control() => Some(' '),
+            hidden if is_hidden(hidden) => None,
+            seen => {
+                heap = 0;
+                Some(seen)
+            }
+        }
     })
 }
 
@@ -96,10 +119,20 @@ mod tests {
 
     #[test]
     fn nothing_turns_hides_or_breaks() {
-        let read = |text| legible(text).collect::<String>();
+        let read = |text: &str| legible(text).collect::<String>();
         assert_eq!(read("\u{202e}elgooG\u{202c} \u{202e}evil"), "elgooG evil");
         assert_eq!(read("a\r\nb\u{85}c\u{2028}d"), "a  b c d");
         assert_eq!(read("a\u{200b}\u{feff}\u{2066}b\u{e0041}"), "ab");
+        let heap = "\u{301}".repeat(40);
+        assert_eq!(
+            read(&format!("e{heap}v{heap}")),
+            "e\u{301}\u{301}\u{301}v\u{301}\u{301}\u{301}"
+        );
+        assert_eq!(
+            read(&format!("e\u{301}\u{200b}{heap}")),
+            "e\u{301}\u{301}\u{301}"
+        );
+        assert_eq!(read("e\u{302}\u{323}"), "e\u{302}\u{323}");
         for text in [
             "می\u{200c}خواهم",
             "👩\u{200d}🚀",

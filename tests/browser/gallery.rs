@@ -8,7 +8,7 @@ use mintage_sidecar::endpoint::pages::{
 use std::time::Duration;
 
 /// The pages that people see for longer than a moment.
-pub const SHOWN: [&str; 15] = [
+pub const SHOWN: [&str; 18] = [
     "sign-in",
     "sign-in-wrong",
     "sign-in-many",
@@ -16,15 +16,21 @@ pub const SHOWN: [&str; 15] = [
     "sign-in-providers",
     "sign-in-yellow",
     "sign-in-black",
+    "sign-in-hostile",
     "consent",
     "consent-device",
+    "consent-hostile",
     "failed",
+    "failed-hostile",
     "front",
     "signed-out",
     "sign-out",
     "stayed",
     "web-message",
 ];
+
+/// A name that turns the direction of writing, and whose marks are higher than a line.
+pub const HOSTILE: &str = "\u{202e}elgooG\u{202c} e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}vil\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}";
 
 /// What all pages have.
 pub struct Gallery {
@@ -50,7 +56,11 @@ impl Gallery {
             _ => None,
         };
         Look {
-            name: "Acme Workshops".into(),
+            name: if name.ends_with("hostile") {
+                "W".repeat(128)
+            } else {
+                "Acme Workshops".into()
+            },
             logo: name
                 .starts_with("sign-in-y")
                 .then(|| link("images", "/logo.svg"))
@@ -79,6 +89,15 @@ impl Gallery {
         ];
         let page = match name {
             "consent" | "consent-device" => self.consent(name == "consent", &scene)?,
+            "consent-hostile" => self.asked_too_much(&scene)?,
+            "failed-hostile" => Failed {
+                failure: Failure::ConnectionFailed {
+                    label: Name::new(HOSTILE),
+                },
+                detail: Some(HOSTILE),
+                request: "5f0c1d9ab2c94b1e",
+            }
+            .page(&scene),
             "failed" => Failed {
                 failure: Failure::CallbackMismatch,
                 detail: Some("redirect_uri: https://shop.example.com/somewhere/else"),
@@ -127,7 +146,11 @@ impl Gallery {
         let connections = [
             Connection {
                 address: "/u/connect",
-                label: Name::new("Google"),
+                label: Name::new(if name.ends_with("hostile") {
+                    HOSTILE
+                } else {
+                    "Google"
+                }),
             },
             Connection {
                 address: "/u/connect",
@@ -142,7 +165,11 @@ impl Gallery {
             _ => None,
         };
         let sign_in = SignIn {
-            application: Name::new("Shop"),
+            application: Name::new(if name.ends_with("hostile") {
+                HOSTILE
+            } else {
+                "Shop"
+            }),
             password: (name != "sign-in-providers").then(|| form("/u/login")),
             username: problem.map(|_| Name::new("ada@example.com")),
             connect: if name == "sign-in-password" {
@@ -153,6 +180,32 @@ impl Gallery {
             problem,
         };
         name.starts_with("sign-in").then(|| sign_in.page(scene))
+    }
+
+    /// By a stranger, with more rights than a screen has lines.
+    fn asked_too_much(&self, scene: &Scene<'_>) -> Option<Page> {
+        let name = Name::new(HOSTILE);
+        let scopes = [Scope {
+            name: Name::new("read:orders"),
+            description: Some(name),
+        }; 100];
+        let consent = Consent {
+            application: name,
+            first_party: false,
+            user: name,
+            identity: &[Identity::Openid],
+            apis: &[Api {
+                name,
+                scopes: &scopes,
+            }],
+            returns_to: &Destination::of(&self.url("shop", "/callback")).ok()?,
+            form: Form {
+                action: "/u/login",
+                hidden: &[("state", "sealed")],
+                leads_to: &[],
+            },
+        };
+        Some(consent.page(scene))
     }
 
     fn consent(&self, first_party: bool, scene: &Scene<'_>) -> Option<Page> {

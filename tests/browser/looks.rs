@@ -61,6 +61,64 @@ async fn axe_finds_nothing_on_any_page() -> Result<()> {
     browser.quit().await
 }
 
+/// What a name does: whether its marks stay within a block of their own, where the form begins, and where each word of ours stands.
+const NAMES: &str = "
+    const clips = (it) => it && (getComputedStyle(it).overflowY === 'clip' || clips(it.parentElement));
+    const loose = [...document.querySelectorAll('bdi')].filter((it) => !clips(it)).map((it) => it.parentElement.outerHTML);
+    const begins = document.querySelector('h1').getBoundingClientRect().top;
+    // Where words are laid out as boxes, the space between them is gone.
+    const apart = [...document.querySelectorAll('bdi')].filter((it) => /flex|grid/.test(getComputedStyle(it.parentElement).display));
+    return { loose, begins, apart: apart.length };";
+
+/// The warning in its own order: each word of it further on than the one before.
+const WARNING: &str = "
+    const warning = document.querySelector('.caution');
+    const text = warning.querySelector('span').lastChild;
+    const words = [...text.data.matchAll(/[a-z]+/gi)].map((it) => {
+      const range = document.createRange();
+      range.setStart(text, it.index);
+      range.setEnd(text, it.index + it[0].length);
+      const box = range.getBoundingClientRect();
+      return [box.top, box.left];
+    });
+    return { text: warning.innerText, inOrder: words.every((it, at) => at === 0
+      || it[0] > words[at - 1][0] || it[0] === words[at - 1][0] && it[1] > words[at - 1][1]) };";
+
+/// Attack 32: names of others that turn the direction of writing, heap marks, or never break.
+#[tokio::test]
+async fn attack_32_no_name_covers_or_turns_what_stands_around_it() -> Result<()> {
+    let test = "looks::attack_32_no_name_covers_or_turns_what_stands_around_it";
+    let programs = match Programs::find()? {
+        Ok(programs) => programs,
+        Err(reason) => return skip::skip(test, &reason),
+    };
+    let server = Server::start().await?;
+    let browser = Browser::start(&programs, &Options::default()).await?;
+    browser
+        .look(View {
+            width: 360,
+            scheme: Scheme::Light,
+        })
+        .await?;
+    for name in ["sign-in-hostile", "consent-hostile", "failed-hostile"] {
+        browser.open(&server.page(name)).await?;
+        let found = browser.run(NAMES).await?;
+        ensure!(found["loose"] == json!([]), "{name}: {found}");
+        ensure!(found["apart"] == 0, "{name}: {found}");
+        let begins = found["begins"].as_f64();
+        ensure!(begins.is_some_and(|top| top < 200.0), "{name}: {found}");
+    }
+    browser.open(&server.page("consent-hostile")).await?;
+    let warning = browser.run(WARNING).await?;
+    ensure!(warning["inOrder"] == true, "{warning}");
+    let read = warning["text"].as_str().unwrap_or_default();
+    ensure!(
+        read.contains("elgooG e") && read.contains("is not run by"),
+        "{warning}"
+    );
+    browser.quit().await
+}
+
 #[tokio::test]
 async fn axe_and_the_policy_do_find_what_is_wrong() -> Result<()> {
     let programs = match Programs::find()? {

@@ -83,7 +83,7 @@ impl Reply {
     /// Where a link of a page leads, by its text.
     pub fn link(&self, text: &str) -> String {
         let body = self.body.replace("<bdi>", "").replace("</bdi>", "");
-        let (before, _) = body.split_once(&format!(">{text}</a>")).unwrap();
+        let (before, _) = body.split_once(&format!(">{text}</span></a>")).unwrap();
         let (_, link) = before.rsplit_once("<a ").unwrap();
         attribute(link, "href")
     }

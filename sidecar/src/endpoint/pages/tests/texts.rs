@@ -126,7 +126,7 @@ fn a_page_has_the_ways_to_sign_in_that_there_are() {
             body.contains("action=\"&#x2f;u&#x2f;login\""),
             password.is_some()
         );
-        let link = "<a class=\"button second\" href=\"&#x2f;u&#x2f;connect?connection=google\">Continue with <bdi>Google</bdi></a>";
+        let link = "<a class=\"button second\" href=\"&#x2f;u&#x2f;connect?connection=google\"><span>Continue with <bdi>Google</bdi></span></a>";
         assert_eq!(body.contains(link), !connect.is_empty(), "{body}");
         assert_eq!(
             body.contains("Continue with <bdi>Corp</bdi>"),
@@ -219,6 +219,9 @@ fn consent_speaks_in_the_apis_own_words() {
     assert!(body.contains("<li>Call it in your name</li>"), "{body}");
     assert!(!body.contains("Your account"), "{body}");
     assert!(!body.contains("class=\"caution\""), "{body}");
+    // Where it leads stands before what is pressed, however long the list is.
+    let (leads, pressed) = (body.find("sent to shop.example.com."), body.find("<button"));
+    assert!(leads.is_some() && leads < pressed, "{body}");
     let stranger = Consent {
         first_party: false,
         ..consent
