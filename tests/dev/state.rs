@@ -198,3 +198,30 @@ async fn a_revoked_key_is_refused_and_another_signs() -> Result<()> {
     ensure!(dev.validate(1, &after).await?.0 == 200);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_name_that_is_kept_for_a_renamed_tenant_is_said_with_the_ways_out() -> Result<()> {
+    let tenant = |name: &str, annotations: &str| {
+        format!(
+            "apiVersion: mintage.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}, namespace: idp{annotations}}}\nspec: {{domain: acme.localhost:7743}}\n"
+        )
+    };
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("tenant.yaml"), tenant("acme", ""))?;
+    let mut dev = Dev::start(folder.path(), &[]).await?;
+    dev.stop().await?;
+    dev.edit("tenant.yaml", |_| tenant("acme2", ""))?;
+    let refused = dev.restart(&[]).await.err().context("it started")?;
+    let said = format!("{refused:#}");
+    for part in [
+        "tenant idp/acme2 is not served",
+        "NOT SERVED  Tenant        idp/acme2",
+        "Conflict: domain acme.localhost:7743 is held by Tenant idp/acme",
+        "another --state-dir, or free it by the annotation mintage.dev/release-claim: acme.localhost:7743 on Tenant idp/acme2",
+    ] {
+        ensure!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    let release = ", annotations: {mintage.dev/release-claim: \"acme.localhost:7743\"}";
+    dev.edit("tenant.yaml", |_| tenant("acme2", release))?;
+    dev.restart(&[]).await
+}

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, bail};
-use mintage_core::bundle::{self, KeyringFile, PrivateEntry};
+use anyhow::{Result, bail};
+use mintage_core::bundle::{self, Bundle, KeyringFile, PrivateEntry};
 use mintage_core::jose::{Jwk, Pkcs8, PrivateKey};
 use mintage_core::keyring::{Keyring, Owner};
 use mintage_core::plan::{Fleet, Input, KeyName, Plan, State, plan};
@@ -147,9 +147,12 @@ impl Engine {
     }
 
     /// What the sidecar of a pod would find in its volume, and the tenant's own keys beside.
-    pub fn files(&self, plan: &Plan, tenant: &TenantRef, namespace: &Namespace) -> Result<Files> {
-        let bundle = plan.bundles.get(&(tenant.clone(), namespace.clone()));
-        let bundle = bundle.with_context(|| format!("tenant {tenant} is not served, see above"))?;
+    pub fn files(
+        &self,
+        bundle: &Bundle,
+        tenant: &TenantRef,
+        namespace: &Namespace,
+    ) -> Result<Files> {
         let shards = bundle::split(bundle)?;
         let mut files = Files::default();
         for (index, shard) in shards.into_iter().enumerate() {

@@ -15,6 +15,7 @@ mod options;
 mod report;
 mod serve;
 mod session;
+mod statuses;
 mod store;
 mod watch;
 

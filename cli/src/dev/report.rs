@@ -3,13 +3,13 @@
 use std::io;
 
 use mintage_core::UnixTime;
-use mintage_core::plan::Status;
 use mintage_core::policy::Terms;
 use mintage_core::world::AudienceAlg;
 
 use super::endpoints::client_file;
 use super::serve::Servers;
 use super::session::{Outcome, Session};
+use super::statuses::describe;
 use crate::output::{self, line};
 
 /// Says who it is, what is served and what is not, and what to try.
@@ -41,7 +41,10 @@ pub fn welcome(session: &Session, servers: &Servers) -> io::Result<()> {
         line(format!("                 {}", domain.issuer()))?;
     }
     line("")?;
-    statuses(&session.outcome)?;
+    let statuses = session.outcome.plan.statuses.iter();
+    for status in statuses {
+        line(describe(&session.outcome, status))?;
+    }
     for remark in &session.outcome.folder.remarks {
         line(format!("note: {remark}"))?;
     }
@@ -49,45 +52,6 @@ pub fn welcome(session: &Session, servers: &Servers) -> io::Result<()> {
         line(format!("not read: {ignored}"))?;
     }
     hints(session, servers)
-}
-
-fn statuses(outcome: &Outcome) -> io::Result<()> {
-    for status in &outcome.plan.statuses {
-        describe(outcome, status)?;
-    }
-    Ok(())
-}
-
-fn describe(outcome: &Outcome, status: &Status) -> io::Result<()> {
-    let place = outcome
-        .folder
-        .places
-        .get(&status.object)
-        .map(|at| format!("   ({at})"))
-        .unwrap_or_default();
-    if status.reason.is_ready() {
-        line(format!(
-            "  {}      {:<13} {}{place}",
-            output::good("served"),
-            status.object.kind.to_string(),
-            status.object.at
-        ))?;
-    } else {
-        line(format!(
-            "  {}  {:<13} {}{place}",
-            output::bad("NOT SERVED"),
-            status.object.kind.to_string(),
-            status.object.at
-        ))?;
-        line(format!(
-            "              {}: {}",
-            status.reason, status.message
-        ))?;
-    }
-    status
-        .notes
-        .iter()
-        .try_for_each(|note| line(format!("              note: {note}")))
 }
 
 /// Lines to paste.
@@ -207,7 +171,7 @@ pub fn changes(now: UnixTime, changed: bool, before: &Outcome, after: &Outcome) 
     }
     for status in &after.plan.statuses {
         if !before.plan.statuses.contains(status) {
-            describe(after, status)?;
+            line(describe(after, status))?;
         }
     }
     for status in &before.plan.statuses {

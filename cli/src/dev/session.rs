@@ -27,6 +27,7 @@ use super::folder::{self, Folder};
 use super::inbox::Inbox;
 use super::options::Args;
 use super::report;
+use super::statuses;
 use super::store::Store;
 use super::watch::Look;
 
@@ -263,9 +264,16 @@ impl Session {
     /// Hands the plan to the acting workloads, as their volumes would.
     fn load(&self) -> Result<()> {
         for (one, (tenant, identity)) in self.acting.iter().zip(&self.outcome.actors) {
-            let files = self
-                .engine
-                .files(&self.outcome.plan, tenant, &one.workload.namespace)?;
+            let namespace = &one.workload.namespace;
+            let key = (tenant.clone(), namespace.clone());
+            let bundle = self.outcome.plan.bundles.get(&key).with_context(|| {
+                let list = statuses::not_served(&self.outcome);
+                format!(
+                    "tenant {tenant} is not served, so nobody can be {} here:\n{list}",
+                    one.workload
+                )
+            })?;
+            let files = self.engine.files(bundle, tenant, namespace)?;
             one.shared
                 .load(&files, identity)
                 .with_context(|| format!("{} cannot use its bundle", one.workload))?;
