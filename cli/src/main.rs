@@ -3,6 +3,7 @@
 mod ask;
 mod cluster;
 mod color;
+mod complaint;
 mod completion;
 mod decode;
 mod dev;

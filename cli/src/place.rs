@@ -2,9 +2,10 @@
 
 use mintage_core::ownership::{Kind, Object};
 use mintage_core::plan::{Reason, Status};
-use mintage_core::{Namespace, ObjectRef, TenantRef, WorkloadId};
+use mintage_core::{Namespace, ObjectName, ObjectRef, TenantRef, WorkloadId};
 use mintage_crds::Manifests;
-use mintage_crds::manifest::{Located, Location, Source, Workload};
+use mintage_crds::manifest::{Located, Location, Secret, Source, Workload};
+use mintage_sidecar::endpoint::{About, Complaint};
 use serde::{Serialize, Serializer};
 
 /// A field of a resource, and where it is written.
@@ -112,6 +113,48 @@ pub fn of_status(manifests: &Manifests, status: &Status) -> Option<Place> {
         (Reason::Deleting | Reason::Served, _) => "",
     };
     of_object(manifests, &status.object, field)
+}
+
+/// What the endpoint of a tenant complains about.
+pub fn of_complaint(
+    manifests: &Manifests,
+    tenant: &TenantRef,
+    complaint: &Complaint,
+) -> Option<Place> {
+    let connection = |index: &usize| format!("spec.login.connections[{index}]");
+    let field = match &complaint.about {
+        About::Connection(index) => connection(index),
+        About::NoConnection => "spec.login.connections".to_owned(),
+        About::Proxy(index) => format!("spec.endpoint.trustedProxies[{index}]"),
+        About::Secret {
+            connection: index, ..
+        } => connection(index),
+        About::User { secret, entry } => {
+            return of_secret(manifests, &tenant.namespace, secret, entry.as_deref());
+        }
+    };
+    of_tenant(manifests, tenant, &field)
+}
+
+/// An entry of a `Secret`, or all of it.
+fn of_secret(
+    manifests: &Manifests,
+    namespace: &Namespace,
+    name: &ObjectName,
+    entry: Option<&str>,
+) -> Option<Place> {
+    let mut all = manifests.secrets.iter();
+    let is = |one: &&Located<Secret>| {
+        one.object.namespace == namespace.as_str() && one.object.name == name.as_str()
+    };
+    let source = &all.find(is)?.source;
+    // `stringData` counts before `data`; a field that is not written is where what is around it is.
+    let fields = ["stringData", "data"].into_iter().map(|of| (of, entry));
+    let mut fields = fields.filter_map(|(of, entry)| Some((of, format!("{of}.{}", entry?))));
+    let field = fields.find(|(of, field)| source.at(field) != source.at(of));
+    let field = field.map(|(_, field)| field).unwrap_or_default();
+    let resource = format!("Secret {namespace}/{name}");
+    Some(Place::new(resource, source, &field))
 }
 
 /// A field of a `Namespace`.

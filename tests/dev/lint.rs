@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
+use mintage_tests::dev::Dev;
 use mintage_tests::mintage::{Run, mintage};
 use mintage_tests::quickstart;
 
@@ -74,6 +75,85 @@ async fn warnings_are_denied_if_asked_and_errors_always() -> Result<()> {
     let run = lint(&TENANT.replace("acme.localhost", "Acme"), &[]).await?;
     ensure!(
         run.code == Some(2) && run.err.contains("all.yaml:5"),
+        "{}",
+        run.said()
+    );
+    Ok(())
+}
+
+const USERS: &str = "apiVersion: mintage.dev/v1alpha1
+kind: Tenant
+metadata: {name: acme, namespace: idp}
+spec:
+  domain: acme.localhost
+  allowedNamespaces: {from: All}
+  signing: {keySecretRef: {name: own}}
+  endpoint: {enabled: true}
+  login:
+    connections:
+    - {name: staff, users: {secretRef: {name: staff}}}
+    - {name: guests, users: {secretRef: {name: guests}}}
+    - {name: corp, oidc: {issuer: https://id.example.com, clientId: acme, clientSecretRef: {name: guests}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: guests, namespace: idp}
+stringData: {eve: '{\"password_hash\":\"plain\"}'}
+---
+apiVersion: mintage.dev/v1alpha1
+kind: Application
+metadata: {name: web, namespace: shop}
+spec:
+  tenantRef: {name: acme, namespace: idp}
+  type: Web
+  firstParty: true
+  redirectUris: [https://shop.example.com/callback]
+";
+
+#[tokio::test]
+async fn what_dev_notes_is_found() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("all.yaml"), USERS)?;
+    let dev = Dev::start(folder.path(), &[]).await?;
+    let log = dev.log()?;
+    let notes = log.lines().filter_map(|line| line.split_once("note: "));
+    let notes: Vec<&str> = notes.map(|(_, note)| note).collect();
+    ensure!(notes.len() == 5, "{log}");
+    let manifests = dev.manifests.to_string_lossy().into_owned();
+    let run = mintage(&["lint", &manifests, "-o", "json"]).await?;
+    let findings = run.json()?;
+    let findings = findings.as_array().context("no list")?;
+    for note in notes {
+        let found = findings.iter().find(|finding| {
+            let text = finding["text"].as_str().unwrap_or_default();
+            !text.is_empty() && note.contains(text)
+        });
+        let found = found.with_context(|| format!("{note} is not in {findings:?}"))?;
+        ensure!(found["line"].as_u64() > Some(1), "{found}");
+        if let Some((_, place)) = note.rsplit_once("   (") {
+            let at = format!(
+                "{}:{})",
+                found["file"].as_str().unwrap_or_default(),
+                found["line"]
+            );
+            ensure!(place == at, "{place} {at}");
+        }
+    }
+    ensure!(
+        log.contains(&format!("--file {manifests}/staff.yaml` makes it")),
+        "{log}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn notes_are_no_reason_to_fail() -> Result<()> {
+    let text = format!("{TENANT}  signing: {{keySecretRef: {{name: own}}}}\n");
+    let run = lint(&text, &["--deny", "warnings"]).await?;
+    ensure!(
+        run.code == Some(0)
+            && run.out.contains("all.yaml:6: note [key-secret-elsewhere]")
+            && run.out.contains("0 errors, 0 warnings, 1 note;"),
         "{}",
         run.said()
     );

@@ -17,13 +17,15 @@ use mintage_sidecar::endpoint::{Made, Realm};
 use serde_json::json;
 
 use super::engine::Engine;
+use super::folder;
 use super::store::Store;
+use crate::complaint;
 
 /// The endpoints by domain, and what is wrong with them.
 pub struct Endpoints {
     /// By each domain of a tenant that has one.
     pub realms: BTreeMap<Domain, Arc<Realm>>,
-    /// In words, with the mend.
+    /// In words, with the mend, and where it is written.
     pub complaints: Vec<String>,
 }
 
@@ -52,28 +54,19 @@ pub fn make(
         let owner = Owner::tenant(tenant.clone());
         let none = KeyringFile::new(owner.clone());
         let keyring = engine.keyring(&owner).unwrap_or(&none);
-        let secrets = |name: &ObjectName| entries(manifests, &tenant.namespace, name);
+        let secrets = |name: &ObjectName| folder::secret(manifests, &tenant.namespace, name);
         let Made { realm, complaints } = Realm::make(told.clone(), master, keyring, secrets)
             .with_context(|| format!("the endpoint of tenant {tenant}"))?;
-        endpoints.complaints.extend(complaints);
+        let complaints = complaints.iter();
+        let told = complaints.filter_map(|it| complaint::tell(manifests, tenant, it));
+        let told = told.map(|told| format!("{}   ({})", told.text, told.place.at));
+        endpoints.complaints.extend(told);
         let realm = Arc::new(realm);
         let used = config.domains.iter().filter(|(_, term)| term.is_used(now));
         let by_domain = used.map(|(domain, _)| (domain.clone(), Arc::clone(&realm)));
         endpoints.realms.extend(by_domain);
     }
     Ok(endpoints)
-}
-
-/// The entries of a Secret of the folder.
-fn entries(
-    manifests: &Manifests,
-    namespace: &Namespace,
-    name: &ObjectName,
-) -> Option<BTreeMap<String, Vec<u8>>> {
-    let mut secrets = manifests.secrets.iter().map(|secret| &secret.object);
-    let found = secrets
-        .find(|secret| secret.namespace == namespace.as_str() && secret.name == name.as_str());
-    found.map(|secret| secret.data.clone())
 }
 
 /// The master secret of a tenant: made once, and kept for one life of it.

@@ -10,6 +10,16 @@ use mintage_core::{Namespace, ObjectName, ObjectRef, Seconds, TenantRef, Uid, Wo
 use mintage_crds::manifest::{Located, Location, Manifests, Workload};
 use mintage_crds::{CustomDomain, observe, uid};
 
+use crate::place::{self, Place};
+
+/// What an admin should know of a field.
+pub struct Remark {
+    /// Where it is written.
+    pub place: Place,
+    /// In words.
+    pub text: String,
+}
+
 /// A folder, observed.
 pub struct Folder {
     /// What is declared.
@@ -19,7 +29,7 @@ pub struct Folder {
     /// Objects of other kinds, which were not read.
     pub ignored: Vec<String>,
     /// Remarks on what cannot be as declared without a cluster.
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Remark>,
     workloads: BTreeMap<WorkloadId, PodWishes>,
     namespace_tenants: BTreeMap<Namespace, TenantRef>,
 }
@@ -126,11 +136,12 @@ impl Folder {
             let mut tenant = observe::tenant(&object).with_context(|| source.at("").to_string())?;
             tenant.propagation_delay = propagation_delay;
             if tenant.key_secret.take().is_some() {
-                self.remarks.push(format!(
-                    "{}: Tenant {}: signing.keySecretRef is read in a cluster only; dev makes the keys itself",
-                    source.at("spec.signing.keySecretRef"),
-                    tenant.at
-                ));
+                let place = place::of_tenant(manifests, &tenant.at, "spec.signing.keySecretRef");
+                let text = "it is read in a cluster only; dev makes the keys itself";
+                self.remarks.extend(place.map(|place| Remark {
+                    place,
+                    text: text.to_owned(),
+                }));
             }
             self.place(
                 Kind::Tenant,
@@ -251,6 +262,18 @@ impl Folder {
             of_namespace,
         )
     }
+}
+
+/// The entries of a Secret of the folder.
+pub fn secret(
+    manifests: &Manifests,
+    namespace: &Namespace,
+    name: &ObjectName,
+) -> Option<BTreeMap<String, Vec<u8>>> {
+    let mut secrets = manifests.secrets.iter().map(|secret| &secret.object);
+    let found = secrets
+        .find(|secret| secret.namespace == namespace.as_str() && secret.name == name.as_str());
+    found.map(|secret| secret.data.clone())
 }
 
 /// Reads a folder; every problem in it is a line of the error.

@@ -46,7 +46,13 @@ pub fn welcome(session: &Session, servers: &Servers) -> io::Result<()> {
         line(describe(&session.outcome, status))?;
     }
     for remark in &session.outcome.folder.remarks {
-        line(format!("note: {remark}"))?;
+        let place = &remark.place;
+        line(format!(
+            "note: {}: {}   ({})",
+            place.subject(),
+            remark.text,
+            place.at
+        ))?;
     }
     for ignored in &session.outcome.folder.ignored {
         line(format!("not read: {ignored}"))?;

@@ -1,7 +1,8 @@
 //! APIs: their names, lives and annotations.
 
 use mintage_core::Seconds;
-use mintage_core::world::{Audience, Tenant};
+use mintage_core::endpoint::IDENTITY_SCOPES;
+use mintage_core::world::{Audience, GrantType, Tenant};
 use mintage_crds::ApiAudience;
 use mintage_crds::manifest::Located;
 use mintage_crds::observe::REVOKE_NOW;
@@ -18,8 +19,8 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
             let place = place::of_audience(view.manifests, &audience.at, field);
             findings.extend(place.map(|place| Finding { code, place, text }));
         };
-        if audience.grants.is_empty() {
-            let text = "nobody has a grant, so nobody gets a token for it: add one to spec.grants";
+        if audience.grants.is_empty() && !has_users(view, audience) {
+            let text = "nobody has a grant, and no application of its tenant signs users in, so nobody gets a token for it: add a grant to spec.grants";
             found(Code::AudienceWithoutGrants, "spec", text.to_owned());
         }
         if let Some(other) = look_alike(view, audience) {
@@ -28,6 +29,14 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
                 other.identifier, other.at
             );
             found(Code::IdentifierLookAlike, "spec.identifier", text);
+        }
+        for (index, scope) in audience.scopes.iter().enumerate() {
+            if IDENTITY_SCOPES.contains(&scope.as_str()) {
+                let text = format!(
+                    "{scope} is a scope of OpenID Connect, too: who asks for one gets both, the user's data and this; give it another name, as read:{scope}"
+                );
+                found(Code::ScopeReserved, &format!("spec.scopes[{index}]"), text);
+            }
         }
         if audience.revoke_now {
             let text = format!(
@@ -51,6 +60,15 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
             found(code, "spec.tokenLifetimeSeconds", text);
         }
     }
+}
+
+/// Whether users get tokens for it, by the applications that sign them in: those need no grant.
+fn has_users(view: &View<'_>, audience: &Audience) -> bool {
+    let told = view.plan.endpoints.get(&audience.tenant);
+    let mut applications = told
+        .into_iter()
+        .flat_map(|told| told.body.applications.values());
+    applications.any(|application| application.may(GrantType::AuthorizationCode))
 }
 
 /// An API before this one whose identifier people take for this one's.

@@ -16,8 +16,14 @@ mintage_core::coded! {
         AlgorithmNotAllowed = "algorithm-not-allowed",
         /// [`Reason::AlgorithmNotServed`].
         AlgorithmNotServed = "algorithm-not-served",
-        /// An ApiAudience grants nothing to anybody.
+        /// An ApiAudience grants nothing to anybody, and users get no tokens for it.
         AudienceWithoutGrants = "audience-without-grants",
+        /// `caBundle` without a certificate.
+        CaBundleEmpty = "ca-bundle-empty",
+        /// Applications sign users in, and there is no connection.
+        ConnectionMissing = "connection-missing",
+        /// Nobody can sign in by a connection.
+        ConnectionUnusable = "connection-unusable",
         /// `defaultAudienceRef` names nothing.
         DefaultAudienceNotFound = "default-audience-not-found",
         /// `defaultAudienceRef` names another tenant's.
@@ -30,6 +36,10 @@ mintage_core::coded! {
         DomainUnproven = "domain-unproven",
         /// [`Reason::NoEndpoint`].
         EndpointMissing = "endpoint-missing",
+        /// A field that is written and changes nothing.
+        FieldWithoutEffect = "field-without-effect",
+        /// `firstParty` in another namespace than the tenant's.
+        FirstPartyElsewhere = "first-party-elsewhere",
         /// Two grants to one workload or application.
         GrantDuplicate = "grant-duplicate",
         /// The tenant does not admit the grantee's namespace.
@@ -44,6 +54,8 @@ mintage_core::coded! {
         IdentifierLookAlike = "identifier-look-alike",
         /// [`Reason::Reserved`].
         IdentifierReserved = "identifier-reserved",
+        /// Keys that are read in a cluster only.
+        KeySecretElsewhere = "key-secret-elsewhere",
         /// Tokens live longer than data.
         LifetimeBeyondBundleAge = "lifetime-beyond-bundle-age",
         /// Tokens live longer than keys sign.
@@ -52,6 +64,8 @@ mintage_core::coded! {
         NameConflict = "name-conflict",
         /// [`Reason::NamespaceNotAllowed`].
         NamespaceNotAllowed = "namespace-not-allowed",
+        /// The folder does not say whether a namespace opts in.
+        NamespaceElsewhere = "namespace-elsewhere",
         /// Workloads with grants have no sidecar.
         NamespaceNotOptedIn = "namespace-not-opted-in",
         /// A pod asks for a domain that its tenant does not have.
@@ -60,20 +74,32 @@ mintage_core::coded! {
         PodWithoutTenant = "pod-without-tenant",
         /// Keys sign before volumes are renewed.
         PropagationDelayShort = "propagation-delay-short",
+        /// An address that is likely to be meant otherwise.
+        RedirectUriDoubtful = "redirect-uri-doubtful",
+        /// Refresh tokens without a sign-in that gives them.
+        RefreshWithoutSignIn = "refresh-without-sign-in",
         /// What is to be revoked is no key.
         RevokeKeyUnreadable = "revoke-key-unreadable",
         /// A one-off annotation was left behind.
         RevokeNowLeft = "revoke-now-left",
         /// Keys change more than once while data may stay as it is.
         RotationWithinBundleAge = "rotation-within-bundle-age",
+        /// A scope of an API that speaks of users elsewhere.
+        ScopeReserved = "scope-reserved",
         /// Nobody is granted the scope.
         ScopeUnused = "scope-unused",
+        /// A Secret that the folder does not have.
+        SecretElsewhere = "secret-elsewhere",
         /// No namespace has the labels.
         SelectorMatchesNothing = "selector-matches-nothing",
+        /// What the status of the object will note.
+        StatusNote = "status-note",
         /// [`Reason::TenantNotFound`].
         TenantMissing = "tenant-missing",
         /// [`Reason::TenantNotServed`].
         TenantUnserved = "tenant-unserved",
+        /// An entry of a Secret of users that is none.
+        UserUnreadable = "user-unreadable",
         /// A life for browsers that is cut to the other one.
         WebLifetimeClamped = "web-lifetime-clamped",
     }
@@ -87,6 +113,8 @@ pub enum Level {
     Error,
     /// It works, and may not be what was meant.
     Warning,
+    /// The folder alone does not say whether it works.
+    Note,
 }
 
 impl Code {
@@ -97,6 +125,8 @@ impl Code {
             | Self::AddressInvalid
             | Self::AlgorithmNotAllowed
             | Self::AlgorithmNotServed
+            | Self::CaBundleEmpty
+            | Self::ConnectionUnusable
             | Self::DefaultAudienceNotFound
             | Self::DefaultAudienceOfOther
             | Self::DomainOfTenant
@@ -108,13 +138,18 @@ impl Code {
             | Self::NamespaceNotAllowed
             | Self::PodDomainUnknown
             | Self::PodWithoutTenant
+            | Self::RefreshWithoutSignIn
             | Self::RevokeKeyUnreadable
             | Self::TenantMissing
-            | Self::TenantUnserved => Level::Error,
+            | Self::TenantUnserved
+            | Self::UserUnreadable => Level::Error,
             Self::AcceptMissing
             | Self::AudienceWithoutGrants
+            | Self::ConnectionMissing
             | Self::DomainNotPublic
             | Self::DomainUnproven
+            | Self::FieldWithoutEffect
+            | Self::FirstPartyElsewhere
             | Self::GrantDuplicate
             | Self::GrantToNobody
             | Self::GrantToUnknownApplication
@@ -123,11 +158,17 @@ impl Code {
             | Self::LifetimeBeyondRotation
             | Self::NamespaceNotOptedIn
             | Self::PropagationDelayShort
+            | Self::RedirectUriDoubtful
             | Self::RevokeNowLeft
             | Self::RotationWithinBundleAge
+            | Self::ScopeReserved
             | Self::ScopeUnused
             | Self::SelectorMatchesNothing
+            | Self::StatusNote
             | Self::WebLifetimeClamped => Level::Warning,
+            Self::KeySecretElsewhere | Self::NamespaceElsewhere | Self::SecretElsewhere => {
+                Level::Note
+            }
         }
     }
 

@@ -45,8 +45,30 @@ impl Explained for Code {
             },
             Self::AudienceWithoutGrants => Meaning {
                 means: "Nobody can get a token for the API.",
-                causes: &["spec.grants is empty."],
-                mend: "Add a grant to spec.grants, or take the ApiAudience out.",
+                causes: &[
+                    "spec.grants is empty, and no Application of the tenant signs users in, whose tokens need no grant.",
+                ],
+                mend: "Add a grant to spec.grants, declare the Application that users sign in at, or take the ApiAudience out.",
+            },
+            Self::CaBundleEmpty => Meaning {
+                means: "Sidecars trust the authorities of caBundle alone when they ask the tenant's endpoint, and there is none in it.",
+                causes: &[
+                    "A key or a certificate request was pasted, a file's name, or a certificate that was cut off.",
+                ],
+                mend: "Put the authority's certificate in, as PEM: from BEGIN CERTIFICATE to END CERTIFICATE.",
+            },
+            Self::ConnectionMissing => Meaning {
+                means: "The tenant has applications that sign users in, and its users sign in nowhere.",
+                causes: &["spec.login.connections of the Tenant is empty."],
+                mend: "Add a connection: users in a Secret (users.secretRef), or a provider (oidc).",
+            },
+            Self::ConnectionUnusable => Meaning {
+                means: "Nobody can sign in by the connection.",
+                causes: &[
+                    "The issuer is not https, has a query, or is the address of the discovery document.",
+                    "The Secret that clientSecretRef names has no entry client_secret, or one that is no such secret.",
+                ],
+                mend: "Write the issuer as the provider's discovery document does, and the provider's secret under client_secret.",
             },
             Self::DefaultAudienceNotFound => Meaning {
                 means: "The tenant's default audience does not exist.",
@@ -81,6 +103,19 @@ impl Explained for Code {
                 means: "The tenant has no endpoint, where users sign in and applications get tokens.",
                 causes: &["spec.endpoint.enabled of the Tenant is not true."],
                 mend: "Set spec.endpoint.enabled: true in the Tenant.",
+            },
+            Self::FieldWithoutEffect => Meaning {
+                means: "The field is written, and nothing goes by it.",
+                causes: &[
+                    "redirectUris at a Machine, clientSecret at what keeps no secret, leeway with Reusable.",
+                    "An idleLifetime that is longer than lifetime.",
+                ],
+                mend: "Take the field out, or change what it depends on, as the finding says.",
+            },
+            Self::FirstPartyElsewhere => Meaning {
+                means: "firstParty counts in the tenant's own namespace only, so the application's users are asked before it gets tokens.",
+                causes: &["The Application is in another namespace than its Tenant."],
+                mend: "Move the Application into the tenant's namespace, or take firstParty out.",
             },
             Self::GrantDuplicate => Meaning {
                 means: "Two grants are to the same client; what counts is both together.",
@@ -128,6 +163,11 @@ impl Explained for Code {
                 ],
                 mend: "Choose another identifier, such as the URL of the API.",
             },
+            Self::KeySecretElsewhere => Meaning {
+                means: "The tenant's keys are in a Secret of the cluster; mintage dev does not read it, and makes keys itself.",
+                causes: &["signing.keySecretRef is set."],
+                mend: "Nothing: it is as it should be in a cluster.",
+            },
             Self::LifetimeBeyondBundleAge => Meaning {
                 means: "Tokens live longer than a sidecar works without news.",
                 causes: &[
@@ -146,6 +186,11 @@ impl Explained for Code {
                 means: "Another object of the folder has the domain or the identifier.",
                 causes: &["It was copied from another manifest."],
                 mend: "Choose another name.",
+            },
+            Self::NamespaceElsewhere => Meaning {
+                means: "The folder does not have the namespace, so nobody can say whether its pods get a sidecar.",
+                causes: &["The namespaces are declared elsewhere."],
+                mend: "See that the namespace has the label mintage.dev/injection: enabled; lint the folder together with its namespaces to be sure.",
             },
             Self::NamespaceNotAllowed => Meaning {
                 means: "The tenant does not admit the namespace of the ApiAudience.",
@@ -184,6 +229,19 @@ impl Explained for Code {
                 ],
                 mend: "Choose 2m or more; the default of 5m is good.",
             },
+            Self::RedirectUriDoubtful => Meaning {
+                means: "The address is one that users can come back to, and likely not the one that is meant.",
+                causes: &[
+                    "It has a *: addresses are compared byte for byte.",
+                    "Its query has a parameter code, state, error or iss, which the answer has as well.",
+                ],
+                mend: "List each address as the application sends it; give the parameter another name.",
+            },
+            Self::RefreshWithoutSignIn => Meaning {
+                means: "The application may use refresh tokens, and no grant that gives it one.",
+                causes: &["grantTypes is [refresh_token]."],
+                mend: "Add authorization_code, or leave grantTypes out.",
+            },
             Self::RevokeKeyUnreadable => Meaning {
                 means: "The annotation mintage.dev/revoke-key asks to refuse what cannot be a key, so nothing is refused.",
                 causes: &[
@@ -201,6 +259,13 @@ impl Explained for Code {
                 causes: &["signing.rotationPeriod is shorter than maxBundleAge."],
                 mend: "Lengthen rotationPeriod, or shorten maxBundleAge.",
             },
+            Self::ScopeReserved => Meaning {
+                means: "The API declares a scope that OpenID Connect has, too: an application of users that asks for one of the two gets both.",
+                causes: &[
+                    "A scope is called openid, profile, email, address, phone or offline_access.",
+                ],
+                mend: "Give the scope another name; for refresh tokens set allowOfflineAccess in place of the scope.",
+            },
             Self::ScopeUnused => Meaning {
                 means: "Nobody is granted the scope.",
                 causes: &[
@@ -208,10 +273,23 @@ impl Explained for Code {
                 ],
                 mend: "Grant it, or take it out of spec.scopes.",
             },
+            Self::SecretElsewhere => Meaning {
+                means: "The folder does not have the Secret of a connection; until there is one nobody signs in by the connection.",
+                causes: &[
+                    "The Secret is made in the cluster, by hand or by another program, as is right for secrets of providers.",
+                    "Its name or namespace is misspelt: it has to be in the tenant's namespace.",
+                ],
+                mend: "See that it is in the cluster; for mintage dev put it into the folder, users by `mintage users add`.",
+            },
             Self::SelectorMatchesNothing => Meaning {
                 means: "The tenant selects namespaces by labels that none of the folder has.",
                 causes: &["A label is misspelt, in the selector or in the namespaces."],
                 mend: "Label the namespaces, or correct the selector.",
+            },
+            Self::StatusNote => Meaning {
+                means: "The object is served, and its status will note this.",
+                causes: &["It depends on what the finding names."],
+                mend: "Do what the finding says.",
             },
             Self::TenantMissing => Meaning {
                 means: "The tenant that tenantRef names is not in the folder.",
@@ -224,6 +302,15 @@ impl Explained for Code {
                 means: "The tenant is not served itself, and so nothing of it is.",
                 causes: &["The Tenant has a finding of its own, most likely name-conflict."],
                 mend: "Mend the Tenant first.",
+            },
+            Self::UserUnreadable => Meaning {
+                means: "An entry of a Secret of users is no user, so nobody signs in by it.",
+                causes: &[
+                    "The hash is of another kind than argon2id, or costs too much to check.",
+                    "It was written by hand.",
+                    "Two entries have the same e-mail address.",
+                ],
+                mend: "Make it with `mintage users add`, or take it out.",
             },
             Self::WebLifetimeClamped => Meaning {
                 means: "Tokens for browsers live no longer than tokenLifetimeSeconds, whatever is written.",

@@ -7,13 +7,13 @@ use mintage_core::world::{Audience, Grant, Grantee, Issuance, Tenant};
 use mintage_core::{Namespace, ObjectRef, WorkloadId};
 
 use super::{Code, Finding, View};
-use crate::place;
+use crate::place::{self, Place};
 
 /// Looks at the grants of every API whose tenant exists.
 pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
     let world = &view.folder.world;
-    let mut grantees = BTreeSet::new();
-    let mut homes = BTreeSet::new();
+    let mut grantees = BTreeMap::new();
+    let mut homes = BTreeMap::new();
     for audience in &world.audiences {
         let tenant = world
             .tenants
@@ -21,7 +21,7 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
             .find(|tenant| tenant.at == audience.tenant);
         let Some(tenant) = tenant else { continue };
         if audience.issuance == Issuance::Local && allows(view, tenant, &audience.at.namespace) {
-            homes.insert(&audience.at.namespace);
+            homes.entry(&audience.at.namespace).or_insert(&audience.at);
         }
         for (index, grant) in audience.grants.iter().enumerate() {
             let mut found = |code, field: &str, text: String| {
@@ -57,7 +57,8 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
                     ),
                 ),
                 Grantee::Workload(workload) => {
-                    grantees.insert(&workload.namespace);
+                    let first = grantees.entry(&workload.namespace);
+                    first.or_insert(&audience.at);
                     if let Some(text) = nobody(view, workload) {
                         found(Code::GrantToNobody, ".workload", text);
                     }
@@ -66,13 +67,16 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
         }
         unused(view, tenant, audience, findings);
     }
-    for namespace in &grantees {
+    for (namespace, audience) in &grantees {
         let what = format!("workloads of {namespace} have grants, and no pod of it gets a sidecar");
-        opted_in(view, namespace, &what, findings);
+        opted_in(view, namespace, audience, &what, findings);
     }
-    for namespace in homes.difference(&grantees) {
+    for (namespace, audience) in homes
+        .iter()
+        .filter(|(home, _)| !grantees.contains_key(*home))
+    {
         let what = format!("no sidecar of {namespace} can validate the tokens of its APIs");
-        opted_in(view, namespace, &what, findings);
+        opted_in(view, namespace, audience, &what, findings);
     }
 }
 
@@ -171,18 +175,38 @@ fn unused(view: &View<'_>, tenant: &Tenant, audience: &Audience, findings: &mut 
     }
 }
 
-/// A namespace that is declared, is to have sidecars and gets no keys.
-fn opted_in(view: &View<'_>, namespace: &Namespace, what: &str, findings: &mut Vec<Finding>) {
+/// A namespace that is to have sidecars and gets no keys; of one that the folder does not have nobody knows.
+fn opted_in(
+    view: &View<'_>,
+    namespace: &Namespace,
+    audience: &ObjectRef,
+    what: &str,
+    findings: &mut Vec<Finding>,
+) {
+    const LABEL: &str =
+        "add the label mintage.dev/injection: enabled, or mintage.dev/inject: \"true\" to the pods";
     let info = view.folder.world.namespaces.get(namespace);
-    if info.is_none_or(|info| info.opted_in) {
+    if info.is_some_and(|info| info.opted_in) {
         return;
     }
-    let place = place::of_namespace(view.manifests, namespace, "metadata.labels");
-    findings.extend(place.map(|place| Finding {
-        code: Code::NamespaceNotOptedIn,
-        place,
-        text: format!(
-            "{what}: add the label mintage.dev/injection: enabled, or mintage.dev/inject: \"true\" to the pods"
-        ),
-    }));
+    let mut found = |code, place, text| {
+        let place: Option<Place> = place;
+        findings.extend(place.map(|place| Finding { code, place, text }));
+    };
+    let namespaces = &view.manifests.namespaces;
+    let has = |name: &Namespace| {
+        namespaces
+            .iter()
+            .any(|one| one.object.name == name.as_str())
+    };
+    if has(namespace) {
+        let place = place::of_namespace(view.manifests, namespace, "metadata.labels");
+        found(Code::NamespaceNotOptedIn, place, format!("{what}: {LABEL}"));
+    } else if namespaces.is_empty() || info.is_some() {
+        let text = format!(
+            "{what}, unless namespace {namespace}, which the folder does not have, opts in: {LABEL}"
+        );
+        let place = place::of_audience(view.manifests, audience, "");
+        found(Code::NamespaceElsewhere, place, text);
+    }
 }

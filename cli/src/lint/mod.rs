@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!  folder ─► Folder (observe) ─► plan ─► objects that are not served ─┐
-//!                 └─► one look for each subject ──────────────────────┴─► findings, by file and line
+//!                 ├─► one look for each subject ──────────────────────┼─► findings, by file and line
+//!                 └─► what `dev` notes ───────────────────────────────┘
 //! ```
 
+mod applications;
 mod audiences;
 mod code;
 mod explain;
 mod grants;
+mod notes;
 mod pods;
 mod tenants;
 #[cfg(test)]
@@ -34,7 +37,8 @@ pub use code::{Code, Level};
 /// Look through a folder of manifests for what is valid and will be regretted.
 ///
 /// Grants to nobody, scopes that nobody has, lives that do not fit together, domains that nobody can reach, names that
-/// are taken. Exits with 1 if there are errors; with `--deny warnings` also if there are warnings.
+/// are taken, connections by which nobody can sign in, and all that `mintage dev` notes. Exits with 1 if there are errors; with
+/// `--deny warnings` also if there are warnings, and never for notes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The manifests: a folder, or one file.
@@ -92,8 +96,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Output::Json => output::json(&findings.iter().map(as_json).collect::<Vec<_>>())?,
         Output::Text => print(&findings)?,
     }
-    let denied = |finding: &Finding| {
-        finding.code.level() == Level::Error || args.deny == Some(Deny::Warnings)
+    let denied = |finding: &Finding| match finding.code.level() {
+        Level::Error => true,
+        Level::Warning => args.deny == Some(Deny::Warnings),
+        Level::Note => false,
     };
     if findings.iter().any(denied) {
         return Err(Failure::Refused(String::new()));
@@ -117,10 +123,13 @@ pub fn look(
     };
     let mut findings = Vec::new();
     not_served(&view, &mut findings);
+    applications::look(&view, &mut findings);
     audiences::look(&view, &mut findings);
     grants::look(&view, &mut findings);
     pods::look(&view, &mut findings);
     tenants::look(&view, &mut findings);
+    // After the others, which say the same in better words.
+    notes::look(&view, &mut findings);
     findings.sort_by(|a, b| (&a.place.at, a.code).cmp(&(&b.place.at, b.code)));
     Ok(findings)
 }
@@ -173,6 +182,7 @@ fn print(findings: &[Finding]) -> std::io::Result<()> {
         let level = match finding.code.level() {
             Level::Error => output::bad("error"),
             Level::Warning => output::doubtful("warning"),
+            Level::Note => output::faint("note"),
         };
         let place = &finding.place;
         output::line(format!("{}: {level} [{}]", place.at, finding.code.code()))?;
@@ -184,15 +194,18 @@ fn print(findings: &[Finding]) -> std::io::Result<()> {
             .filter(|finding| finding.code.level() == level)
             .count()
     };
-    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
     if findings.is_empty() {
         return output::line("nothing to regret");
     }
     let plural =
         |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let notes = match count(Level::Note) {
+        0 => String::new(),
+        notes => format!(", {}", plural(notes, "note")),
+    };
     output::line(format!(
-        "{}, {}; `mintage explain <code>` says more",
-        plural(errors, "error"),
-        plural(warnings, "warning")
+        "{}, {}{notes}; `mintage explain <code>` says more",
+        plural(count(Level::Error), "error"),
+        plural(count(Level::Warning), "warning")
     ))
 }

@@ -1,12 +1,15 @@
 //! Tenants and their domains.
 
 use mintage_core::ownership::{Kind, Object};
-use mintage_core::world::{AllowedNamespaces, Tenant};
+use mintage_core::world::{AllowedNamespaces, EndpointWishes, Tenant};
 use mintage_core::{Domain, ObjectRef, Seconds};
 use mintage_crds::domain::VerificationMethod;
-use mintage_crds::manifest::Located;
+use mintage_crds::manifest::{Located, Source};
 use mintage_crds::observe::REVOKE_KEY;
 use mintage_crds::{CustomDomain, GoDuration};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use super::{Code, Finding, View};
 use crate::output::length;
@@ -65,9 +68,50 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
             );
         }
     }
+    for (tenant, written) in world.tenants.iter().zip(&view.manifests.tenants) {
+        let endpoint = tenant.endpoint.as_deref();
+        let found = |endpoint| of_endpoint(endpoint, &written.source);
+        for (code, field, text) in endpoint.into_iter().flat_map(found) {
+            let place = place::of_tenant(view.manifests, &tenant.at, field);
+            findings.extend(place.map(|place| Finding { code, place, text }));
+        }
+    }
     for (domain, written) in world.domains.iter().zip(&view.manifests.domains) {
         custom_domain(view, &domain.at, &domain.domain, written, findings);
     }
+}
+
+/// What of an endpoint has no effect, or not the one that was meant.
+fn of_endpoint(endpoint: &EndpointWishes, source: &Source) -> Vec<(Code, &'static str, String)> {
+    let mut found = Vec::new();
+    let session = endpoint.session;
+    let field = "spec.login.session.idleLifetime";
+    // The default is nobody's mistake.
+    let is_written = source.at(field) != source.at("spec.login.session");
+    if session.idle > session.lifetime && is_written {
+        let text =
+            "sessions end after lifetime, which is shorter: shorten this one, or lengthen lifetime";
+        found.push((Code::FieldWithoutEffect, field, text.to_owned()));
+    }
+    let pem = endpoint.authorities.as_deref();
+    if pem.is_some_and(|pem| !has_certificates(pem)) {
+        let text = "it holds no certificate that can be read, so no sidecar trusts the endpoint: put the authority's certificate in as PEM, from BEGIN CERTIFICATE to END CERTIFICATE";
+        found.push((
+            Code::CaBundleEmpty,
+            "spec.endpoint.caBundle",
+            text.to_owned(),
+        ));
+    }
+    found
+}
+
+/// Whether each part of a text in PEM is a certificate, and there is one.
+fn has_certificates(pem: &str) -> bool {
+    let mut store = RootCertStore::empty();
+    let all = CertificateDer::pem_slice_iter(pem.as_bytes());
+    let read = all.map(|one| one.is_ok_and(|one| store.add(one).is_ok()));
+    let read: Vec<bool> = read.collect();
+    !read.is_empty() && !read.contains(&false)
 }
 
 fn seconds(duration: GoDuration) -> Seconds {

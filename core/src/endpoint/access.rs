@@ -11,7 +11,7 @@ use crate::world::{ApplicationKind, GrantType};
 use crate::{ClientId, Domain, Identifier, LEEWAY, Scope, UnixTime, UserId, WorkloadId};
 
 /// The scopes that speak of the user and not of an API (OpenID Connect Core section 5.4, and `offline_access` of section 11).
-pub(super) const IDENTITY_SCOPES: [&str; 6] = [
+pub const IDENTITY_SCOPES: [&str; 6] = [
     "openid",
     "profile",
     "email",

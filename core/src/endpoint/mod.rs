@@ -19,7 +19,7 @@ mod target;
 mod tokens;
 mod users;
 
-pub use access::{Allowed, Asked, ClientRefusal, Step, Visitor};
+pub use access::{Allowed, Asked, ClientRefusal, IDENTITY_SCOPES, Step, Visitor};
 pub use config::{Api, Application, Central, Config, client_id};
 pub use opaque::{OPAQUE_LIFETIME, OpaqueClaims};
 pub use pkce::Challenge;

@@ -35,6 +35,7 @@ pub mod role;
 mod scene;
 mod session;
 mod sign_in;
+mod sources;
 pub mod store;
 mod throttle;
 mod token;
@@ -69,6 +70,7 @@ use throttle::Throttle;
 pub use metrics::Metrics;
 pub use provider::{NoAuthorities, Reach};
 pub use realm::{Made, NotMade, Realm};
+pub use sources::{About, Complaint, Entries, Sources};
 pub use workload::{ApiServer, NoApiServer, Reviews};
 
 /// The tenants of an endpoint by domain; replaced as a whole.

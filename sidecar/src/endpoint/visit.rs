@@ -92,7 +92,8 @@ pub fn is_known(endpoint: &Endpoint, request: &axum::extract::Request) -> bool {
 pub fn is_by_proxy(endpoint: &Endpoint, request: &axum::extract::Request) -> bool {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let found = find(endpoint, request.headers(), peer);
-    let by_proxy = found.is_some_and(|(_, realm)| peer.is_some_and(|peer| realm.trusts(peer)));
+    let by_proxy =
+        found.is_some_and(|(_, realm)| peer.is_some_and(|peer| realm.sources.trusts(peer)));
     by_proxy && last_word(request.headers(), "x-forwarded-proto") == Some("https")
 }
 
@@ -114,7 +115,8 @@ fn find(
         Some((domain.clone(), Arc::clone(realm)))
     };
     // A proxy's word on the host counts where that very tenant trusts the proxy (attack 32).
-    let trusted = |(_, realm): &(Domain, Arc<Realm>)| peer.is_some_and(|peer| realm.trusts(peer));
+    let trusted =
+        |(_, realm): &(Domain, Arc<Realm>)| peer.is_some_and(|peer| realm.sources.trusts(peer));
     let forwarded = last_word(headers, "x-forwarded-host")
         .and_then(by_host)
         .filter(trusted);
@@ -129,7 +131,7 @@ fn client(realm: &Realm, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let lines = headers.get_all("x-forwarded-for").into_iter().rev();
     let said = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     for said in said.map(str::trim) {
-        if !realm.trusts(address) {
+        if !realm.sources.trusts(address) {
             break;
         }
         let Some(said) = address_of(said) else { break };

@@ -186,7 +186,7 @@ fn a_secret_that_is_missing_or_strange_is_complained_about_and_not_shown() {
         Realm::make(told, Master::new([7; 32]), &keyring, |_| entries.clone()).unwrap()
     };
     let good = made(Some(b"s3cret\n"), None);
-    assert_eq!(good.complaints, [""; 0]);
+    assert_eq!(good.complaints, []);
     let shown = format!("{:?}", good.realm);
     assert!(shown.contains("ClientSecret(…)") && !shown.contains("s3cret"));
     for (secret, issuer, complaint) in [
@@ -210,11 +210,17 @@ fn a_secret_that_is_missing_or_strange_is_complained_about_and_not_shown() {
             Some("http://id.test"),
             "connection corp: its issuer http://id.test has to be https",
         ),
+        (
+            Some(b"s3cret"),
+            Some("https://id.test/.well-known/openid-configuration"),
+            "connection corp: its issuer is the address of a discovery document; write what stands before that: https://id.test; nobody signs in",
+        ),
     ] {
         let made = made(secret, issuer);
         let [found] = made.complaints.as_slice() else {
             panic!("{:?}", made.complaints)
         };
+        let found = found.to_string();
         assert!(found.starts_with(complaint), "{found}");
         assert!(!found.contains("s3cret"), "{found}");
     }

@@ -31,7 +31,7 @@ pub use providers::Providers;
 pub use web::{NoAuthorities, Reach};
 
 use super::pages::{Failure, Name};
-use super::realm::Entries;
+use super::sources::Entries;
 use super::visit::Visit;
 use super::{answer, audit, scene};
 
@@ -70,12 +70,12 @@ impl fmt::Debug for ClientSecret {
 }
 
 impl Provider {
-    /// The provider of a connection of that kind; or why it cannot be used, in words with the mend. `secrets` gives the entries
-    /// of a Secret of the tenant's namespace.
+    /// The provider of a connection of that kind; or why it cannot be used, in words with the mend. `entries` are those of its
+    /// Secret, in the tenant's namespace.
     pub fn of(
         connection: &Connection,
         namespace: &Namespace,
-        mut secrets: impl FnMut(&ObjectName) -> Option<Entries>,
+        entries: Option<Entries>,
     ) -> Option<Result<Self, String>> {
         let Source::Oidc {
             issuer,
@@ -98,7 +98,7 @@ impl Provider {
             scopes: scopes.clone(),
         };
         let secret = client_secret.as_ref().map(|name| {
-            read_secret(secrets(name)).map_err(|why| format!("Secret {namespace}/{name} {why}"))
+            read_secret(entries).map_err(|why| format!("Secret {namespace}/{name} {why}"))
         });
         let issuer = ProviderIssuer::parse(issuer).map_err(|_| {
             format!("its issuer {issuer} has to be https, or http on this machine, without query and fragment")

@@ -210,12 +210,10 @@ impl Loader {
                 .map(|(name, bytes)| (name.to_owned(), bytes.to_vec()))
                 .collect()
         };
-        let Made {
-            realm,
-            mut complaints,
-        } = Realm::make(told, master.master, &keyring, |name| {
+        let Made { realm, complaints } = Realm::make(told, master.master, &keyring, |name| {
             secret(name).map(entries)
         })?;
+        let mut complaints: Vec<String> = complaints.iter().map(ToString::to_string).collect();
         complaints.extend(self.certificates.take_up(&certificates, secret));
         self.standing.without_tls(self.no_tls(&realm.config));
         let is_whole = unreadable.is_empty();
