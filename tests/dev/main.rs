@@ -8,4 +8,5 @@ mod manifests;
 mod shell;
 mod state;
 mod users;
+mod welcome;
 mod why;

@@ -1,12 +1,13 @@
 //! Observe: from a folder of manifests to what the plan is made from.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use anyhow::{Context as _, Result, bail};
 use mintage_core::inject::{self, NoTenant, PodWishes};
 use mintage_core::ownership::{Kind, Object};
 use mintage_core::world::{Grantee, NamespaceInfo, World};
-use mintage_core::{Namespace, ObjectName, ObjectRef, Seconds, TenantRef, Uid, WorkloadId};
+use mintage_core::{Domain, Namespace, ObjectName, ObjectRef, Seconds, TenantRef, Uid, WorkloadId};
 use mintage_crds::manifest::{Located, Location, Manifests, Workload};
 use mintage_crds::{CustomDomain, observe, uid};
 
@@ -262,6 +263,48 @@ impl Folder {
             of_namespace,
         )
     }
+}
+
+impl Folder {
+    /// Whether there are the domain and the APIs that a workload is to have by the command line.
+    pub fn check_options(
+        &self,
+        workload: &WorkloadId,
+        tenant: &TenantRef,
+        domain: Option<&Domain>,
+        accept: &[ObjectName],
+    ) -> Result<()> {
+        let world = &self.world;
+        let own = world.tenants.iter().filter(|one| one.at == *tenant);
+        let custom = world.domains.iter().filter(|one| one.tenant == *tenant);
+        let domains = own.map(|one| &one.domain);
+        let domains: Vec<&Domain> = domains.chain(custom.map(|one| &one.domain)).collect();
+        if let Some(domain) = domain.filter(|domain| !domains.contains(domain)) {
+            bail!(
+                "--domain {domain}: tenant {tenant} has no such domain; it has {}",
+                join(&domains)
+            );
+        }
+        let namespace = &workload.namespace;
+        let apis = world.audiences.iter();
+        let apis = apis.filter(|api| api.tenant == *tenant && api.at.namespace == *namespace);
+        let apis: Vec<&ObjectName> = apis.map(|api| &api.at.name).collect();
+        if let Some(name) = accept.iter().find(|name| !apis.contains(name)) {
+            bail!(
+                "--accept {name}: namespace {namespace} has no ApiAudience of that name under tenant {tenant}; it has {}",
+                join(&apis)
+            );
+        }
+        Ok(())
+    }
+}
+
+fn join(names: &[impl Display]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 /// The entries of a Secret of the folder.

@@ -6,6 +6,7 @@
 //!                                                             └──► Issuers, Tls ────► issuers over TLS
 //! ```
 
+mod addresses;
 mod authority;
 mod endpoints;
 mod engine;

@@ -6,7 +6,7 @@ use mintage_core::UnixTime;
 use mintage_core::policy::Terms;
 use mintage_core::world::AudienceAlg;
 
-use super::endpoints::client_file;
+use super::addresses;
 use super::serve::Servers;
 use super::session::{Outcome, Session};
 use super::statuses::describe;
@@ -37,9 +37,7 @@ pub fn welcome(session: &Session, servers: &Servers) -> io::Result<()> {
         servers.tls,
         ca.display()
     ))?;
-    for domain in session.issuers.load().keys() {
-        line(format!("                 {}", domain.issuer()))?;
-    }
+    addresses::issuers(session, servers.tls)?;
     line("")?;
     let statuses = session.outcome.plan.statuses.iter();
     for status in statuses {
@@ -69,9 +67,9 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
     let Some(loaded) = first.shared.current() else {
         return Ok(());
     };
-    // The first API by file and line, so that the first line to try is the one the manifests begin with.
-    applications(session)?;
+    addresses::applications(session)?;
     let offers: Vec<_> = loaded.mint.policy().offers(first.shared.now()).collect();
+    // The first API by file and line, so that the first line to try is the one the manifests begin with.
     let mut declared = session.outcome.folder.world.audiences.iter();
     // Nobody here signs for workloads with a secret that an API shares.
     let signs = |terms: &Terms| terms.alg != AudienceAlg::Hs256;
@@ -79,24 +77,24 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
         let mut offers = offers.iter();
         offers.find(|(id, terms, _)| **id == api.identifier && signs(terms))
     });
-    let Some((audience, _, scopes)) = offer else {
-        if !session.outcome.plan.endpoints.is_empty() {
-            return line("Edit the manifests and see them take effect. Ctrl-C ends it.");
-        }
-        return line(format!(
-            "{} holds no grant, so every request for a token is refused; add one to spec.grants of an ApiAudience, or be another workload with --as",
+    if offer.is_none() {
+        line(format!(
+            "{} holds no grant, so every request for a token at its workload API is refused; add one to spec.grants of an ApiAudience, or be another workload with --as",
             first.workload
-        ));
-    };
+        ))?;
+        line("")?;
+    }
     let me = own_command();
     line("Try")?;
-    let scope = scopes.split(' ').next().filter(|scope| !scope.is_empty());
-    let scope = scope
-        .map(|scope| format!(" -d scope={scope}"))
-        .unwrap_or_default();
-    line(format!(
-        "  curl -s {address}/oauth/token -d grant_type=client_credentials -d audience={audience}{scope}"
-    ))?;
+    if let Some((audience, _, scopes)) = offer {
+        let scope = scopes.split(' ').next().filter(|scope| !scope.is_empty());
+        let scope = scope
+            .map(|scope| format!(" -d scope={scope}"))
+            .unwrap_or_default();
+        line(format!(
+            "  curl -s {address}/oauth/token -d grant_type=client_credentials -d audience={audience}{scope}"
+        ))?;
+    }
     if let Some(domain) = session.issuers.load().keys().next() {
         line(format!(
             "  curl -s --cacert {} --connect-to {}::{} {}",
@@ -106,39 +104,17 @@ fn hints(session: &Session, servers: &Servers) -> io::Result<()> {
             domain.issuer().join(".well-known/openid-configuration")
         ))?;
     }
-    line(format!(
-        "  {me} decode \"$({me} token --url http://{address} -a {audience})\""
-    ))?;
+    if let Some((audience, ..)) = offer {
+        line(format!(
+            "  {me} decode \"$({me} token --url http://{address} -a {audience})\""
+        ))?;
+    }
     line(format!(
         "  {me} keys --state-dir {}",
         session.state_dir().display()
     ))?;
     line("")?;
     line("Edit the manifests and see them take effect. Ctrl-C ends it.")
-}
-
-/// What applications are set up with, and where their users sign in.
-fn applications(session: &Session) -> io::Result<()> {
-    let configs = session
-        .outcome
-        .plan
-        .endpoints
-        .values()
-        .map(|told| &told.body);
-    for config in configs.filter(|config| !config.applications.is_empty()) {
-        line(format!("Users sign in at {}", config.domain.issuer()))?;
-        for application in config.applications.values() {
-            let file = client_file(&application.at.namespace, &application.at.name);
-            line(format!(
-                "  {:<24} client_id {}   ({})",
-                application.at.to_string(),
-                application.client,
-                session.state_dir().join(file).display()
-            ))?;
-        }
-        line("")?;
-    }
-    Ok(())
 }
 
 /// This command as one can type it here: `mintage` if the shell finds it, else its path.

@@ -164,7 +164,14 @@ async fn open_store(session: &Session) -> Result<Arc<dyn Store>> {
 }
 
 fn bind(option: &str, address: SocketAddr, tls: Option<TlsConfig>) -> Result<Listener> {
+    let is_named = tls.is_some();
     Listener::bind(address, tls).with_context(|| {
-        format!("cannot listen on {address}; choose another address with {option}")
+        // The addresses of the issuers have a port, too.
+        let and = if is_named {
+            ", and write its port into spec.domain of the tenants"
+        } else {
+            ""
+        };
+        format!("cannot listen on {address}; choose another address with {option}{and}")
     })
 }

@@ -319,6 +319,9 @@ fn choose(args: &Args, acting: &[Acting], folder: &Folder) -> Result<Vec<(Tenant
         let tenant = folder
             .tenant_of(&one.workload, &wishes)
             .with_context(|| format!("{} has no tenant", one.workload))?;
+        if index == 0 {
+            folder.check_options(&one.workload, &tenant, args.domain.as_ref(), &args.accept)?;
+        }
         let identity = Identity {
             workload: one.workload.clone(),
             accept: wishes.accept,
