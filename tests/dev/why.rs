@@ -357,3 +357,85 @@ async fn codes_are_explained() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn an_application_is_judged_as_the_endpoint_judges_it() -> Result<()> {
+    const FOLDER: &str = "apiVersion: mintage.dev/v1alpha1
+kind: Tenant
+metadata: {name: acme, namespace: acme}
+spec: {domain: acme.localhost, endpoint: {enabled: true}}
+---
+apiVersion: mintage.dev/v1alpha1
+kind: Application
+metadata: {name: mach, namespace: acme}
+spec: {tenantRef: {name: acme, namespace: acme}, type: Machine}
+---
+apiVersion: mintage.dev/v1alpha1
+kind: Application
+metadata: {name: web, namespace: acme}
+spec: {tenantRef: {name: acme, namespace: acme}, type: Web, redirectUris: [https://a.example.com]}
+---
+apiVersion: mintage.dev/v1alpha1
+kind: Application
+metadata: {name: bad, namespace: acme}
+spec: {tenantRef: {name: acme, namespace: acme}, type: Web, redirectUris: [https://a.example.com/../b]}
+---
+apiVersion: mintage.dev/v1alpha1
+kind: ApiAudience
+metadata: {name: orders, namespace: acme}
+spec:
+  tenantRef: {name: acme, namespace: acme}
+  identifier: https://orders.example.com
+  scopes: [{name: read}, {name: write}]
+  grants:
+  - application: {name: mach, namespace: acme}
+    scopes: [read]
+";
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("all.yaml"), FOLDER)?;
+    let path = folder.path().to_string_lossy().into_owned();
+    let ask = async |options: &[&str]| {
+        mintage(&[&["why", "grant", &path, "-o", "json"], options].concat()).await
+    };
+    let granted = ask(&["--as", "acme/mach", "-a", ORDERS]).await?;
+    let answer = granted.json()?;
+    ensure!(granted.code == Some(0), "{answer}");
+    let steps = answer["steps"].as_array().context("no steps")?;
+    let step = |name: &str| steps.iter().find(|step| step["name"] == name);
+    let grant = step("grant").context("no grant")?;
+    ensure!(grant["place"]["field"] == "spec.grants[0]", "{answer}");
+    ensure!(
+        step("scopes").context("no scopes")?["text"] == "read",
+        "{answer}"
+    );
+    let none = ["--as", "acme/mach", "-a", "https://none.example.com"];
+    for (options, code) in [
+        (
+            vec!["--as", "acme/mach", "-a", ORDERS, "-s", "write"],
+            "scope-not-granted",
+        ),
+        (vec!["--as", "acme/mach"], "audience-missing"),
+        (none.to_vec(), "audience-unknown"),
+        (
+            vec!["--as", "acme/mach", "-a", "https://acme.localhost/api/v2/"],
+            "grant-missing",
+        ),
+        (
+            vec!["--as", "acme/mach", "-a", ORDERS, "--domain", "b.localhost"],
+            "domain-not-served",
+        ),
+        (
+            vec!["--as", "acme/web", "-a", ORDERS],
+            "grant-type-not-allowed",
+        ),
+        (vec!["--as", "acme/bad", "-a", ORDERS], "InvalidAddress"),
+    ] {
+        let run = ask(&options).await?;
+        let answer = run.json()?;
+        ensure!(
+            run.code == Some(1) && answer["code"] == code,
+            "{options:?}: {answer}"
+        );
+    }
+    Ok(())
+}

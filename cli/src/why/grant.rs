@@ -11,9 +11,9 @@ use mintage_core::policy::{Granted, Policy, Request, Rule};
 use mintage_core::world::{AudienceAlg, Issuance};
 use mintage_core::{Domain, Identifier, TenantRef, WorkloadId};
 
-use super::place_of;
 use super::scene::{Keys, Scene, View};
 use super::step::{Answer, Found, Refused};
+use super::{application, place_of};
 use crate::Failure;
 use crate::dev::folder::Folder;
 use crate::output;
@@ -21,6 +21,7 @@ use crate::place::{self, Place};
 
 /// Say whether a workload would get a token for an API, and which line of the manifests decides.
 ///
+/// The name may also be that of an Application, which asks its tenant's endpoint for itself.
 /// Exits with 0 if it would and with 1 if it would not.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -118,6 +119,13 @@ impl Asked<'_> {
 
     /// Whether it would be granted, step by step.
     pub fn answer(&self, scene: &Scene) -> Answer {
+        if let Some(at) = application::of_name(scene, self.workload) {
+            let mut answer = application::answer(scene, &at, self.wanted);
+            answer.notes.push(format!(
+                "no workload is {at}, and an Application is: it asks its tenant's endpoint by its client_id, and that is what was decided"
+            ));
+            return answer;
+        }
         let wishes = self.wishes(&scene.folder);
         match scene.tenant(self.workload, &wishes) {
             Err(reason) => {

@@ -5,6 +5,7 @@
 //!  cluster, bundles ─┘ (`kubectl mintage why`)
 //! ```
 
+mod application;
 pub mod grant;
 mod place_of;
 pub mod scene;
