@@ -111,3 +111,86 @@ async fn a_user_for_a_pipe_is_alone_in_a_secret() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn what_nobody_could_sign_in_with_is_refused() -> Result<()> {
+    let add = async |more: &[&str], password: &str| {
+        mintage_with(&[&["users", "add", "bob"], more].concat(), password, &[]).await
+    };
+    let long = "a".repeat(1024);
+    add(&[], &format!("{long}\n")).await?.succeeded()?;
+    for (more, password, said) in [
+        (vec![], format!("{long}a"), "longer than 1024 bytes"),
+        (vec![], "a".repeat(5000), "longer than 1024 bytes"),
+        (vec![], String::new(), "no password came"),
+        (vec![], "\n".to_owned(), "no password came"),
+    ] {
+        let refused = add(&more, &password).await?;
+        ensure!(
+            refused.code == Some(2) && refused.err.contains(said),
+            "{}",
+            refused.said()
+        );
+    }
+    for email in [
+        "not an email",
+        "ada",
+        "@a.example",
+        "ada@",
+        "a@b@c",
+        "a@b c",
+        "",
+    ] {
+        let refused = add(&["--email", email], "correct horse").await?;
+        ensure!(
+            refused.code == Some(2) && refused.err.contains("one @"),
+            "{email}: {}",
+            refused.said()
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn entries_that_cannot_sign_in_are_marked() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("users.yaml");
+    let path = file.to_str().context("a path in UTF-8")?;
+    let add = [
+        "users",
+        "add",
+        "ada",
+        "--email",
+        "ada@example.com",
+        "--file",
+        path,
+    ];
+    mintage_with(&add, "correct horse", &[])
+        .await?
+        .succeeded()?;
+    let yaml = fs::read_to_string(&file)?;
+    let hash = entry(&yaml, "ada")?.context("no entry")?["password_hash"].clone();
+    let same = serde_json::json!({"password_hash": hash, "profile": {"email": "ADA@example.com"}});
+    let more = format!(
+        "stringData:\n  bob: '{{\"password_hash\":\"plain\"}}'\n  eve: 'x'\n  zoe: '{same}'\n"
+    );
+    fs::write(&file, format!("{yaml}{more}"))?;
+    let list = mintage(&["users", "list", "--file", path]).await?;
+    let lines: Vec<&str> = list.succeeded()?.lines().collect();
+    ensure!(
+        lines.len() == 4 && lines[0] == "ada  ada@example.com",
+        "{lines:?}"
+    );
+    for (line, start, part) in [
+        (lines[1], "bob  cannot sign in: ", "not an argon2id hash"),
+        (lines[2], "eve  cannot sign in: ", "is not a user"),
+        (
+            lines[3],
+            "zoe  ADA@example.com  cannot sign in: ",
+            "same name or e-mail",
+        ),
+    ] {
+        ensure!(line.starts_with(start) && line.contains(part), "{lines:?}");
+    }
+    Ok(())
+}

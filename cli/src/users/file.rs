@@ -7,7 +7,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mintage_core::endpoint::{User, Users};
+use mintage_core::endpoint::{InvalidUser, User, Users};
 use mintage_core::{Namespace, ObjectName};
 use mintage_crds::manifest::{self, Text};
 use serde_json::{Value, json};
@@ -76,10 +76,25 @@ impl Secret {
         serde_json::from_slice(self.entries.get(name)?).ok()
     }
 
-    /// The users by name; `None` is an entry that is none.
-    pub fn users(&self) -> impl Iterator<Item = (&str, Option<User>)> {
+    /// The users by name, each with what keeps them from signing in.
+    pub fn users(&self) -> impl Iterator<Item = (&str, Option<User>, Option<InvalidUser>)> {
+        let (_, mut wrong) = self.read_all();
         let all = self.entries.iter().filter(|(_, entry)| !entry.is_empty());
-        all.map(|(name, entry)| (name.as_str(), serde_json::from_slice(entry).ok()))
+        all.map(move |(name, entry)| {
+            let at = wrong.iter().position(|it| it.entry() == Some(name));
+            let alone = || {
+                let (_, wrong) = Users::read("users", [(name.as_str(), entry.as_slice())]);
+                wrong.into_iter().next()
+            };
+            let wrong = at.map(|at| wrong.swap_remove(at)).or_else(alone);
+            (name.as_str(), serde_json::from_slice(entry).ok(), wrong)
+        })
+    }
+
+    fn read_all(&self) -> (Users, Vec<InvalidUser>) {
+        let entries = self.entries.iter();
+        let entries = entries.map(|(name, entry)| (name.as_str(), entry.as_slice()));
+        Users::read("users", entries)
     }
 
     /// Puts a user in, in place of one of that name.
@@ -97,9 +112,7 @@ impl Secret {
     /// As a manifest: under `data`, since what is taken out of `stringData` stays in the cluster.
     pub fn to_yaml(&self) -> Result<String, Failure> {
         // What nobody could sign in by must not be written.
-        let entries = self.entries.iter();
-        let entries = entries.map(|(name, entry)| (name.as_str(), entry.as_slice()));
-        let (_, wrong) = Users::read("users", entries);
+        let (_, wrong) = self.read_all();
         if let Some(error) = wrong.into_iter().next() {
             return Err(Failure::input(error));
         }

@@ -7,7 +7,7 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use mintage_core::endpoint::{HashText, User};
+use mintage_core::endpoint::{HashText, LONGEST_PASSWORD, User};
 use mintage_core::ident::parse_scopes;
 use mintage_core::{Identifier, Namespace, ObjectName, UnixTime};
 use mintage_sidecar::clock::{self, Clock as _, SystemClock};
@@ -66,7 +66,7 @@ struct AddArgs {
     #[arg(value_parser = entry_name)]
     user: String,
     /// The e-mail address, by which the user signs in as well.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     email: Option<String>,
     /// The name for people.
     #[arg(long, value_name = "TEXT")]
@@ -95,6 +95,22 @@ fn entry_name(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("use letters, digits, '-', '_' and '.' only, 200 at the most".to_owned())
+    }
+}
+
+/// What can be an e-mail address: whether it is one only a mail shows.
+fn address(text: &str) -> Result<String, String> {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control();
+    match text.split_once('@') {
+        Some((local, host))
+            if !local.is_empty()
+                && !host.is_empty()
+                && !host.contains('@')
+                && text.chars().all(plain) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("write an address with one @ and without spaces, as ada@example.com".to_owned()),
     }
 }
 
@@ -199,18 +215,16 @@ fn remove(named: &Named) -> Result<(), Failure> {
 }
 
 fn list(file: &Path) -> Result<(), Failure> {
-    for (name, user) in read(file)?.users() {
-        let Some(user) = user else {
-            line(format!(
-                "{name}  not a user: `mintage users add {name}` makes it one"
-            ))?;
-            continue;
-        };
-        let profile = &user.profile;
-        let known = [&profile.email, &profile.name].into_iter().flatten();
+    for (name, user, wrong) in read(file)?.users() {
+        let profile = user.as_ref().map(|user| &user.profile);
+        let known = profile.map(|profile| [&profile.email, &profile.name]);
+        let known = known.into_iter().flatten().flatten();
         let mut words: Vec<&str> = known.map(String::as_str).collect();
         words.insert(0, name);
-        words.extend(user.blocked.then_some("(blocked)"));
+        let is_blocked = user.as_ref().is_some_and(|user| user.blocked);
+        words.extend(is_blocked.then_some("(blocked)"));
+        let wrong = wrong.map(|wrong| output::bad("cannot sign in") + &format!(": {wrong}"));
+        words.extend(wrong.as_deref());
         line(words.join("  "))?;
     }
     Ok(())
@@ -249,6 +263,15 @@ fn password() -> Result<Zeroizing<String>, Failure> {
         stdin.lock().take(4096).read_to_string(&mut text)?;
         Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
     };
+    if password.is_empty() {
+        let text = "no password came: type it when asked, or give it on standard input";
+        return Err(Failure::Input(text.to_owned()));
+    }
+    if password.len() > LONGEST_PASSWORD {
+        return Err(Failure::Input(format!(
+            "the password is longer than {LONGEST_PASSWORD} bytes, which the endpoint never takes; choose a shorter one"
+        )));
+    }
     if password.chars().count() < SHORTEST {
         return Err(Failure::Input(format!(
             "the password is shorter than {SHORTEST} characters; choose a longer one"

@@ -29,4 +29,4 @@ pub use secrets::{InvalidMasterFile, Master, MasterFile, Purpose, SealNonce};
 pub use signers::Signers;
 pub use target::{Target, UnknownAudience};
 pub use tokens::{IdToken, UserToken};
-pub use users::{HashText, InvalidUser, NoUser, Profile, Unread, User, Users};
+pub use users::{HashText, InvalidUser, LONGEST_PASSWORD, NoUser, Profile, Unread, User, Users};

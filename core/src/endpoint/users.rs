@@ -131,6 +131,17 @@ pub enum InvalidUser {
     Twice(UserId, UserId),
 }
 
+impl InvalidUser {
+    /// The entry, where it can be one.
+    pub fn entry(&self) -> Option<&str> {
+        match self {
+            Self::Entry(name) | Self::Hash(name) => Some(name),
+            Self::Name(_) => None,
+            Self::Twice(_, id) => Some(id.as_str().split_once('|')?.1),
+        }
+    }
+}
+
 /// Nobody of that name has that password, or signing in is refused; which of these is not said (no enumeration).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoUser {
@@ -152,7 +163,7 @@ const MOST_PASSES: u32 = 16;
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 
 /// The longest password, in bytes: hashing a longer one is work that anybody could cause.
-const LONGEST_PASSWORD: usize = 1024;
+pub const LONGEST_PASSWORD: usize = 1024;
 
 fn hasher() -> Argon2<'static> {
     let (memory, passes, lanes) = COST;

@@ -124,7 +124,7 @@ impl Sources {
                         ),
                         about: About::User {
                             secret: secret.clone(),
-                            entry: entry(&why),
+                            entry: why.entry().map(str::to_owned),
                         },
                         mend: None,
                     }));
@@ -202,18 +202,6 @@ fn read_users(connection: &ObjectName, entries: &Entries) -> (Users, Vec<Invalid
     let entries = entries.iter();
     let entries = entries.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
     Users::read(connection.as_str(), entries)
-}
-
-/// The entry of a Secret that is no user.
-fn entry(why: &InvalidUser) -> Option<String> {
-    match why {
-        InvalidUser::Entry(name) | InvalidUser::Hash(name) => Some(name.clone()),
-        InvalidUser::Twice(_, id) => {
-            let (_, name) = id.as_str().split_once('|')?;
-            Some(name.to_owned())
-        }
-        InvalidUser::Name(_) => None,
-    }
 }
 
 /// Reads a network (RFC 4632): address and length.
