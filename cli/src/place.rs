@@ -102,7 +102,7 @@ pub fn of_status(manifests: &Manifests, status: &Status) -> Option<Place> {
         (Reason::Conflict, Kind::ApiAudience) | (Reason::Reserved, _) => "spec.identifier",
         (Reason::Conflict | Reason::NotVerified, _) => "spec.domain",
         (Reason::AlgorithmNotAllowed | Reason::AlgorithmNotServed, _) => "spec.signingAlgorithm",
-        (Reason::InvalidAddress, _) => "spec.redirectUris",
+        (Reason::InvalidAddress, _) => return of_address(manifests, status),
         (
             Reason::NamespaceNotAllowed
             | Reason::NoEndpoint
@@ -113,6 +113,33 @@ pub fn of_status(manifests: &Manifests, status: &Status) -> Option<Place> {
         (Reason::Deleting | Reason::Served, _) => "",
     };
     of_object(manifests, &status.object, field)
+}
+
+/// The address for which an application is not served: the status names its list and quotes it.
+fn of_address(manifests: &Manifests, status: &Status) -> Option<Place> {
+    let (field, _) = status.message.split_once(": ")?;
+    let mut all = manifests.applications.iter();
+    let at = &status.object.at;
+    let found = all.find(|one| {
+        let meta = &one.object.metadata;
+        meta.name.as_deref() == Some(at.name.as_str())
+            && meta.namespace.as_deref() == Some(at.namespace.as_str())
+    })?;
+    let spec = &found.object.spec;
+    let list = match field {
+        "spec.redirectUris" => &spec.redirect_uris,
+        "spec.logoutUris" => &spec.logout_uris,
+        _ => &spec.web_origins,
+    };
+    // The longest one, of several that begin with each other.
+    let quoted = list.iter().enumerate();
+    let quoted = quoted.filter(|(_, address)| status.message.contains(*address));
+    let index = quoted.max_by_key(|(_, address)| address.len());
+    let field = match index {
+        Some((index, _)) => format!("{field}[{index}]"),
+        None => field.to_owned(),
+    };
+    of_object(manifests, &status.object, &field)
 }
 
 /// What the endpoint of a tenant complains about.

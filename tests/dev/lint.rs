@@ -159,3 +159,59 @@ async fn notes_are_no_reason_to_fail() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_wrong_address_is_named_and_a_folder_without_manifests_is_none() -> Result<()> {
+    let application = "apiVersion: mintage.dev/v1alpha1
+kind: Application
+metadata: {name: web, namespace: idp}
+spec:
+  tenantRef: {name: acme, namespace: idp}
+  type: Web
+  redirectUris: [https://a.example.com]
+  webOrigins:
+  - https://a.example.com
+  - https://a.example.com:443
+";
+    let text = format!(
+        "{TENANT}  endpoint: {{enabled: true}}\n  login: {{connections: [{{name: a, users: {{secretRef: {{name: a}}}}}}]}}\n---\n{application}"
+    );
+    let run = lint(&text, &["-o", "json"]).await?;
+    let findings = run.json()?;
+    let found = findings.as_array().context("no list")?.iter();
+    let mut found = found.filter(|finding| finding["code"] == "address-invalid");
+    let found = found.next().context("not found")?;
+    ensure!(
+        found["field"] == "spec.webOrigins[1]" && found["line"] == 18,
+        "{found}"
+    );
+    ensure!(
+        !found["text"].as_str().context("no text")?.contains("spec."),
+        "{found}"
+    );
+    let run = lint(TENANT, &["--allow", "nope"]).await?;
+    ensure!(
+        run.err.contains("`mintage explain` lists all"),
+        "{}",
+        run.err
+    );
+    let run = lint(&TENANT.replace("acme.localhost", "Acme"), &["-o", "json"]).await?;
+    let problems = run.json()?;
+    ensure!(
+        run.code == Some(2)
+            && problems[0]["line"] == 5
+            && problems[0]["code"] == "manifest-invalid",
+        "{problems}"
+    );
+    for command in ["lint", "dev"] {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().to_string_lossy().into_owned();
+        let run = mintage(&[command, &path]).await?;
+        ensure!(
+            run.code == Some(2) && run.err.contains("there is no Tenant in"),
+            "{}",
+            run.said()
+        );
+    }
+    Ok(())
+}

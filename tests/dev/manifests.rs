@@ -164,3 +164,20 @@ async fn bad_manifests_end_the_start_with_code_2_and_every_problem() -> Result<(
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn without_as_it_is_the_workload_with_the_most_grants_here_or_not() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    fs::write(
+        dir.path().join("all.yaml"),
+        "apiVersion: mintage.dev/v1alpha1\nkind: Tenant\nmetadata: {name: acme, namespace: acme}\nspec: {domain: acme.localhost}\n---\n\
+         apiVersion: mintage.dev/v1alpha1\nkind: ApiAudience\nmetadata: {name: orders, namespace: acme}\nspec:\n  \
+         tenantRef: {name: acme, namespace: acme}\n  identifier: https://orders.example.com\n  grants:\n  \
+         - workload: {namespace: elsewhere, serviceAccount: a}\n  - workload: {namespace: acme, serviceAccount: w}\n",
+    )?;
+    let dev = Dev::start(dir.path(), &[]).await?;
+    let log = dev.log()?;
+    ensure!(log.contains("as acme/w (tenant acme/acme)"), "{log}");
+    ensure!(dev.ask(0, &[("audience", ORDERS)]).await?.0 == 200);
+    Ok(())
+}

@@ -39,7 +39,7 @@ pub fn issuers(session: &Session, tls: SocketAddr) -> io::Result<()> {
     };
     let (host, port) = (domain.host(), port(domain));
     line(format!(
-        "note: where the ports differ only programs that are told get there (curl --connect-to {host}:{port}:{tls}): set spec.domain: {host}:{}, or listen with --tls-listen {}:{port}",
+        "                 Where the ports differ only programs that are told get there (curl --connect-to {host}:{port}:{tls}): set spec.domain: {host}:{}, or listen with --tls-listen {}:{port}",
         tls.port(),
         tls.ip()
     ))

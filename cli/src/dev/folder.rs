@@ -206,33 +206,33 @@ impl Folder {
             }))
     }
 
-    /// The workload that `dev` acts as when none is named: the one of the folder with the most grants.
+    /// The workload that `dev` acts as when none is named: the one with the most grants. One that the folder does not have
+    /// counts, too, where it has a tenant.
     pub fn default_workload(manifests: &Manifests) -> Result<WorkloadId> {
         let folder = Self::observe(manifests, std::iter::empty(), 0)?;
-        let grants = |workload: &WorkloadId| {
-            let grants = folder
-                .world
-                .audiences
-                .iter()
-                .flat_map(|audience| &audience.grants);
-            grants
-                .filter(|grant| grant.to == Grantee::Workload(workload.clone()))
-                .count()
-        };
-        // Of equals the first by name; `max_by_key` takes the last.
-        let best = folder
-            .workloads
-            .keys()
-            .rev()
-            .max_by_key(|workload| grants(workload))
-            .cloned();
-        let Some(workload) = best else {
+        let mut grants: BTreeMap<&WorkloadId, (usize, bool)> = BTreeMap::new();
+        for workload in folder.workloads.keys() {
+            grants.insert(workload, (0, true));
+        }
+        let all = folder.world.audiences.iter();
+        for grant in all.flat_map(|audience| &audience.grants) {
+            if let Grantee::Workload(workload) = &grant.to {
+                grants.entry(workload).or_default().0 += 1;
+            }
+        }
+        let nothing = PodWishes::default();
+        grants.retain(|workload, (_, is_here)| {
+            *is_here || folder.tenant_of(workload, &nothing).is_ok()
+        });
+        // Of equals one that is here, and the first by name; `max_by_key` takes the last.
+        let best = grants.iter().rev().max_by_key(|(_, many)| **many);
+        let Some((workload, _)) = best else {
             // Nobody runs here: whoever a tenant admits will do.
             let tenant = folder.world.tenants.first();
             let namespace = tenant.map_or("default", |tenant| tenant.at.namespace.as_str());
             return Ok(WorkloadId::parse(&format!("{namespace}/default"))?);
         };
-        Ok(workload)
+        Ok((*workload).clone())
     }
 
     /// What a workload asks for: its manifests, and in their place what is `said` on the command line.
@@ -333,18 +333,16 @@ pub fn read(path: &std::path::Path, before: Option<&Manifests>) -> Result<Manife
         }
         Err(problems) => problems,
     };
+    if let [only] = &problems[..] {
+        bail!("{only}");
+    }
     let lines: Vec<String> = problems
         .iter()
         .map(|problem| format!("  {problem}"))
         .collect();
     bail!(
-        "{} {} in {}:\n{}",
+        "{} problems in {}:\n{}",
         lines.len(),
-        if lines.len() == 1 {
-            "problem"
-        } else {
-            "problems"
-        },
         path.display(),
         lines.join("\n")
     )

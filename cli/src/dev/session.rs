@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use arc_swap::ArcSwap;
 use mintage_core::inject::PodWishes;
 use mintage_core::keyring::Owner;
@@ -305,6 +305,9 @@ fn turn(
 /// The tenant and the wishes of each acting workload: its manifests', with the command line's in their place for the
 /// first.
 fn choose(args: &Args, acting: &[Acting], folder: &Folder) -> Result<Vec<(TenantRef, Identity)>> {
+    if folder.world.tenants.is_empty() {
+        bail!("there is no Tenant in {}", args.folder.display());
+    }
     let choose = |(index, one): (usize, &Acting)| {
         let said = if index == 0 {
             PodWishes {

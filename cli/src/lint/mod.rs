@@ -23,8 +23,9 @@ use clap::ValueEnum;
 use mintage_core::UnixTime;
 use mintage_core::code::Coded as _;
 use mintage_core::ownership::Kind;
-use mintage_core::plan::{Input, Plan, plan};
+use mintage_core::plan::{Input, Plan, Reason, plan};
 use mintage_crds::Manifests;
+use mintage_crds::manifest::LoadError;
 use mintage_sidecar::clock::{Clock as _, SystemClock};
 use serde_json::json;
 
@@ -89,7 +90,22 @@ pub struct View<'a> {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if args.output == Output::Json
+        && let Err(problems) = mintage_crds::manifest::load(&args.folder)
+    {
+        output::json(&problems.iter().map(problem).collect::<Vec<_>>())?;
+        return Err(Failure::Input(String::new()));
+    }
     let manifests = folder::read(&args.folder, None)?;
+    let is_empty = manifests.tenants.is_empty()
+        && manifests.applications.is_empty()
+        && manifests.audiences.is_empty()
+        && manifests.domains.is_empty()
+        && manifests.workloads.is_empty();
+    if is_empty {
+        let folder = args.folder.display();
+        return Err(Failure::Input(format!("there is no Tenant in {folder}")));
+    }
     let mut findings = look(&manifests, SystemClock.now(), args.production)?;
     findings.retain(|finding| !args.allow.contains(&finding.code));
     match args.output {
@@ -151,7 +167,14 @@ fn not_served(view: &View<'_>, findings: &mut Vec<Finding>) {
         findings.extend(place.map(|place| Finding {
             code,
             place,
-            text: status.message.clone(),
+            // The place says the field.
+            text: match status.reason {
+                Reason::InvalidAddress => {
+                    let (_, fault) = status.message.split_once(": ").unwrap_or_default();
+                    fault.to_owned()
+                }
+                _ => status.message.clone(),
+            },
         }));
     }
 }
@@ -160,8 +183,12 @@ fn code(text: &str) -> Result<Code, String> {
     let mut codes = Code::ALL.iter();
     let found = codes.find(|code| code.code() == text);
     found.copied().ok_or_else(|| {
-        let near = output::nearest(text, Code::ALL.iter().map(|code| code.code())).join(", ");
-        format!("there is no such finding; near to it: {near}")
+        let near = output::nearest(text, Code::ALL.iter().map(|code| code.code()));
+        if near.is_empty() {
+            "there is no such finding; `mintage explain` lists all".to_owned()
+        } else {
+            format!("there is no such finding; near to it: {}", near.join(", "))
+        }
     })
 }
 
@@ -174,6 +201,17 @@ fn as_json(finding: &Finding) -> serde_json::Value {
         "resource": finding.place.resource,
         "field": finding.place.field,
         "text": finding.text,
+    })
+}
+
+/// What keeps the folder from being read, in the form of a finding.
+fn problem(problem: &LoadError) -> serde_json::Value {
+    json!({
+        "level": Level::Error,
+        "code": "manifest-invalid",
+        "file": &*problem.at.file,
+        "line": problem.at.line,
+        "text": problem.fault.to_string(),
     })
 }
 

@@ -90,7 +90,8 @@ fn type_error(value: &Value, node: &Node, path: &str) -> Option<FieldError> {
             "write it in quotes: a bare yes, no, on, off, true or false is a boolean"
         }
         (Kind::String, Value::Number(_)) => "write it in quotes: bare digits are a number",
-        (Kind::Integer | Kind::Boolean, Value::String(_)) => "write it without quotes",
+        (Kind::Boolean, Value::String(_)) => "write true or false, without quotes",
+        (Kind::Integer, Value::String(_)) => "write a number, without quotes",
         (Kind::Array, _) => "write a list: each item on its own line, after '- '",
         (Kind::Object, _) => "write fields, each on its own line, as 'name: value'",
         _ => "",
@@ -110,7 +111,12 @@ fn string_error(text: &str, node: &Node, path: &str) -> Option<FieldError> {
     }
     if let Some(min) = node.min_length.filter(|min| length < *min) {
         let detail = format!("{path} in body should be at least {min} chars long");
-        return Some(FieldError::invalid(path, json!(text), detail));
+        let error = FieldError::invalid(path, json!(text), detail);
+        // The pattern says more than the length.
+        return Some(match &node.pattern {
+            Some(pattern) => error.mend(field::mend(pattern.as_str())),
+            None => error,
+        });
     }
     let pattern = node
         .pattern
