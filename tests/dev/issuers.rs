@@ -123,7 +123,14 @@ async fn the_issuer_is_the_custom_domain_that_was_asked_for() -> Result<()> {
     // Row S5: validation accepts every issuer of the tenant.
     ensure!(dev.validate(1, &token).await?.0 == 200);
     let (status, answer) = {
-        let other = Dev::start(&quickstart(), &["--domain", "login.globex.example.com"]).await?;
+        // As a pod says it: the command line is looked at when dev starts.
+        let asks = |text: String| {
+            text.replace(
+                "      labels:\n        app: checkout\n",
+                "      labels:\n        app: checkout\n      annotations: {mintage.dev/domain: login.globex.example.com}\n",
+            )
+        };
+        let other = Dev::start_edited(&quickstart(), asks, &["--as", "shop/checkout"]).await?;
         other
             .ask(0, &[("audience", "https://orders.example.com")])
             .await?
