@@ -148,14 +148,13 @@ pub fn of_complaint(
     tenant: &TenantRef,
     complaint: &Complaint,
 ) -> Option<Place> {
-    let connection = |index: &usize| format!("spec.login.connections[{index}]");
     let field = match &complaint.about {
-        About::Connection(index) => connection(index),
+        About::Connection(index)
+        | About::Secret {
+            connection: index, ..
+        } => format!("spec.login.connections[{index}]"),
         About::NoConnection => "spec.login.connections".to_owned(),
         About::Proxy(index) => format!("spec.endpoint.trustedProxies[{index}]"),
-        About::Secret {
-            connection: index, ..
-        } => connection(index),
         About::User { secret, entry } => {
             return of_secret(manifests, &tenant.namespace, secret, entry.as_deref());
         }

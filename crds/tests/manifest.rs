@@ -276,3 +276,26 @@ fn what_an_api_server_wrote_is_not_read() {
         (None, None)
     );
 }
+
+#[test]
+fn a_text_of_the_wrong_form_is_answered_with_what_is_to_be_written() {
+    let tenant = "apiVersion: mintage.dev/v1alpha1\nkind: Tenant\nmetadata: {name: acme, namespace: idp}\nspec:\n  domain: acme.test\n";
+    let application = "apiVersion: mintage.dev/v1alpha1\nkind: Application\nmetadata: {name: web, namespace: idp}\nspec:\n  tenantRef: {name: acme, namespace: idp}\n  type: Machine\n";
+    for (text, said) in [
+        (
+            format!("{tenant}  login: {{theme: {{primaryColor: \"#fff\"}}}}\n"),
+            "write a colour as #rrggbb",
+        ),
+        (
+            format!("{application}  firstParty: maybe\n"),
+            "write true or false, without quotes",
+        ),
+        (
+            format!("{application}  clientSecret: {{generation: one}}\n"),
+            "write a number, without quotes",
+        ),
+    ] {
+        let found = errors(&text);
+        assert!(found.iter().any(|error| error.contains(said)), "{found:#?}");
+    }
+}

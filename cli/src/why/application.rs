@@ -82,12 +82,14 @@ impl Question<'_> {
     fn answer(&self) -> Answer {
         let decided = self.decide();
         let scope = decided.as_ref().ok().cloned().unwrap_or_default();
-        Answer::new(&STEPS, decided.err(), |step| self.found(step, &scope))
+        let refused = decided.err().map(|refused| *refused);
+        Answer::new(&STEPS, refused, |step| self.found(step, &scope))
     }
 
     /// As the endpoint decides; the scopes.
-    fn decide(&self) -> Result<String, (&'static str, Refused)> {
-        let refuse = |step, code, text: String, place| (step, Refused { code, text, place });
+    fn decide(&self) -> Result<String, Box<(&'static str, Refused)>> {
+        let refuse =
+            |step, code, text: String, place| Box::new((step, Refused { code, text, place }));
         if let Some(domain) = &self.wanted.how.domain {
             let term = self.config.domains.get(domain);
             if !term.is_some_and(|term| term.is_used(self.scene.now)) {

@@ -107,10 +107,10 @@ fn an_algorithm_that_the_tenant_has_no_key_of_is_said_before_anybody_signs_in() 
             .status(Kind::ApiAudience, "orders/orders")
             .notes
             .clone();
-        let noted = notes
+        let is_said = notes
             .iter()
             .any(|note| note.contains("applications and users get no tokens"));
-        (config(&mut cluster, ACME), noted)
+        (config(&mut cluster, ACME), is_said)
     };
     for (alg, allow_non_rsa, signed) in [
         (Alg::ES256, false, false),
@@ -118,8 +118,8 @@ fn an_algorithm_that_the_tenant_has_no_key_of_is_said_before_anybody_signs_in() 
         (Alg::ES256, true, true),
         (Alg::PS256, false, true),
     ] {
-        let (config, noted) = with(alg, allow_non_rsa);
-        assert_eq!(noted, !signed, "{alg}");
+        let (config, is_said) = with(alg, allow_non_rsa);
+        assert_eq!(is_said, !signed, "{alg}");
         let expected = if signed { ORDERS } else { "not signed" };
         assert_eq!(is_for(&config, Some(ORDERS)), expected, "{alg}");
         let asked = ask(&config, MACHINE, Some(ORDERS), None);

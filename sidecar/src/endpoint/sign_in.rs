@@ -149,10 +149,10 @@ pub fn no_way(visit: &Visit, named: Option<&str>) -> Response {
         let detail = named.map(|name| format!("there is no connection {name} to sign in by"));
         return scene::fail(visit, Failure::NoConnection, detail.as_deref());
     };
-    let names: Vec<&str> = unusable.iter().map(|it| it.name.as_str()).collect();
+    let all: Vec<&str> = unusable.iter().map(|it| it.name.as_str()).collect();
     let detail = format!(
         "not usable: {}; the line endpoint-lacks of the endpoint's log says why",
-        names.join(", ")
+        all.join(", ")
     );
     let label = first.label.as_deref().unwrap_or_default();
     let label = Name::new(label).or(first.name.as_str());

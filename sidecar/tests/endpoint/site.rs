@@ -137,7 +137,7 @@ impl Site {
             let world::Source::Oidc { issuer, .. } = &mut found.source else {
                 panic!("{called} is no provider");
             };
-            *issuer = "http://idp.corp.test".to_owned();
+            "http://idp.corp.test".clone_into(issuer);
         });
         assert!(!complaints.is_empty());
     }

@@ -51,8 +51,7 @@ pub fn case(code: Code) -> Option<(String, String)> {
         Code::CaBundleEmpty => {
             let with = |pem: &str| {
                 let pem = pem.replace('\n', "\n      ");
-                let login = format!("{USERS}");
-                users(&login).replace(
+                users(USERS).replace(
                     "endpoint: {enabled: true}",
                     &format!("endpoint:\n    enabled: true\n    caBundle: |\n      {pem}\n"),
                 )

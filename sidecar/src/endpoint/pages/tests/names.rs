@@ -49,9 +49,9 @@ fn attack_32_a_name_turns_no_word_of_a_page_around() {
 
 #[test]
 fn attack_32_every_name_stands_for_itself() {
-    let text = |at: &'static str| match NAMES.contains(&at) {
-        true => format!("⟦{at}"),
-        false => at.to_owned(),
+    let text = |at: &'static str| {
+        let mark = if NAMES.contains(&at) { "⟦" } else { "" };
+        format!("{mark}{at}")
     };
     let mut places = 0;
     for (name, page) in pages(Language::German, Window::Own, &text) {
