@@ -20,10 +20,10 @@ mintage_core::coded! {
         AudienceWithoutGrants = "audience-without-grants",
         /// `caBundle` without a certificate.
         CaBundleEmpty = "ca-bundle-empty",
+        /// Nobody can sign in by a connection.
+        ConnectionBroken = "connection-broken",
         /// Applications sign users in, and there is no connection.
         ConnectionMissing = "connection-missing",
-        /// Nobody can sign in by a connection.
-        ConnectionUnusable = "connection-unusable",
         /// `defaultAudienceRef` names nothing.
         DefaultAudienceNotFound = "default-audience-not-found",
         /// `defaultAudienceRef` names another tenant's.
@@ -126,7 +126,7 @@ impl Code {
             | Self::AlgorithmNotAllowed
             | Self::AlgorithmNotServed
             | Self::CaBundleEmpty
-            | Self::ConnectionUnusable
+            | Self::ConnectionBroken
             | Self::DefaultAudienceNotFound
             | Self::DefaultAudienceOfOther
             | Self::DomainOfTenant

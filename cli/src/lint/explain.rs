@@ -57,18 +57,18 @@ impl Explained for Code {
                 ],
                 mend: "Put the authority's certificate in, as PEM: from BEGIN CERTIFICATE to END CERTIFICATE.",
             },
-            Self::ConnectionMissing => Meaning {
-                means: "The tenant has applications that sign users in, and its users sign in nowhere.",
-                causes: &["spec.login.connections of the Tenant is empty."],
-                mend: "Add a connection: users in a Secret (users.secretRef), or a provider (oidc).",
-            },
-            Self::ConnectionUnusable => Meaning {
+            Self::ConnectionBroken => Meaning {
                 means: "Nobody can sign in by the connection.",
                 causes: &[
                     "The issuer is not https, has a query, or is the address of the discovery document.",
                     "The Secret that clientSecretRef names has no entry client_secret, or one that is no such secret.",
                 ],
                 mend: "Write the issuer as the provider's discovery document does, and the provider's secret under client_secret.",
+            },
+            Self::ConnectionMissing => Meaning {
+                means: "The tenant has applications that sign users in, and its users sign in nowhere.",
+                causes: &["spec.login.connections of the Tenant is empty."],
+                mend: "Add a connection: users in a Secret (users.secretRef), or a provider (oidc).",
             },
             Self::DefaultAudienceNotFound => Meaning {
                 means: "The tenant's default audience does not exist.",

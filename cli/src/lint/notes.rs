@@ -33,7 +33,7 @@ pub fn look(view: &View<'_>, findings: &mut Vec<Finding>) {
         let (_, complaints) = Sources::read(&told.body, secrets);
         for complaint in complaints {
             let code = match &complaint.about {
-                About::Connection(_) => Code::ConnectionUnusable,
+                About::Connection(_) => Code::ConnectionBroken,
                 About::NoConnection => Code::ConnectionMissing,
                 // The schema refuses what is no network.
                 About::Proxy(_) => Code::StatusNote,

@@ -61,7 +61,7 @@ pub fn case(code: Code) -> Option<(String, String)> {
             (with(key), with(CERTIFICATE))
         }
         Code::ConnectionMissing => (users("session: {}"), users(USERS)),
-        Code::ConnectionUnusable => (
+        Code::ConnectionBroken => (
             provider(&format!(
                 "issuer: \"{ISSUER}/.well-known/openid-configuration\""
             )),
@@ -205,7 +205,7 @@ fn each_connection_by_which_nobody_signs_in_is_named_with_its_reason() {
             "Secret idp/staff has no entry client_secret",
         ),
     ] {
-        let found = of(Code::ConnectionUnusable, &provider(fields));
+        let found = of(Code::ConnectionBroken, &provider(fields));
         let [(field, text)] = &found[..] else {
             panic!("{fields}: {found:?}")
         };
