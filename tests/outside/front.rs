@@ -108,11 +108,11 @@ pub async fn is_not_fooled(stage: &Stage, way: &Way, authority: &str) -> Result<
     let log = ["logs", "deployment/mintage-endpoint-staff", "--tail=200"];
     let log = stage.kubectl(NAMESPACE, &log).await?;
     ensure!(!log.contains(NOBODY), "the log believes it: {log}");
-    let addresses = log.lines().filter_map(|line| {
+    let mut addresses = log.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         line["address"].as_str()?.parse::<IpAddr>().ok()
     });
-    let address = addresses.last().context("no address in the log")?;
+    let address = addresses.next_back().context("no address in the log")?;
     let proxies: kube::Api<k8s_openapi::api::core::v1::Pod> =
         kube::Api::namespaced(stage.client.clone(), controllers::NAMESPACE);
     for pod in proxies.list(&ListParams::default()).await? {

@@ -28,6 +28,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             "e2e",
             "edge",
             "endurance",
+            "outside",
             "pods",
             "upgrade",
         ]
