@@ -171,6 +171,22 @@ impl Process {
             .unwrap_or_else(|_| panic!("not {status}"))
     }
 
+    /// Waits until `/readyz` says no, and why.
+    pub async fn until_unready(&self, why: &str) {
+        let look = async {
+            loop {
+                let (status, text) = self.admin("/readyz").await;
+                if status == 503 && text.contains(why) {
+                    return;
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, look)
+            .await
+            .unwrap_or_else(|_| panic!("it does not say: {why}"));
+    }
+
     /// A client that trusts the authority and finds the hosts here.
     pub fn client(&self) -> Client {
         builder()
