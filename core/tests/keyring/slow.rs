@@ -1,13 +1,20 @@
 //! Somebody who is to believe a key has not heard of it.
 
-use mintage_core::Alg;
 use mintage_core::keyring::State;
+use mintage_core::{Alg, Seconds};
 
-use crate::ring::{DELAY, Ring, START, closed, open, schedules};
+use crate::ring::{DELAY, LIFETIME, Ring, START, closed, open, schedules};
 
 /// With a rotation at 1000 of which somebody has not heard.
 fn unheard() -> Ring {
-    let mut ring = Ring::started();
+    unheard_with(LIFETIME)
+}
+
+/// The same, whose tokens live for so long.
+fn unheard_with(lifetime: Seconds) -> Ring {
+    let mut ring = Ring::new();
+    ring.policy.algs.insert(Alg::EdDSA, lifetime);
+    ring.turn(0);
     ring.heard = Some(START + 999);
     ring.rotate_before = Some(START + 1000);
     ring.turn(1000);
@@ -71,24 +78,14 @@ fn nothing_waits_where_nobody_signs_until_then() {
 
 #[test]
 fn nothing_waits_where_tokens_end_before_everybody_has_heard_that_their_key_goes_on() {
-    let mut ring = Ring::new();
-    ring.policy.algs.insert(Alg::EdDSA, DELAY / 4);
-    ring.turn(0);
-    ring.heard = Some(START);
-    ring.rotate_before = Some(START + 1000);
-    ring.turn(1000);
+    let mut ring = unheard_with(DELAY / 4);
     ring.run(1000, 1000 + DELAY + 1);
     assert_eq!(schedules(&ring)[1], open(1000 + DELAY));
 }
 
 #[test]
 fn a_longer_life_of_tokens_counts_in_the_step_that_brings_it() {
-    let mut ring = Ring::new();
-    ring.policy.algs.insert(Alg::EdDSA, DELAY / 4);
-    ring.turn(0);
-    ring.heard = Some(START);
-    ring.rotate_before = Some(START + 1000);
-    ring.turn(1000);
+    let mut ring = unheard_with(DELAY / 4);
     let look = 1000 + DELAY - DELAY / 4;
     ring.run(1000, look - 1);
     ring.policy.algs.insert(Alg::EdDSA, DELAY);
