@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mintage_core::code::Coded;
 use mintage_core::mint::NoOrder;
-use mintage_core::policy::Refusal;
+use mintage_core::policy::{self, Refusal};
 use serde_json::json;
 
 use crate::rule::Rule;
@@ -17,9 +17,6 @@ use crate::state::Unusable;
 
 /// The type of a client assertion that is a JWT (RFC 7523 section 2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-/// In quotes in a description of Auth0's.
-const CLIENT_GRANT: &str = "\"client-grant\"";
 
 /// The most characters of a description in a log line.
 const MAX_LOGGED: usize = 500;
@@ -69,8 +66,8 @@ impl OAuthError {
         if !description.contains(&format!("({rule}")) {
             description = format!("{description} ({rule})").into();
         }
-        // The one text of Auth0 with quotes, which clients know; a JSON body can have them.
-        let may_quote = description.contains(CLIENT_GRANT);
+        // The one text of Auth0 with quotes, which clients know, and a JSON body can have. It quotes names of the tenant alone.
+        let may_quote = rule == policy::Rule::GrantMissing.code();
         let keep = |c| is_allowed(c) || (may_quote && c == '"');
         if !description.chars().all(keep) {
             description = replaced(&description, keep).into();

@@ -131,20 +131,21 @@ impl Sources {
                     sources.users.insert(name.clone(), read);
                 }
                 Source::Oidc { issuer, .. } => {
-                    let wrong = |why: String| Complaint {
-                        about: About::Connection(index),
-                        text: format!("connection {name}: {why}; nobody signs in by it"),
-                        mend: None,
+                    let read = match issuer.strip_suffix(DISCOVERY) {
+                        // It is the address that programs are set up with elsewhere.
+                        Some(own) => Some(Err(format!(
+                            "its issuer is the address of a discovery document; write what stands before that: {own}"
+                        ))),
+                        None => Provider::of(connection, &config.tenant.namespace, entries),
                     };
-                    let read = Provider::of(connection, &config.tenant.namespace, entries);
                     match read {
                         Some(Ok(provider)) => sources.providers.push(provider),
-                        Some(Err(why)) => complaints.push(wrong(why)),
+                        Some(Err(why)) => complaints.push(Complaint {
+                            about: About::Connection(index),
+                            text: format!("connection {name}: {why}; nobody signs in by it"),
+                            mend: None,
+                        }),
                         None => {}
-                    }
-                    // It is the address that programs are set up with elsewhere.
-                    if let Some(issuer) = issuer.strip_suffix(DISCOVERY) {
-                        complaints.push(wrong(format!("its issuer is the address of a discovery document; write what stands before that: {issuer}")));
                     }
                 }
             }

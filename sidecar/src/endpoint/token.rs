@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use mintage_core::endpoint::{Application, ClientRefusal};
+use mintage_core::endpoint::{Application, ClientRefusal, UnknownAudience};
 use mintage_core::ident::parse_scopes;
 use mintage_core::world::GrantType;
 use mintage_core::{Scope, WorkloadId};
@@ -144,7 +144,6 @@ async fn code(
             "The redirect URI is wrong (redirect-uri-differs: send the one that was sent to /authorize)",
         ));
     }
-    check_resource(visit, &granted, params)?;
     let proven = match (&of_code.challenge, params.get("code_verifier")) {
         (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
         // A verifier without a challenge is a request whose challenge somebody took out (RFC 9700 section 4.8.2).
@@ -157,6 +156,7 @@ async fn code(
             "Failed to verify code verifier",
         ));
     }
+    check_resource(visit, &granted, params)?;
     let person = person::find(endpoint, visit, &granted.user).await?;
     let person = person.filter(|person| person.had_by(of_code.given_at));
     let person = person.ok_or_else(inactive)?;
@@ -338,20 +338,19 @@ fn check_resource(visit: &Visit, granted: &Granted, params: &Params) -> Result<(
         return Ok(());
     };
     let config = &visit.realm.config;
-    let named = config.target(Some(resource)).ok();
-    let is_granted = named.is_some_and(|target| {
-        let granted = granted.audience.as_deref();
-        granted == Some(&*target.audience(config))
-    });
-    if is_granted {
-        return Ok(());
+    let granted = granted.audience.as_deref();
+    match config.target(Some(resource)) {
+        Ok(target) if granted == Some(&*target.audience(config)) => Ok(()),
+        // What the tenant has no tokens for was granted to nobody.
+        Ok(_) | Err(UnknownAudience::NotFound(_) | UnknownAudience::NotSigned { .. }) => {
+            Err(OAuthError::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_target",
+                Rule::ResourceNotGranted,
+                "resource is not the API that the user signed in for; leave it out, or send the user to /authorize for it",
+            ))
+        }
     }
-    Err(OAuthError::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_target",
-        Rule::ResourceNotGranted,
-        "resource is not the API that the user signed in for; leave it out, or send the user to /authorize for it",
-    ))
 }
 
 /// The scopes of a refresh: all that were granted, or some of them (RFC 6749 section 6).
