@@ -358,9 +358,8 @@ async fn codes_are_explained() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn an_application_is_judged_as_the_endpoint_judges_it() -> Result<()> {
-    const FOLDER: &str = "apiVersion: mintage.dev/v1alpha1
+/// A tenant with an endpoint, applications of each kind, and APIs.
+const APPLICATIONS: &str = "apiVersion: mintage.dev/v1alpha1
 kind: Tenant
 metadata: {name: acme, namespace: acme}
 spec: {domain: acme.localhost, endpoint: {enabled: true}}
@@ -390,9 +389,24 @@ spec:
   grants:
   - application: {name: mach, namespace: acme}
     scopes: [read]
+---
+apiVersion: mintage.dev/v1alpha1
+kind: ApiAudience
+metadata: {name: curves, namespace: acme}
+spec:
+  tenantRef: {name: acme, namespace: acme}
+  identifier: https://curves.example.com
+  signingAlgorithm: ES256
+  scopes: [{name: read}]
+  grants:
+  - application: {name: mach, namespace: acme}
+    scopes: [read]
 ";
+
+#[tokio::test]
+async fn an_application_is_judged_as_the_endpoint_judges_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    fs::write(folder.path().join("all.yaml"), FOLDER)?;
+    fs::write(folder.path().join("all.yaml"), APPLICATIONS)?;
     let path = folder.path().to_string_lossy().into_owned();
     let ask = async |options: &[&str]| {
         mintage(&[&["why", "grant", &path, "-o", "json"], options].concat()).await
@@ -437,5 +451,16 @@ spec:
             "{options:?}: {answer}"
         );
     }
+    let unsigned = ask(&["--as", "acme/mach", "-a", "https://curves.example.com"]).await?;
+    let answer = unsigned.json()?;
+    let steps = answer["steps"].as_array().context("no steps")?;
+    let refused = steps.iter().find(|step| step["name"] == "audience");
+    ensure!(answer["code"] == "audience-not-signed", "{answer}");
+    ensure!(
+        refused
+            .is_some_and(|step| step["outcome"] == "failed"
+                && step["place"]["field"] == "spec.signingAlgorithm"),
+        "{answer}"
+    );
     Ok(())
 }

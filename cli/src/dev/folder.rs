@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use mintage_core::inject::{self, NoTenant, PodWishes};
 use mintage_core::ownership::{Kind, Object};
 use mintage_core::world::{Grantee, NamespaceInfo, World};
 use mintage_core::{Domain, Namespace, ObjectName, ObjectRef, Seconds, TenantRef, Uid, WorkloadId};
-use mintage_crds::manifest::{Located, Location, Manifests, Workload};
+use mintage_crds::manifest::{LoadError, Located, Location, Manifests, Workload};
 use mintage_crds::{CustomDomain, observe, uid};
 
 use crate::place::{self, Place};
@@ -320,27 +321,30 @@ pub fn secret(
 }
 
 /// Reads a folder; every problem in it is a line of the error.
-pub fn read(path: &std::path::Path, before: Option<&Manifests>) -> Result<Manifests> {
-    let problems = match mintage_crds::manifest::load(path) {
-        Ok(manifests) => {
-            let problems = before
-                .map(|before| manifests.forbidden_changes(before))
-                .unwrap_or_default();
-            if problems.is_empty() {
-                return Ok(manifests);
-            }
-            problems
-        }
-        Err(problems) => problems,
-    };
-    if let [only] = &problems[..] {
-        bail!("{only}");
+pub fn read(path: &Path, before: Option<&Manifests>) -> Result<Manifests> {
+    load(path, before).map_err(|problems| unreadable(path, &problems))
+}
+
+/// Reads a folder, or says what keeps it from being taken up.
+pub fn load(path: &Path, before: Option<&Manifests>) -> Result<Manifests, Vec<LoadError>> {
+    let manifests = mintage_crds::manifest::load(path)?;
+    let problems = before.map(|before| manifests.forbidden_changes(before));
+    match problems {
+        Some(problems) if !problems.is_empty() => Err(problems),
+        Some(_) | None => Ok(manifests),
+    }
+}
+
+/// The problems of a folder, in lines.
+pub fn unreadable(path: &Path, problems: &[LoadError]) -> anyhow::Error {
+    if let [only] = problems {
+        return anyhow!("{only}");
     }
     let lines: Vec<String> = problems
         .iter()
         .map(|problem| format!("  {problem}"))
         .collect();
-    bail!(
+    anyhow!(
         "{} problems in {}:\n{}",
         lines.len(),
         path.display(),

@@ -90,13 +90,12 @@ pub struct View<'a> {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    if args.output == Output::Json
-        && let Err(problems) = mintage_crds::manifest::load(&args.folder)
-    {
+    let loaded = folder::load(&args.folder, None);
+    if let (Output::Json, Err(problems)) = (args.output, &loaded) {
         output::json(&problems.iter().map(problem).collect::<Vec<_>>())?;
         return Err(Failure::Input(String::new()));
     }
-    let manifests = folder::read(&args.folder, None)?;
+    let manifests = loaded.map_err(|problems| folder::unreadable(&args.folder, &problems))?;
     let is_empty = manifests.tenants.is_empty()
         && manifests.applications.is_empty()
         && manifests.audiences.is_empty()
@@ -169,10 +168,10 @@ fn not_served(view: &View<'_>, findings: &mut Vec<Finding>) {
             place,
             // The place says the field.
             text: match status.reason {
-                Reason::InvalidAddress => {
-                    let (_, fault) = status.message.split_once(": ").unwrap_or_default();
-                    fault.to_owned()
-                }
+                Reason::InvalidAddress => match status.message.split_once(": ") {
+                    Some((_, fault)) => fault.to_owned(),
+                    None => status.message.clone(),
+                },
                 _ => status.message.clone(),
             },
         }));

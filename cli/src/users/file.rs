@@ -82,6 +82,7 @@ impl Secret {
         let all = self.entries.iter().filter(|(_, entry)| !entry.is_empty());
         all.map(move |(name, entry)| {
             let at = wrong.iter().position(|it| it.entry() == Some(name));
+            // One whose name can be no user's is not told by it.
             let alone = || {
                 let (_, wrong) = Users::read("users", [(name.as_str(), entry.as_slice())]);
                 wrong.into_iter().next()

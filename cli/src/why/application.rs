@@ -26,8 +26,12 @@ const STEPS: [&str; 6] = [APPLICATION, ISSUER, GRANT_TYPE, AUDIENCE, GRANT, SCOP
 
 /// The step at which a rule refuses.
 fn step_of(rule: &str) -> &'static str {
-    if rule == policy::Rule::AudienceMissing.code() || rule == policy::Rule::AudienceUnknown.code()
-    {
+    let of_audience = [
+        Rule::AudienceNotSigned.code(),
+        policy::Rule::AudienceMissing.code(),
+        policy::Rule::AudienceUnknown.code(),
+    ];
+    if of_audience.contains(&rule) {
         AUDIENCE
     } else if rule == policy::Rule::GrantMissing.code() {
         GRANT
@@ -112,6 +116,9 @@ impl Question<'_> {
             let error = OAuthError::from(refusal);
             let step = step_of(error.rule);
             let place = match step {
+                AUDIENCE if error.rule == Rule::AudienceNotSigned.code() => {
+                    self.in_audience("spec.signingAlgorithm")
+                }
                 AUDIENCE if audience.is_none() => self.in_tenant("spec.defaultAudienceRef"),
                 AUDIENCE | GRANT => self.in_audience("spec.grants"),
                 _ => self.place_of_grant(),
